@@ -1,0 +1,39 @@
+// Files that are whole or not there: written beside their final name, synced, then renamed.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace bytecpu {
+
+// Writes `parts`, one after the other, to `path`: temporary name, fsync, rename, fsync of the folder.
+// Throws Error (full disk, no such folder, no permission) and leaves neither a torn file nor the temporary one.
+void write_file(const std::filesystem::path& path, std::span<const std::span<const uint8_t>> parts);
+void write_file(const std::filesystem::path& path, std::string_view contents);
+
+// Throws Error naming the file.
+std::string read_file(const std::filesystem::path& path);
+
+// A file mapped for reading; movable. Throws Error naming the file.
+class MappedFile {
+ public:
+  explicit MappedFile(const std::filesystem::path& path);
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  ~MappedFile();
+
+  std::span<const uint8_t> bytes() const { return {data_, size_}; }
+
+ private:
+  const uint8_t* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+// XXH3-128 of the bytes, 32 hex digits.
+std::string checksum(std::span<const uint8_t> bytes);
+
+}  // namespace bytecpu

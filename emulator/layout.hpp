@@ -1,0 +1,29 @@
+// What is known of a machine without running it: the shape of its memory image and of its records.
+// Everything downstream of the emulator knows a machine by its Layout alone.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace bytecpu {
+
+struct Field {
+  std::string name;
+  int offset = 0;  // bytes from the start of the record
+  int bytes = 0;   // little-endian where more than one
+
+  bool operator==(const Field&) const = default;
+};
+
+struct Layout {
+  std::string machine;        // name, as in make_machine()
+  int memory_bytes = 0;       // length of the memory image that opens a trace
+  int record_bytes = 0;       // length of one state record, a multiple of 16
+  std::vector<Field> fields;  // cover the record without gap or overlap, in order
+
+  // Length of what determines a trace: memory image ‖ state 0.
+  int start_bytes() const { return memory_bytes + record_bytes; }
+  bool operator==(const Layout&) const = default;
+};
+
+}  // namespace bytecpu

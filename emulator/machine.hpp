@@ -1,0 +1,92 @@
+// A machine: turns a start (memory image ‖ state 0) into a trace, the byte record of every state.
+// To add one: a folder here with a Machine subclass, and a line in machines.cpp.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "emulator/layout.hpp"
+#include "emulator/random.hpp"
+
+namespace bytecpu {
+
+// Why a run ended.
+enum class StopReason : uint8_t { halted, step_limit, time_limit, illegal_instruction, memory_fault };
+std::string_view to_string(StopReason reason);
+
+struct Limits {
+  uint64_t steps = std::numeric_limits<uint64_t>::max();  // records after state 0, for each trace
+  std::chrono::nanoseconds time{0};                       // for each trace; zero: none
+};
+
+// Traces back to back. Trace i is bytes[offsets[i] … offsets[i+1]): memory image ‖ state 0 ‖ state 1 ‖ …
+struct TraceBatch {
+  std::vector<uint8_t> bytes;
+  std::vector<int64_t> offsets{0};
+  std::vector<StopReason> stops;  // one a trace
+
+  size_t size() const { return offsets.size() - 1; }
+  std::span<const uint8_t> trace(size_t i) const {
+    return std::span(bytes).subspan(offsets[i], offsets[i + 1] - offsets[i]);
+  }
+  void clear() {
+    bytes.clear();
+    offsets.assign(1, 0);
+    stops.clear();
+  }
+};
+
+// How random programs are drawn. The default is the published distribution.
+struct ProgramOptions {
+  int min_instructions = 1;
+  int max_instructions = 255;  // the one that halts included
+  // Weight of each of Machine::operations(), for drawing an operation; empty: uniform.
+  std::vector<double> operation_weights;
+  // Probability that a register starts with few significant bits (uniform 0 … 255 shifted right by 0 … 7).
+  double small_operands = 0;
+  // When positive, traces are windows of this many steps: state 0 stands at a random instruction, at most this many
+  // before the last, with the instruction registers empty. Run such starts with Limits::steps = window_steps.
+  int window_steps = 0;
+
+  bool operator==(const ProgramOptions&) const = default;
+};
+
+// Not thread-safe: one machine (and so one Unicorn engine) a thread. Costly to make, cheap to run.
+class Machine {
+ public:
+  virtual ~Machine() = default;
+
+  virtual const Layout& layout() const = 0;
+  // Names of the operations that random programs choose from, in the order of ProgramOptions::operation_weights.
+  virtual std::span<const std::string_view> operations() const = 0;
+
+  // Runs every start (back to back, layout().start_bytes() each) and appends its trace to `out`. Any bytes are
+  // safe to run: what the machine cannot do ends that trace with a StopReason.
+  virtual void run(std::span<const uint8_t> starts, const Limits& limits, TraceBatch& out) = 0;
+
+  // Draws a random program and state 0 into `start`, layout().start_bytes() long. Throws Error if the
+  // options do not fit the machine.
+  virtual void random_start(RandomSource& random, const ProgramOptions& options, std::span<uint8_t> start) const = 0;
+
+  // Program file as its user writes it (assembly, flat binary) to a memory image; `name` is for messages.
+  virtual std::vector<uint8_t> load_program(std::string_view contents, std::string_view name) const = 0;
+
+  // Text of the program in a memory image, as load_program takes it where the machine has an assembler.
+  virtual std::string disassemble(std::span<const uint8_t> image) const = 0;
+  // Text of the instruction that a record holds, for example "ADD A B C"; "???" where it is none.
+  virtual std::string instruction_text(std::span<const uint8_t> record) const = 0;
+  // Operation and form of that instruction, for breakdowns, for example "ADD R R R".
+  virtual std::string instruction_form(std::span<const uint8_t> record) const = 0;
+};
+
+// Throws Error for an unknown name, or a memory size that the machine cannot have.
+std::unique_ptr<Machine> make_machine(std::string_view name, int memory_bytes);
+std::vector<std::string_view> machine_names();
+
+}  // namespace bytecpu
