@@ -25,6 +25,7 @@ class UsageError : public Error {
 }  // namespace bytecpu
 
 // An invariant that also holds in release builds; a failure is a bug in bytecpu, never bad input.
-#define BYTECPU_CHECK(condition)                                                                           \
-  ((condition) ? void(0)                                                                                   \
-               : throw std::logic_error(fmt::format("{}:{}: check failed: {}", __FILE__, __LINE__, #condition)))
+#define BYTECPU_CHECK(condition) \
+  ((condition)                   \
+       ? void(0)                 \
+       : throw std::logic_error(fmt::format("{}:{}: check failed: {}", __FILE__, __LINE__, #condition)))

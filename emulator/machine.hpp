@@ -47,11 +47,12 @@ struct ProgramOptions {
   int min_instructions = 1;
   int max_instructions = 255;  // the one that halts included
   // Weight of each of Machine::operations(), for drawing an operation; empty: uniform.
-  std::vector<double> operation_weights;
+  std::vector<double> operation_weights = {};
   // Probability that a register starts with few significant bits (uniform 0 … 255 shifted right by 0 … 7).
   double small_operands = 0;
-  // When positive, traces are windows of this many steps: state 0 stands at a random instruction, at most this many
-  // before the last, with the instruction registers empty. Run such starts with Limits::steps = window_steps.
+  // When positive, traces are windows of this many steps: state 0 stands at a random instruction from which
+  // so many are left (the first one, if the program is shorter), with the instruction registers empty. Run
+  // such starts with Limits::steps = window_steps.
   int window_steps = 0;
 
   bool operator==(const ProgramOptions&) const = default;
@@ -63,16 +64,18 @@ class Machine {
   virtual ~Machine() = default;
 
   virtual const Layout& layout() const = 0;
-  // Names of the operations that random programs choose from, in the order of ProgramOptions::operation_weights.
+  // Names of the operations that random programs choose from, in the order of
+  // ProgramOptions::operation_weights.
   virtual std::span<const std::string_view> operations() const = 0;
 
-  // Runs every start (back to back, layout().start_bytes() each) and appends its trace to `out`. Any bytes are
-  // safe to run: what the machine cannot do ends that trace with a StopReason.
+  // Runs every start (back to back, layout().start_bytes() each) and appends its trace to `out`. Any bytes
+  // are safe to run: what the machine cannot do ends that trace with a StopReason.
   virtual void run(std::span<const uint8_t> starts, const Limits& limits, TraceBatch& out) = 0;
 
   // Draws a random program and state 0 into `start`, layout().start_bytes() long. Throws Error if the
   // options do not fit the machine.
-  virtual void random_start(RandomSource& random, const ProgramOptions& options, std::span<uint8_t> start) const = 0;
+  virtual void random_start(RandomSource& random, const ProgramOptions& options,
+                            std::span<uint8_t> start) const = 0;
 
   // Program file as its user writes it (assembly, flat binary) to a memory image; `name` is for messages.
   virtual std::vector<uint8_t> load_program(std::string_view contents, std::string_view name) const = 0;

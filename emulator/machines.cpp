@@ -1,0 +1,52 @@
+// The table of machines.
+#include <array>
+
+#include "emulator/error.hpp"
+#include "emulator/machine.hpp"
+#include "emulator/toy8/toy8.hpp"
+
+namespace bytecpu {
+namespace {
+
+struct Entry {
+  std::string_view name;
+  std::unique_ptr<Machine> (*make)(int memory_bytes);
+};
+
+constexpr std::array machines = {
+    Entry{"toy8", make_toy8},
+};
+
+}  // namespace
+
+std::vector<std::string_view> machine_names() {
+  std::vector<std::string_view> names;
+  for (const Entry& entry : machines) names.push_back(entry.name);
+  return names;
+}
+
+std::unique_ptr<Machine> make_machine(std::string_view name, int memory_bytes) {
+  for (const Entry& entry : machines) {
+    if (entry.name == name) return entry.make(memory_bytes);
+  }
+  throw Error("unknown machine \"{}\"; there are: {}", name, fmt::join(machine_names(), ", "));
+}
+
+std::string_view to_string(StopReason reason) {
+  switch (reason) {
+    case StopReason::halted:
+      return "halted";
+    case StopReason::step_limit:
+      return "step limit";
+    case StopReason::time_limit:
+      return "time limit";
+    case StopReason::illegal_instruction:
+      return "illegal instruction";
+    case StopReason::memory_fault:
+      return "memory fault";
+  }
+  BYTECPU_CHECK(!"a StopReason");
+  return {};
+}
+
+}  // namespace bytecpu

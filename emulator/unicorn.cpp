@@ -1,0 +1,51 @@
+#include "emulator/unicorn.hpp"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "emulator/error.hpp"
+
+namespace bytecpu {
+namespace {
+
+void check(uc_err error, std::string_view what) {
+  if (error != UC_ERR_OK) throw Error("Unicorn: {}: {}", what, uc_strerror(error));
+}
+
+size_t whole_pages(size_t bytes) {
+  const size_t page = sysconf(_SC_PAGESIZE);
+  return (bytes + page - 1) / page * page;
+}
+
+uint8_t* allocate(size_t bytes) {
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) throw Error("no {} bytes of memory for a machine", bytes);
+  return static_cast<uint8_t*>(memory);
+}
+
+}  // namespace
+
+GuestMemory::GuestMemory(size_t bytes) : size_(whole_pages(bytes)), memory_(allocate(size_), Unmap{size_}) {}
+
+void GuestMemory::Unmap::operator()(uint8_t* memory) const { munmap(memory, size); }
+
+UnicornEngine::UnicornEngine(uc_arch arch, uc_mode mode) {
+  uc_engine* engine = nullptr;
+  check(uc_open(arch, mode, &engine), "making an engine");
+  engine_.reset(engine);
+}
+
+void UnicornEngine::map(uint64_t address, const GuestMemory& memory, uint32_t permissions) {
+  check(uc_mem_map_ptr(get(), address, memory.bytes().size(), permissions, memory.bytes().data()),
+        fmt::format("mapping {} bytes at {:#x}", memory.bytes().size(), address));
+}
+
+void UnicornEngine::write_register(int id, uint64_t value) {
+  check(uc_reg_write(get(), id, &value), "writing a register");
+}
+
+void UnicornEngine::run(uint64_t begin, uint64_t until) {
+  check(uc_emu_start(get(), begin, until, 0, 0), fmt::format("running the code at {:#x}", begin));
+}
+
+}  // namespace bytecpu

@@ -1,0 +1,48 @@
+// RAII around a Unicorn engine: errors become exceptions, mapped memory stays the caller's.
+#pragma once
+
+#include <unicorn/unicorn.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+namespace bytecpu {
+
+// Memory that starts and ends on a page boundary, as uc_mem_map_ptr wants it; zero-filled.
+class GuestMemory {
+ public:
+  explicit GuestMemory(size_t bytes);  // rounded up to whole pages
+
+  std::span<uint8_t> bytes() const { return {memory_.get(), size_}; }
+
+ private:
+  struct Unmap {
+    size_t size;
+    void operator()(uint8_t* memory) const;
+  };
+  size_t size_;
+  std::unique_ptr<uint8_t, Unmap> memory_;
+};
+
+class UnicornEngine {
+ public:
+  // Throws Error, as every member does, with Unicorn's message and what was attempted.
+  UnicornEngine(uc_arch arch, uc_mode mode);
+
+  // Maps `memory` at a guest address, a multiple of the page size; it must outlive the engine.
+  void map(uint64_t address, const GuestMemory& memory, uint32_t permissions);
+  void write_register(int id, uint64_t value);
+  // Runs from `begin` until the program counter is `until`.
+  void run(uint64_t begin, uint64_t until);
+
+  uc_engine* get() const { return engine_.get(); }
+
+ private:
+  struct Close {
+    void operator()(uc_engine* engine) const { uc_close(engine); }
+  };
+  std::unique_ptr<uc_engine, Close> engine_;
+};
+
+}  // namespace bytecpu
