@@ -1,9 +1,8 @@
-// What every program's command line has in common: --help, --version, --config FILE (INI, the same names as the
-// flags), unknown options as errors, exit codes, progress lines.
+// What every program's command line has in common: --help, --version, --config FILE (INI, the same names as
+// the flags), unknown options as errors, exit codes, progress lines.
 #pragma once
 
 #include <boost/program_options.hpp>
-
 #include <chrono>
 #include <functional>
 #include <string>
@@ -25,12 +24,17 @@ struct Command {
   std::function<void(const po::variables_map&)> run;
 };
 
-// Runs the command that argv names. Exit code: 0 success; 2 bad usage; 1 failure, with a one-line message on stderr.
-// Flags win over --config FILE. A broken pipe on stdout ends the program quietly.
-int main(std::string_view program, std::string_view summary, std::vector<Command> commands, int argc, char** argv);
+// Runs the command that argv names. Exit code: 0 success; 2 bad usage; 1 failure, with a one-line message on
+// stderr. Flags win over --config FILE. A broken pipe on stdout ends the program quietly.
+int main(std::string_view program, std::string_view summary, std::vector<Command> commands, int argc,
+         char** argv);
 
 // The resolved options of a command as INI text, so that a run can be repeated with --config.
 std::string to_ini(const po::variables_map& options);
+
+// Makes sure that the environment has NAME, by starting the program anew with NAME=value where it has not:
+// libraries read such settings before main begins. To be called first in main.
+void ensure_environment(const char* name, const char* value, char** argv);
 
 // The command line as given, quoted for a shell.
 std::string command_line();

@@ -10,10 +10,21 @@
 
 namespace bytecpu {
 
+// Many small files sync later, all at once, with sync_file_system().
+enum class Sync { now, later };
+
 // Writes `parts`, one after the other, to `path`: temporary name, fsync, rename, fsync of the folder.
-// Throws Error (full disk, no such folder, no permission) and leaves neither a torn file nor the temporary one.
-void write_file(const std::filesystem::path& path, std::span<const std::span<const uint8_t>> parts);
+// Throws Error (full disk, no such folder, no permission) and leaves neither a torn file nor the temporary
+// one.
+void write_file(const std::filesystem::path& path, std::span<const std::span<const uint8_t>> parts,
+                Sync sync = Sync::now);
 void write_file(const std::filesystem::path& path, std::string_view contents);
+
+// Whether the name is one that write_file() uses until it renames: what is left of a killed process.
+bool is_temporary(const std::filesystem::path& path);
+
+// Syncs everything written so far to the file system that holds `folder`. Throws Error.
+void sync_file_system(const std::filesystem::path& folder);
 
 // Throws Error naming the file.
 std::string read_file(const std::filesystem::path& path);

@@ -27,12 +27,13 @@ struct Tensor {
 
 using Metadata = std::map<std::string, std::string>;
 
-// Writes the file whole or not at all. Tensors are laid out in the order given; data starts 8-byte aligned, so
-// put tensors of wide elements first.
+// Writes the file whole or not at all. Tensors are laid out in the order given; data starts 8-byte aligned,
+// so put tensors of wide elements first.
 void write(const std::filesystem::path& path, std::span<const Tensor> tensors, const Metadata& metadata);
 
-// A mapped file. Opening checks the header in full: its length (at most 100 MB), JSON, duplicate names, types,
-// shapes, and that the offsets tile the data without gap, overlap or excess; throws Error naming file and tensor.
+// A mapped file. Opening checks the header in full: its length (at most 100 MB), JSON, duplicate names,
+// types, shapes, and that the offsets tile the data without gap, overlap or excess; throws Error naming file
+// and tensor.
 class File {
  public:
   explicit File(const std::filesystem::path& path);

@@ -4,7 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
+#include <string_view>
 
 #include "emulator/machine.hpp"
 
@@ -15,8 +17,12 @@ class TraceSource {
   virtual ~TraceSource() = default;
   virtual const Layout& layout() const = 0;
   virtual std::string describe() const = 0;  // for the log: what it draws from, with its seed
-  // Replaces `out` with pool `index`. A dataset ignores `options` (its programs are what they are); a stream draws
-  // its programs with them. Called from one thread at a time, not always the same.
+  // Operations whose share ProgramOptions::operation_weights sets, and which of them a record's instruction
+  // is, -1 for none. A source whose programs are fixed names none.
+  virtual std::span<const std::string_view> operations() const { return {}; }
+  virtual int operation(std::span<const uint8_t> /*record*/) const { return -1; }
+  // Replaces `out` with pool `index`. A dataset ignores `options` (its programs are what they are); a stream
+  // draws its programs with them. Called from one thread at a time, not always the same.
   virtual void fill(uint64_t index, const ProgramOptions& options, TraceBatch& out) = 0;
 };
 

@@ -1,0 +1,33 @@
+#include "datagen/run.hpp"
+
+namespace bytecpu {
+
+Limits limits_of(const ProgramOptions& options) {
+  Limits limits;
+  limits.steps = options.window_steps > 0 ? options.window_steps : most_steps;
+  return limits;
+}
+
+std::vector<uint8_t> draw_starts(const Machine& machine, RandomSource& random, const ProgramOptions& options,
+                                 std::optional<Split> split, int64_t count) {
+  const size_t each = machine.layout().start_bytes();
+  std::vector<uint8_t> starts(count * each);
+  for (int64_t i = 0; i < count; ++i) {
+    const auto start = std::span(starts).subspan(i * each, each);
+    if (split) {
+      random_start(machine, random, options, *split, start);
+    } else {
+      machine.random_start(random, options, start);
+    }
+  }
+  return starts;
+}
+
+void append(const TraceBatch& batch, TraceBatch& out) {
+  const int64_t base = out.offsets.back();
+  out.bytes.insert(out.bytes.end(), batch.bytes.begin(), batch.bytes.end());
+  for (size_t i = 0; i < batch.size(); ++i) out.offsets.push_back(base + batch.offsets[i + 1]);
+  out.stops.insert(out.stops.end(), batch.stops.begin(), batch.stops.end());
+}
+
+}  // namespace bytecpu

@@ -1,0 +1,93 @@
+#include "datagen/files.hpp"
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "tests/datagen/support.hpp"
+
+namespace bytecpu {
+namespace {
+
+using test::expect_error;
+using test::TemporaryFolder;
+
+size_t entries(const std::filesystem::path& folder) {
+  return std::distance(std::filesystem::directory_iterator(folder), {});
+}
+
+TEST(WriteFile, ReadsBackAndLeavesNothingElse) {
+  const TemporaryFolder folder;
+  const std::vector<uint8_t> a = {1, 2, 3}, b, c = {0, 255};
+  const std::vector<std::span<const uint8_t>> parts = {a, b, c};
+  write_file(folder / "x", parts);
+  EXPECT_EQ(read_file(folder / "x"), std::string("\1\2\3\0\377", 5));
+  write_file(folder / "x", "replaced");
+  EXPECT_EQ(read_file(folder / "x"), "replaced");
+  EXPECT_EQ(entries(folder.path()), 1u);
+}
+
+TEST(WriteFile, NamesTheMissingFolder) {
+  const TemporaryFolder folder;
+  expect_error([&] { write_file(folder / "no" / "x", "a"); }, {"no/x", "there is no folder"});
+}
+
+TEST(WriteFile, AFullDiskLeavesTheOldFileAndNoTemporary) {
+  const TemporaryFolder folder;
+  write_file(folder / "x", "old");
+  const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit old_limit;
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &old_limit), 0);
+  const rlimit small{1000, old_limit.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  expect_error([&] { write_file(folder / "x", std::string(5000, 'n')); }, {"cannot write", "/x: "});
+  setrlimit(RLIMIT_FSIZE, &old_limit);
+  std::signal(SIGXFSZ, old_handler);
+  EXPECT_EQ(read_file(folder / "x"), "old");
+  EXPECT_EQ(entries(folder.path()), 1u);
+}
+
+TEST(WriteFile, AFolderOfThatNameStaysAndNoTemporaryIsLeft) {
+  const TemporaryFolder folder;
+  std::filesystem::create_directories(folder / "x" / "y");
+  expect_error([&] { write_file(folder / "x", "a"); }, {"cannot write"});
+  EXPECT_TRUE(std::filesystem::exists(folder / "x" / "y"));
+  EXPECT_EQ(entries(folder.path()), 1u);
+}
+
+TEST(ReadFile, NamesWhatIsNotThere) {
+  const TemporaryFolder folder;
+  expect_error([&] { read_file(folder / "x"); }, {"/x", "No such file"});
+  expect_error([&] { read_file(folder.path()); }, {"directory"});
+}
+
+TEST(MappedFile, HoldsTheBytesAndMoves) {
+  const TemporaryFolder folder;
+  write_file(folder / "x", "bytes");
+  write_file(folder / "empty", "");
+  MappedFile file(folder / "x"), other(folder / "empty");
+  EXPECT_TRUE(other.bytes().empty());
+  other = std::move(file);
+  const MappedFile moved(std::move(other));
+  EXPECT_EQ(std::string(moved.bytes().begin(), moved.bytes().end()), "bytes");
+}
+
+TEST(MappedFile, RefusesWhatIsNoRegularFileWithoutWaiting) {
+  const TemporaryFolder folder;
+  expect_error([&] { MappedFile file(folder.path()); }, {"not a regular file"});
+  expect_error([&] { MappedFile file(folder / "x"); }, {"/x", "No such file"});
+  ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);
+  expect_error([&] { MappedFile file(folder / "pipe"); }, {"not a regular file"});
+}
+
+TEST(Checksum, IsXxh3_128) {
+  // XXH3-128 of nothing and of "a", as xxhsum -H2 prints them.
+  EXPECT_EQ(checksum({}), "99aa06d3014798d86001c324468d497f");
+  const uint8_t a = 'a';
+  EXPECT_EQ(checksum({&a, 1}), "a96faf705af16834e6c632b61e964e1f");
+}
+
+}  // namespace
+}  // namespace bytecpu

@@ -1,0 +1,237 @@
+#include "datagen/verify.hpp"
+
+#include "datagen/bin_files.hpp"
+#include "datagen/generate.hpp"
+#include "tests/datagen/support.hpp"
+
+namespace bytecpu {
+namespace {
+
+namespace fs = std::filesystem;
+using test::contains;
+using test::TemporaryFolder;
+
+// 3 train shards and 1 test shard, of at most 100 traces.
+void make(const fs::path& out, GenerateOptions::Format format = GenerateOptions::Format::shards) {
+  GenerateOptions options;
+  options.memory_bytes = 256;
+  options.programs.min_instructions = 5;
+  options.programs.max_instructions = 20;
+  options.traces = {300, 80};
+  options.shard_traces = 100;
+  options.format = format;
+  options.out = out;
+  generate(options);
+}
+
+Layout layout() { return make_machine("toy8", 256)->layout(); }
+
+bool names(const VerifyReport& report, std::string_view file, int64_t trace, std::string_view problem) {
+  for (const auto& f : report.failures) {
+    if (f.file == file && f.trace == trace && contains(f.problem, problem)) return true;
+  }
+  for (const auto& f : report.failures) ADD_FAILURE() << f.file << " " << f.trace << ": " << f.problem;
+  return false;
+}
+
+// Writes a changed shard, with its checksum in the manifest, so that only running it again can tell.
+void forge(const fs::path& folder, Split split, size_t index,
+           const std::function<void(TraceBatch&)>& change) {
+  auto manifest = read_manifest(folder / "manifest.json");
+  auto& info = manifest[split].shards.at(index);
+  const auto path = folder / info.file;
+  {
+    const Shard shard(path, manifest.layout);
+    TraceBatch batch;
+    for (size_t i = 0; i < shard.size(); ++i) {
+      batch.bytes.insert(batch.bytes.end(), shard.trace(i).begin(), shard.trace(i).end());
+      batch.offsets.push_back(static_cast<int64_t>(batch.bytes.size()));
+      batch.stops.push_back(shard.stop(i));
+    }
+    change(batch);
+    write_shard(path, manifest.layout, batch, shard.metadata());
+  }
+  const Shard forged(path, manifest.layout);
+  auto& all = manifest[split];
+  all.states += forged.info().states - info.states;
+  all.bytes += forged.info().bytes - info.bytes;
+  info = forged.info();
+  info.checksum = checksum(forged.file_bytes());
+  write_file(folder / "manifest.json", to_json(manifest).dump());
+}
+
+TEST(Verify, PassesWhatGenerateMade) {
+  const TemporaryFolder folder;
+  make(folder / "d");
+  for (const int threads : {1, 3}) {
+    const auto report = verify_dataset(folder / "d", {.sample = 0, .threads = threads});
+    EXPECT_TRUE(report.failures.empty());
+    EXPECT_EQ(report.traces, 380);
+    EXPECT_EQ(report.overlap, 0);
+  }
+}
+
+TEST(Verify, ASampleIsOfTheSizeAskedFor) {
+  const TemporaryFolder folder;
+  make(folder / "d");
+  for (const int64_t n : {1, 7, 379, 380, 1000}) {
+    EXPECT_EQ(verify_dataset(folder / "d", {.sample = n, .threads = 2}).traces, std::min<int64_t>(n, 380));
+  }
+}
+
+TEST(Verify, AnAlteredByteNamesShardAndTrace) {
+  const TemporaryFolder folder;
+  make(folder / "d");
+  const auto path = folder / "d" / "train-00001.safetensors";
+  size_t at;
+  {
+    const Shard shard(path, layout());
+    at = shard.trace(42).data() - shard.file_bytes().data() + 256 + 2 * 16 + 6;  // register A of state 2
+  }
+  test::flip_byte(path, at);
+  const auto report = verify_dataset(folder / "d", {});
+  EXPECT_EQ(report.failures.size(), 2u);
+  EXPECT_TRUE(names(report, "train-00001.safetensors", -1, "checksum"));
+  EXPECT_TRUE(names(report, "train-00001.safetensors", 42, "state 2"));
+  EXPECT_TRUE(names(report, "train-00001.safetensors", 42, "A is "));
+}
+
+TEST(Verify, AWrongStateUnderARightChecksumIsFound) {
+  const TemporaryFolder folder;
+  make(folder / "d");
+  forge(folder / "d", Split::test, 0, [](TraceBatch& batch) { batch.bytes[batch.offsets[8] - 1] ^= 4; });
+  const auto report = verify_dataset(folder / "d", {});
+  EXPECT_EQ(report.failures.size(), 1u);
+  EXPECT_TRUE(names(report, "test-00000.safetensors", 7, "J is "));
+}
+
+TEST(Verify, AMissingOrSurplusStateIsFound) {
+  const TemporaryFolder folder;
+  make(folder / "d");
+  forge(folder / "d", Split::train, 0, [](TraceBatch& batch) {
+    batch.bytes.resize(batch.bytes.size() - 16);
+    batch.offsets.back() -= 16;
+  });
+  forge(folder / "d", Split::train, 2, [](TraceBatch& batch) {
+    batch.bytes.resize(batch.bytes.size() + 16);
+    batch.offsets.back() += 16;
+  });
+  const auto report = verify_dataset(folder / "d", {});
+  EXPECT_EQ(report.failures.size(), 2u);
+  EXPECT_TRUE(names(report, "train-00000.safetensors", 99, "Unicorn makes more"));
+  EXPECT_TRUE(names(report, "train-00002.safetensors", 99, "states, Unicorn makes"));
+}
+
+TEST(Verify, AWrongStopReasonIsFound) {
+  const TemporaryFolder folder;
+  make(folder / "d");
+  forge(folder / "d", Split::train, 0, [](TraceBatch& batch) { batch.stops[3] = StopReason::step_limit; });
+  EXPECT_TRUE(names(verify_dataset(folder / "d", {}), "train-00000.safetensors", 3, "step limit"));
+}
+
+TEST(Verify, ATrainProgramInTestIsFound) {
+  const TemporaryFolder folder;
+  make(folder / "d");
+  std::vector<uint8_t> stolen;
+  {
+    const Dataset dataset(folder / "d");
+    const auto trace = dataset.trace(Split::train, 11);
+    stolen.assign(trace.begin(), trace.end());
+  }
+  forge(folder / "d", Split::test, 0, [&](TraceBatch& batch) {
+    batch.bytes.resize(batch.offsets[batch.size() - 1]);
+    batch.bytes.insert(batch.bytes.end(), stolen.begin(), stolen.end());
+    batch.offsets.back() = static_cast<int64_t>(batch.bytes.size());
+  });
+  const auto report = verify_dataset(folder / "d", {});
+  EXPECT_TRUE(names(report, "test-00000.safetensors", 79, "not one of test"));
+  EXPECT_TRUE(names(report, "", -1, "1 test traces have a program that is in train; the manifest says 0"));
+}
+
+TEST(Verify, MissingAndTruncatedShardsAreNamed) {
+  const TemporaryFolder folder;
+  make(folder / "d");
+  const auto cut = folder / "d" / "train-00000.safetensors";
+  test::put(cut, read_file(cut).substr(0, 10'000));
+  fs::remove(folder / "d" / "test-00000.safetensors");
+  const auto report = verify_dataset(folder / "d", {});
+  EXPECT_EQ(report.failures.size(), 2u);
+  EXPECT_TRUE(names(report, "train-00000.safetensors", -1, "cut short"));
+  EXPECT_TRUE(names(report, "test-00000.safetensors", -1, "No such file"));
+  EXPECT_EQ(report.traces, 200);
+}
+
+TEST(Verify, BinFilesPassAndAnAlteredOneIsNamed) {
+  const TemporaryFolder folder;
+  make(folder / "d", GenerateOptions::Format::files);
+  EXPECT_TRUE(verify_bin_files(folder / "d", "toy8", 256, {}).failures.empty());
+  EXPECT_EQ(verify_bin_files(folder / "d", "toy8", 256, {.sample = 10, .threads = 2}).traces, 10);
+
+  const auto file = list_bin_files(folder / "d", Split::train)[1].at(5);
+  test::flip_byte(file, fs::file_size(file) - 1);
+  auto report = verify_bin_files(folder / "d", "toy8", 256, {});
+  EXPECT_EQ(report.failures.size(), 1u);
+  EXPECT_TRUE(names(report, "test/" + file.filename().string(), -1, "J is "));
+
+  test::put(folder / "d" / "train" / "short.bin", "short");
+  report = verify_bin_files(folder / "d", "toy8", 256, {});
+  EXPECT_EQ(report.failures.size(), 2u);
+  EXPECT_TRUE(names(report, "train/short.bin", -1, "5 bytes are not 256 of memory"));
+}
+
+TEST(Verify, ABinFileUnderAnotherProgramsNameIsFound) {
+  const TemporaryFolder folder;
+  make(folder / "d", GenerateOptions::Format::files);
+  const auto files = list_bin_files(folder / "d", Split::train)[0];
+  fs::copy_file(files[3], files[4], fs::copy_options::overwrite_existing);
+  const auto report = verify_bin_files(folder / "d", "toy8", 256, {});
+  EXPECT_TRUE(names(report, "train/" + files[4].filename().string(), -1, files[3].filename().string()));
+}
+
+TEST(Verify, ThePublishedTracesPass) {
+  const auto report = verify_bin_files(BYTECPU_REFERENCE "/traces", "toy8", 1024, {});
+  EXPECT_EQ(report.traces, 22);
+  EXPECT_TRUE(report.failures.empty());
+}
+
+TEST(BinFiles, RoundTripIsByteIdentical) {
+  const TemporaryFolder folder;
+  make(folder / "d", GenerateOptions::Format::files);
+  const auto machine = make_machine("toy8", 256);
+  const auto manifest = import_bin_files(folder / "d", *machine, Split::train, 64, folder / "s");
+  EXPECT_TRUE(verify_dataset(folder / "s", {}).failures.empty());
+  const auto result = export_bin_files(folder / "s", folder / "e");
+  EXPECT_EQ(result.traces[1], manifest[Split::test].traces);
+  EXPECT_EQ(result.overwritten[0], 0);
+  test::expect_same_tree(folder / "d" / "train", folder / "e" / "train");
+  test::expect_same_tree(folder / "d" / "test", folder / "e" / "test");
+}
+
+TEST(BinFiles, AFlatFolderIsOfTheSplitGiven) {
+  const TemporaryFolder folder;
+  const auto machine = make_machine("toy8", 1024);
+  const auto manifest =
+      import_bin_files(BYTECPU_REFERENCE "/traces", *machine, Split::test, 64, folder / "s");
+  EXPECT_EQ(manifest[Split::train].traces, 0);
+  EXPECT_EQ(manifest[Split::test].traces, 22);
+  export_bin_files(folder / "s", folder / "e");
+  test::expect_same_tree(BYTECPU_REFERENCE "/traces", folder / "e" / "test");
+}
+
+TEST(BinFiles, ImportNamesTheBadFileAndWritesNothing) {
+  const TemporaryFolder folder;
+  make(folder / "d", GenerateOptions::Format::files);
+  test::put(folder / "d" / "test" / "odd.bin", std::string(256 + 17, 'x'));
+  const auto machine = make_machine("toy8", 256);
+  test::expect_error([&] { import_bin_files(folder / "d", *machine, Split::train, 64, folder / "s"); },
+                     {"test/odd.bin", "273 bytes"});
+  EXPECT_FALSE(fs::exists(folder / "s"));
+  fs::create_directory(folder / "empty");
+  test::expect_error([&] { import_bin_files(folder / "empty", *machine, Split::train, 64, folder / "s"); },
+                     {"empty", "no .bin files"});
+  test::expect_error([&] { import_bin_files(folder / "none", *machine, Split::train, 64, folder / "s"); },
+                     {"none"});
+}
+
+}  // namespace
+}  // namespace bytecpu
