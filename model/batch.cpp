@@ -1,0 +1,45 @@
+#include "model/batch.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+#include "emulator/random.hpp"
+
+namespace bytecpu {
+
+BatchPlan plan_batches(std::span<const int64_t> trace_bytes, int patch_size, int extra_patches,
+                       int64_t most_patches, uint64_t seed) {
+  std::vector<size_t> order(trace_bytes.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return trace_bytes[a] > trace_bytes[b]; });
+
+  BatchPlan plan;
+  for (size_t next = 0; next < order.size();) {
+    const int64_t longest = trace_bytes[order[next]] / patch_size + extra_patches;
+    const size_t count = std::clamp<int64_t>(most_patches / longest, 1, order.size() - next);
+    plan.emplace_back(order.begin() + next, order.begin() + next + count);
+    next += count;
+  }
+
+  NativeRandom random(seed, 0);
+  for (size_t i = plan.size(); i > 1; --i) std::swap(plan[i - 1], plan[random.below(i)]);
+  return plan;
+}
+
+double padding_share(const BatchPlan& plan, std::span<const int64_t> trace_bytes, int patch_size,
+                     int extra_patches) {
+  int64_t padded = 0, used = 0;
+  for (const auto& batch : plan) {
+    int64_t longest = 0;
+    for (size_t i : batch) {
+      const int64_t patches = trace_bytes[i] / patch_size + extra_patches;
+      longest = std::max(longest, patches);
+      used += patches;
+    }
+    padded += longest * static_cast<int64_t>(batch.size());
+  }
+  return padded ? 1 - static_cast<double>(used) / static_cast<double>(padded) : 0;
+}
+
+}  // namespace bytecpu

@@ -1,0 +1,90 @@
+// The one interface of all model families: traces in, logits of the predicted patches out, and the same patch
+// by patch for free runs. Training, validation, inference and checkpoints are written against it, once.
+//
+// Symbols: 0 … 255 are bytes, 256 is "nothing": padding, and the end of a trace. V = 257 symbols, P bytes a
+// patch.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <memory>
+#include <span>
+
+#include "model/batch.hpp"
+#include "model/config.hpp"
+#include "model/optimizer.hpp"
+
+namespace bytecpu {
+
+inline constexpr int64_t nothing = 256;
+inline constexpr int64_t symbols = 257;
+
+// Which patches of a batch are predicted: the records after state 0 and the end, or every patch.
+enum class Targets { states, all };
+
+// The predicted patches of a batch, packed without padding, in the order of traces and time; N of them.
+struct Rows {
+  torch::Tensor
+      condition;  // [N, ...] all that the byte-level decoder knows of the history; belongs to the model
+  torch::Tensor patches;  // I64 [N, P] the true patches
+  torch::Tensor record;  // I64 [N], on the CPU: number of the record in its trace (1 …; the end is the last;
+                         // 0 and less: memory image and state 0)
+  torch::Tensor trace;  // I64 [N], on the CPU: which trace of the batch
+};
+
+// The history of B live traces in a free run. Made by ByteModel::begin.
+class History {
+ public:
+  virtual ~History() = default;
+  // Condition for each trace's next patch, as in Rows: [B, ...].
+  virtual torch::Tensor condition() = 0;
+  // The next patch of each trace: I64 [B, P].
+  virtual void append(const torch::Tensor& patches) = 0;
+  // Goes on with the traces of `index` (I64, ascending) only.
+  virtual void keep(const torch::Tensor& index) = 0;
+};
+
+class ByteModel : public torch::nn::Module {
+ public:
+  explicit ByteModel(ModelConfig config) : config_(std::move(config)) {}
+
+  // Everything above the byte level, for every predicted patch. Traces are whole records of the layout.
+  virtual Rows rows(std::span<const TraceView> traces, Targets targets) = 0;
+  // Logits [N, P, V] of each byte given the condition and the bytes before it in `patches` (I64 [N, P]).
+  virtual torch::Tensor logits(const torch::Tensor& condition, const torch::Tensor& patches) = 0;
+  // Starts a free run. Every start is memory image ‖ state 0. Only without gradients.
+  virtual std::unique_ptr<History> begin(std::span<const TraceView> starts) = 0;
+  // Longest trace it can take, in records after state 0, the end not counted.
+  virtual int64_t longest_trace() const = 0;
+  // Floating-point operations of predicting one batch's patches forward, multiply and add counted as two.
+  virtual double forward_flops(std::span<const TraceView> traces, Targets targets) const = 0;
+  // Patches a trace takes besides its bytes (markers of begin and end).
+  virtual int extra_patches() const = 0;
+  // All parameters, by name; says which are hidden matrices, for optimisers that treat those apart.
+  virtual std::vector<TrainedParameter> trained_parameters() const = 0;
+
+  const ModelConfig& config() const { return config_; }
+  int patches_per_record() const { return config_.layout.record_bytes / config_.patch_size; }
+  torch::Device device() const { return parameters().front().device(); }
+  // Precision of the products: float, or bfloat16 with float accumulation and master weights.
+  torch::ScalarType precision() const { return precision_; }
+  void set_precision(torch::ScalarType precision) { precision_ = precision; }
+
+ protected:
+  const ModelConfig config_;
+  torch::ScalarType precision_ = torch::kFloat;
+};
+
+// A freshly initialised model, drawn from LibTorch's default generator. Throws Error on a bad configuration.
+std::shared_ptr<ByteModel> make_model(const ModelConfig& config);
+
+// Mean cross-entropy in nats a byte over the rows' patches (differentiable), and what greedy choice got
+// right.
+struct Loss {
+  torch::Tensor nats;      // scalar, mean over bytes
+  torch::Tensor row_nats;  // F32 [N], mean over each row's bytes, without gradient
+  torch::Tensor mistakes;  // I64 [N] bytes of each row whose most probable symbol is wrong
+};
+Loss cross_entropy(const torch::Tensor& logits, const torch::Tensor& patches);
+
+}  // namespace bytecpu

@@ -1,0 +1,33 @@
+// A run's checkpoints: folders RUN/step-NNNNNNNN with config.json, model.safetensors, optimizer.safetensors
+// and training.json, each folder complete or not there (written under a temporary name, synced, renamed).
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "model/byte_model.hpp"
+#include "model/optimizer.hpp"
+
+namespace bytecpu {
+
+// Parameters under their published names, in the model's order. A tied tensor appears once for each of its
+// names.
+std::vector<NamedTensor> published_parameters(const ByteModel& model);
+
+// Writes the checkpoint of `step` and then removes all but the newest two. Throws Error; earlier ones stay.
+void save_checkpoint(const std::filesystem::path& run, int64_t step, const ByteModel& model,
+                     const Optimizer& optimizer, const nlohmann::ordered_json& training);
+
+// The newest checkpoint in a run's folder, or the folder itself if it is one; none if there is none.
+std::optional<std::filesystem::path> find_checkpoint(const std::filesystem::path& run);
+
+// Throw Error naming the file and what is wrong in it: missing, surplus, of the wrong shape, not finite.
+ModelConfig load_model_config(const std::filesystem::path& checkpoint);
+std::shared_ptr<ByteModel> load_model(const std::filesystem::path& checkpoint);
+void load_weights(const std::filesystem::path& file, ByteModel& model);
+void load_optimizer(const std::filesystem::path& checkpoint, Optimizer& optimizer);
+nlohmann::ordered_json load_training_state(const std::filesystem::path& checkpoint);
+
+}  // namespace bytecpu

@@ -1,0 +1,91 @@
+// Every number that a model or a training depends on, with its default. Files and flags name the fields with
+// dashes for underscores; config.json in a checkpoint holds them resolved.
+#pragma once
+
+#include <boost/program_options.hpp>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "emulator/layout.hpp"
+
+namespace bytecpu {
+
+// Sizes of a model. Widths are in elements, lengths in patches; the defaults are the published bGPT's.
+struct ModelConfig {
+  std::string family = "bgpt";
+  int patch_size = 16;     // bytes a patch; divides the machine's memory and record lengths
+  int patch_length = 512;  // longest sequence, in patches
+  int patch_layers = 12;
+  int patch_width = 768;
+  int patch_heads = 12;
+  int byte_layers = 3;
+  int byte_width = 768;
+  int byte_heads = 12;
+  // Of the family "transition", whose patch is a record and whose byte widths and heads serve all positions'
+  // layers:
+  int encoder_layers = 1;  // over the current record's bytes
+  int encoder_mlp = 2;     // hidden width of their MLPs, in widths
+  int mixer_layers = 1;    // over the conditions of the next record's bytes
+  int byte_mlp = 4;        // hidden width of the MLPs of mixer and byte-level decoder, in widths
+  int memory_width = 128;  // of the attention to the memory image
+  int memory_heads = 4;
+  bool patch_history =
+      false;  // patch-level attention over earlier records; off: the current one is all it sees
+  // Byte embeddings at the start: "normal" (GPT-2's, standard deviation 0.02) or "structured" (bits, value
+  // and sinusoids of the byte among the coordinates).
+  std::string byte_init = "normal";
+  Layout layout;  // of the machine, from the data
+
+  bool operator==(const ModelConfig&) const = default;
+};
+
+struct TrainConfig {
+  uint64_t seed = 0;            // initialisation, order of the data, and the stream's programs
+  int threads = 0;              // of LibTorch; 0: every core
+  std::string device = "auto";  // "cpu", "cuda", or "auto": CUDA where there is a GPU
+
+  // How much. Exactly one of steps and minutes is positive; schedules run over it. Minutes make the schedule
+  // follow the clock: handy, but only steps make runs repeat exactly.
+  int64_t steps = 0;
+  double minutes = 0;
+  int batch_patches = 4096;  // an optimiser step's work at most, padding included
+  int accumulate = 1;        // batches whose gradients are added up for one optimiser step
+  int pool_traces = 2048;    // traces drawn, sorted by length and batched together
+  std::string operation_mix =
+      "uniform";                 // training programs: "uniform", or "loss": hard operations more often
+  double operation_floor = 0.1;  // "loss": smallest weight of an operation, the hardest having 1
+  std::string loss =
+      "states";  // "states": records after state 0 and the end; "all": every patch but the first
+  std::string precision = "bf16";  // "fp32", or "bf16": bf16 products, fp32 accumulation and master weights
+
+  std::string optimizer = "adamw";  // "adamw"; or "muon" for hidden matrices, AdamW for the rest
+  double learning_rate = 1e-3;
+  double muon_learning_rate =
+      0.01;              // of a matrix whose update has a root mean square of about 1 / sqrt(columns)
+  double warmup = 0.05;  // share of the training
+  std::string schedule = "cosine";  // "cosine", "linear" or "constant" after warm-up
+  double final_learning_rate = 0;   // as a share of learning_rate
+  double beta1 = 0.9, beta2 = 0.95;
+  double weight_decay = 0.01;  // matrices only
+  double clip = 1.0;           // largest gradient norm; 0: none
+
+  int64_t log_every = 20;        // steps
+  int64_t validate_every = 200;  // steps; 0: only at the end
+  int64_t validation_traces = 256;
+  int64_t checkpoint_every = 500;  // steps
+};
+
+void to_json(nlohmann::ordered_json& json, const ModelConfig& config);
+void from_json(const nlohmann::ordered_json& json, ModelConfig& config);
+nlohmann::ordered_json to_json(const TrainConfig& config);
+
+// Options that set the fields.
+boost::program_options::options_description options(ModelConfig& config);
+boost::program_options::options_description options(TrainConfig& config);
+
+// Throw Error naming the field and what it may be.
+void check(const ModelConfig& config);
+void check(const TrainConfig& config);
+
+}  // namespace bytecpu

@@ -1,0 +1,35 @@
+// Differentiable operations between matrix products. On the CPU, in float and bf16, each is one pass over its
+// data (kernels.hpp); elsewhere, and in double, the same is composed of LibTorch's operations: the plain
+// version that the fast one is tested against.
+#pragma once
+
+#include <torch/torch.h>
+
+namespace bytecpu {
+
+// Normalises the last dimension to mean 0 and variance 1 (eps 1e-5).
+torch::Tensor layer_norm(const torch::Tensor& x);
+// x + max(layer_norm(x)·up, 0)²·down. x: [..., width], up [width, hidden], down [hidden, width].
+torch::Tensor residual_mlp(const torch::Tensor& x, const torch::Tensor& up, const torch::Tensor& down);
+// Attention among the P positions of each of N rows. qkv: [N, P, 3 · width]; returns [N, P, width].
+torch::Tensor row_attention(const torch::Tensor& qkv, int64_t heads, bool causal);
+// Softmax(q·kᵀ / √(width / heads))·v in each head. q: [B, Tq, width]; kv: [B, Tk, 2 · width], keys before
+// values; returns [B, Tq, width].
+torch::Tensor cross_attention(const torch::Tensor& q, const torch::Tensor& kv, int64_t heads);
+// table[symbols] + positions, in `precision`. symbols I64 [N, P]; table [classes, width]; positions [P,
+// width].
+torch::Tensor embed(const torch::Tensor& symbols, const torch::Tensor& table, const torch::Tensor& positions,
+                    torch::ScalarType precision);
+
+struct ClassLoss {
+  torch::Tensor nats;  // [N] negative log-likelihood of each target; only their mean has a gradient
+  torch::Tensor mean;  // scalar, differentiable
+  torch::Tensor best;  // I64 [N] the most probable class
+};
+// logits [N, classes], targets I64 [N].
+ClassLoss class_loss(const torch::Tensor& logits, const torch::Tensor& targets);
+
+// Whether this thread's fused operations use the kernels where they can; for tests and benchmarks.
+bool& use_kernels();
+
+}  // namespace bytecpu

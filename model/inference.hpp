@@ -1,0 +1,53 @@
+// Greedy decoding: of every record given its true history, and of free runs. The same for every model family.
+//
+// The next patch is drafted, the byte-level decoder scores the whole draft in one pass, and what differs from
+// its own choices is drafted again from them, until nothing differs. Every pass makes at least one more byte
+// final, from the left, so the result is byte for byte that of decoding one byte at a time, in far fewer
+// passes.
+#pragma once
+
+#include "model/byte_model.hpp"
+
+namespace bytecpu {
+
+struct Decoded {
+  torch::Tensor patches = {};     // I64 [N, P]; all "nothing" where the end was chosen
+  torch::Tensor ended = {};       // bool [N]
+  torch::Tensor confidence = {};  // F32 [N]: log-probability of the chosen patch
+  torch::Tensor draft_nats = {};  // F32 [N]: negative log-likelihood of the draft, summed over its bytes
+  int64_t passes = 0;             // of the byte-level decoder
+};
+
+// Decodes N patches. `draft` I64 [N, P] is where to start: any symbols, the better guessed the fewer passes.
+// `may_end` bool [N]: whether the patch opens a record, where "nothing" as the first symbol means the end of
+// the trace; elsewhere only bytes can be chosen.
+Decoded decode(ByteModel& model, const torch::Tensor& condition, const torch::Tensor& draft,
+               const torch::Tensor& may_end);
+
+// The plain way, one byte after the other: what decode() must equal.
+Decoded decode_bytewise(ByteModel& model, const torch::Tensor& condition, const torch::Tensor& may_end);
+
+// Records predicted for one trace.
+struct PredictedTrace {
+  std::vector<uint8_t> records;   // a predicted end is zeros
+  std::vector<uint8_t> ended;     // a flag for each
+  std::vector<float> nats;        // teacher-forced only: of the true record, summed over its bytes
+  std::vector<float> confidence;  // probability given to the predicted record
+};
+
+// Teacher-forced: records 1 … n and the end of each trace, each from the true records before it; n + 1
+// predictions. Of a record of several patches, later ones are predicted from the record's true earlier
+// patches.
+std::vector<PredictedTrace> predict_steps(ByteModel& model, std::span<const TraceView> traces);
+
+struct Rollout {
+  std::vector<uint8_t> records;
+  bool ended = false;  // the model ended the trace; false: it was cut
+};
+
+// Free runs from image ‖ state 0, until the model ends each or most_records[i] (or all that the model can
+// take) are there. Traces that ended leave the batch.
+std::vector<Rollout> roll_out(ByteModel& model, std::span<const TraceView> starts,
+                              std::span<const int64_t> most_records);
+
+}  // namespace bytecpu

@@ -1,0 +1,70 @@
+// What happens between matrix products on the CPU, in one pass each. Plain pointers, no LibTorch: this file's
+// source is compiled for the processor that builds it. T is float or Bf16; sums are in float. Threads:
+// OpenMP's.
+#pragma once
+
+#include <cstdint>
+
+namespace bytecpu::kernels {
+
+// The upper half of a float.
+struct Bf16 {
+  uint16_t bits;
+};
+
+// y = (x - mean) / sqrt(variance + 1e-5) of each row; inverse[row] = 1 / sqrt(variance + 1e-5). x, y: [rows,
+// width].
+template <typename T>
+void layer_norm(const T* x, T* y, float* inverse, int64_t rows, int64_t width);
+// dx = gradient of layer_norm for dy, plus `add` where it is not null. All [rows, width]; y as layer_norm
+// gave it.
+template <typename T>
+void layer_norm_backward(const T* dy, const T* y, const float* inverse, const T* add, T* dx, int64_t rows,
+                         int64_t width);
+
+// y = max(x, 0)², and dx = 2 max(x, 0) dy.
+template <typename T>
+void relu_squared(const T* x, T* y, int64_t count);
+template <typename T>
+void relu_squared_backward(const T* x, const T* dy, T* dx, int64_t count);
+
+// Shape of an attention: for each item of the batch and each head, softmax(q·kᵀ / √size + mask)·v. The vector
+// of position i, head h starts at i · stride + h · size; items follow each other without gap.
+struct Attention {
+  int64_t batch, heads, size;
+  int64_t queries, keys;             // positions an item
+  int64_t query_stride, key_stride;  // elements from a position to the next; values lie like keys
+  bool causal;                       // queries are the last of the keys' positions
+};
+// out: [batch, queries, heads · size], without gaps.
+template <typename T>
+void attention(const Attention& shape, const T* q, const T* k, const T* v, T* out);
+// Gradients, laid out as q, k and v are.
+template <typename T>
+void attention_backward(const Attention& shape, const T* q, const T* k, const T* v, const T* dout, T* dq,
+                        T* dk, T* dv);
+
+// Of each row of logits [rows, classes]: nats[row] = -log softmax(logits)[target], best[row] = the greatest
+// logit's index, and gradient = softmax(logits) - onehot(target).
+template <typename T>
+void cross_entropy(const T* logits, const int64_t* targets, float* nats, int64_t* best, T* gradient,
+                   int64_t rows, int64_t classes);
+
+// y[n, p] = table[symbols[n, p]] + positions[p]; symbols [rows, length], table [., width], positions [length,
+// width].
+template <typename T>
+void embed(const int64_t* symbols, const float* table, const float* positions, T* y, int64_t rows,
+           int64_t length, int64_t width);
+// Adds dy up into dtable [classes, width] and dpositions [length, width].
+template <typename T>
+void embed_backward(const int64_t* symbols, const T* dy, float* dtable, float* dpositions, int64_t rows,
+                    int64_t length, int64_t width);
+
+// AdamW's update of one tensor; correctionN = 1 - betaN^steps.
+struct AdamWStep {
+  float rate, beta1, beta2, decay, correction1, correction2;
+};
+void adamw(const AdamWStep& step, const float* gradient, float* parameter, float* first, float* second,
+           int64_t count);
+
+}  // namespace bytecpu::kernels

@@ -1,0 +1,155 @@
+#include "model/layers.hpp"
+
+#include <cmath>
+#include <numbers>
+
+#include "model/fused.hpp"
+#include "model/torch_compat.hpp"
+
+namespace bytecpu {
+namespace {
+
+// qkv: [3, B, heads, T, d], following the cached positions, which it joins.
+torch::Tensor cached_causal_attention(const torch::Tensor& qkv, KeyValues* cache) {
+  auto keys = qkv[1], values = qkv[2];
+  if (cache) {
+    if (cache->keys.defined()) {
+      keys = torch::cat({cache->keys, keys}, 2);
+      values = torch::cat({cache->values, values}, 2);
+    }
+    *cache = {keys, values};
+  }
+  return causal_attention(qkv[0], keys, values);
+}
+
+}  // namespace
+
+Conv1DImpl::Conv1DImpl(int64_t in, int64_t out, double standard_deviation) {
+  weight = register_parameter("weight", torch::randn({in, out}) * standard_deviation);
+  bias = register_parameter("bias", torch::zeros({out}));
+}
+
+torch::Tensor Conv1DImpl::forward(const torch::Tensor& x) const {
+  auto shape = x.sizes().vec();
+  shape.back() = weight.size(1);
+  const auto flat = x.reshape({-1, weight.size(0)});
+  return torch::addmm(bias.to(x.dtype()), flat, weight.to(x.dtype())).view(shape);
+}
+
+LayerNormImpl::LayerNormImpl(int64_t width) {
+  weight = register_parameter("weight", torch::ones({width}));
+  bias = register_parameter("bias", torch::zeros({width}));
+}
+
+torch::Tensor LayerNormImpl::forward(const torch::Tensor& x) const {
+  return torch::layer_norm(x.to(torch::promote_types(x.scalar_type(), torch::kFloat)), {x.size(-1)}, weight,
+                           bias, 1e-5)
+      .to(x.dtype());
+}
+
+AttentionImpl::AttentionImpl(int64_t width, int64_t heads_, double output_deviation) : heads(heads_) {
+  c_attn = register_module("c_attn", Conv1D(width, 3 * width, 0.02));
+  c_proj = register_module("c_proj", Conv1D(width, width, output_deviation));
+}
+
+torch::Tensor AttentionImpl::forward(const torch::Tensor& x, KeyValues* cache) {
+  const int64_t batch = x.size(0), length = x.size(1), width = x.size(2);
+  const auto qkv = c_attn(x).view({batch, length, 3, heads, width / heads}).permute({2, 0, 3, 1, 4});
+  const auto mixed = cached_causal_attention(qkv, cache);
+  return c_proj(mixed.transpose(1, 2).reshape({batch, length, width}));
+}
+
+MlpImpl::MlpImpl(int64_t width, double output_deviation) {
+  c_fc = register_module("c_fc", Conv1D(width, 4 * width, 0.02));
+  c_proj = register_module("c_proj", Conv1D(4 * width, width, output_deviation));
+}
+
+torch::Tensor MlpImpl::forward(const torch::Tensor& x) { return c_proj(torch::gelu(c_fc(x), "tanh")); }
+
+BlockImpl::BlockImpl(int64_t width, int64_t heads, double output_deviation) {
+  ln_1 = register_module("ln_1", LayerNorm(width));
+  attn = register_module("attn", Attention(width, heads, output_deviation));
+  ln_2 = register_module("ln_2", LayerNorm(width));
+  mlp = register_module("mlp", Mlp(width, output_deviation));
+}
+
+torch::Tensor BlockImpl::forward(torch::Tensor x, KeyValues* cache) {
+  x = x + attn(ln_1(x), cache);
+  return x + mlp(ln_2(x));
+}
+
+TableImpl::TableImpl(int64_t rows, int64_t width, double standard_deviation) {
+  weight = register_parameter("weight", torch::randn({rows, width}) * standard_deviation);
+}
+
+Gpt2Impl::Gpt2Impl(int64_t positions, int64_t width, int64_t layers, int64_t heads) {
+  wpe = register_module("wpe", Table(positions, width, 0.02));
+  // GPT-2 scales what is added to the residual stream by the number of additions.
+  const double output_deviation = 0.02 / std::sqrt(2.0 * static_cast<double>(layers));
+  for (int64_t i = 0; i < layers; ++i) h->push_back(Block(width, heads, output_deviation));
+  register_module("h", h);
+  ln_f = register_module("ln_f", LayerNorm(width));
+}
+
+torch::Tensor Gpt2Impl::forward(torch::Tensor x, std::vector<KeyValues>* caches, int64_t past) {
+  x = x + wpe->weight.slice(0, past, past + x.size(1)).to(x.dtype());
+  for (size_t i = 0; i < h->size(); ++i) x = h->at<BlockImpl>(i).forward(x, caches ? &(*caches)[i] : nullptr);
+  return ln_f(x);
+}
+
+MatrixImpl::MatrixImpl(int64_t in, int64_t out, double gain) {
+  weight =
+      register_parameter("weight", torch::randn({in, out}) * (gain / std::sqrt(static_cast<double>(in))));
+}
+
+torch::Tensor MatrixImpl::forward(const torch::Tensor& x) const {
+  return torch::matmul(x, weight.to(x.dtype()));
+}
+
+PlainBlockImpl::PlainBlockImpl(int64_t width, int64_t heads_, int64_t mlp_multiple) : heads(heads_) {
+  if (heads > 0) {
+    qkv = register_module("qkv", Matrix(width, 3 * width, 1.0));
+    out = register_module("out", Matrix(width, width, 0.0));
+  }
+  up = register_module("up", Matrix(width, mlp_multiple * width, 1.0));
+  down = register_module("down", Matrix(mlp_multiple * width, width, 0.0));
+}
+
+torch::Tensor PlainBlockImpl::forward(const torch::Tensor& x, bool causal) {
+  return mlp(x + out(row_attention(qkv(layer_norm(x)), heads, causal)));
+}
+
+torch::Tensor PlainBlockImpl::forward_in_time(const torch::Tensor& x, KeyValues* cache) {
+  const int64_t batch = x.size(0), length = x.size(1), width = x.size(2);
+  const auto parts =
+      qkv(layer_norm(x)).view({batch, length, 3, heads, width / heads}).permute({2, 0, 3, 1, 4});
+  const auto mixed = cached_causal_attention(parts, cache);
+  return mlp(x + out(mixed.transpose(1, 2).reshape({batch, length, width})));
+}
+
+torch::Tensor PlainBlockImpl::mlp(const torch::Tensor& x) {
+  return residual_mlp(x, up->weight.to(x.dtype()), down->weight.to(x.dtype()));
+}
+
+torch::Tensor symbol_features() {
+  const auto value = torch::arange(256, torch::kFloat);
+  const auto number = torch::arange(256, torch::kLong);
+  std::vector<torch::Tensor> columns;
+  for (int bit = 0; bit < 8; ++bit)
+    columns.push_back(((number.bitwise_right_shift(bit)).bitwise_and(1) * 2 - 1).to(torch::kFloat));
+  columns.push_back(value / 127.5 - 1);
+  columns.push_back(torch::log2(value + 1) / 4 - 1);
+  for (const double period : {16.0, 256.0}) {
+    for (int harmonic = 1; harmonic <= 8; ++harmonic) {
+      const auto angle = value * (2 * std::numbers::pi * harmonic / period);
+      columns.push_back(angle.cos() * 0.5);
+      columns.push_back(angle.sin() * 0.5);
+    }
+  }
+  auto features = torch::zeros({257, structured_features});
+  features.slice(0, 0, 256).slice(1, 0, structured_features - 1) = torch::stack(columns, 1);
+  features[256][structured_features - 1] = 1;
+  return features;
+}
+
+}  // namespace bytecpu

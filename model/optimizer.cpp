@@ -1,0 +1,156 @@
+#include "model/optimizer.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <numbers>
+
+#include "model/kernels.hpp"
+#include "model/torch_compat.hpp"
+
+namespace bytecpu {
+
+double learning_rate_share(const TrainConfig& config, double progress) {
+  progress = std::clamp(progress, 0.0, 1.0);
+  if (progress < config.warmup) return progress / config.warmup;
+  const double decayed = (progress - config.warmup) / (1 - config.warmup);  // 0 … 1
+  double share = 1;
+  if (config.schedule == "cosine") share = 0.5 * (1 + std::cos(std::numbers::pi * decayed));
+  if (config.schedule == "linear") share = 1 - decayed;
+  return config.final_learning_rate + (1 - config.final_learning_rate) * share;
+}
+
+torch::Tensor orthogonalize(const torch::Tensor& matrices, torch::ScalarType precision) {
+  const auto norms = matrices.flatten(1).norm(2, {1}).add_(1e-12);
+  auto x = (matrices / norms.view({-1, 1, 1})).to(precision);
+  for (int i = 0; i < 5; ++i) {
+    const auto gram = torch::bmm(x, x.transpose(1, 2));
+    const auto polynomial = torch::baddbmm(gram, gram, gram, /*beta=*/-4.7750, /*alpha=*/2.0315);
+    x = torch::baddbmm(x, polynomial, x, /*beta=*/3.4445, /*alpha=*/1);
+  }
+  return x.to(matrices.dtype());
+}
+
+Optimizer::Optimizer(std::vector<TrainedParameter> parameters, const TrainConfig& config) : config_(config) {
+  for (auto& p : parameters) {
+    Slot slot{.muon = config.optimizer == "muon" && p.hidden_matrix};
+    slot.first = torch::zeros_like(p.tensor).detach();
+    if (!slot.muon) slot.second = torch::zeros_like(p.tensor).detach();
+    slot.parameter = std::move(p);
+    slots_.push_back(std::move(slot));
+  }
+}
+
+void Optimizer::zero_gradients() {
+  for (auto& slot : slots_) slot.parameter.tensor.mutable_grad() = torch::Tensor();
+}
+
+double Optimizer::clip() {
+  std::vector<torch::Tensor> all, clipped;
+  for (const auto& slot : slots_) {
+    const auto& gradient = slot.parameter.tensor.grad();
+    if (!gradient.defined()) continue;
+    all.push_back(gradient.norm());
+    if (!slot.muon) clipped.push_back(all.back());
+  }
+  if (all.empty()) return 0;
+  if (config_.clip > 0 && !clipped.empty()) {
+    const double norm = torch::stack(clipped).norm().item<double>();
+    for (const auto& slot : slots_) {
+      if (norm > config_.clip && !slot.muon && slot.parameter.tensor.grad().defined()) {
+        slot.parameter.tensor.mutable_grad().mul_(config_.clip / norm);
+      }
+    }
+  }
+  return torch::stack(all).norm().item<double>();
+}
+
+double Optimizer::step(double share) {
+  torch::NoGradGuard no_grad;
+  const double norm = clip();
+  ++steps_;
+  for (auto& slot : slots_) {
+    if (!slot.muon && slot.parameter.tensor.grad().defined()) adamw(slot, share);
+  }
+  muon(share);
+  return norm;
+}
+
+void Optimizer::adamw(Slot& slot, double share) {
+  auto& p = slot.parameter.tensor;
+  const auto& gradient = p.grad();
+  const double rate = config_.learning_rate * share;
+  const double correction1 = 1 - std::pow(config_.beta1, static_cast<double>(steps_));
+  const double correction2 = 1 - std::pow(config_.beta2, static_cast<double>(steps_));
+  const double decay = p.dim() >= 2 ? config_.weight_decay : 0;
+  if (p.is_cpu() && p.scalar_type() == torch::kFloat) {
+    const auto contiguous = gradient.contiguous();
+    kernels::adamw({.rate = static_cast<float>(rate),
+                    .beta1 = static_cast<float>(config_.beta1),
+                    .beta2 = static_cast<float>(config_.beta2),
+                    .decay = static_cast<float>(decay),
+                    .correction1 = static_cast<float>(correction1),
+                    .correction2 = static_cast<float>(correction2)},
+                   contiguous.data_ptr<float>(), p.data_ptr<float>(), slot.first.data_ptr<float>(),
+                   slot.second.data_ptr<float>(), p.numel());
+    return;
+  }
+  slot.first.lerp_(gradient, 1 - config_.beta1);
+  slot.second.mul_(config_.beta2).addcmul_(gradient, gradient, 1 - config_.beta2);
+  if (decay > 0) p.mul_(1 - rate * decay);
+  p.addcdiv_(slot.first, (slot.second / correction2).sqrt_().add_(1e-8), -rate / correction1);
+}
+
+void Optimizer::muon(double share) {
+  constexpr double momentum = 0.95;
+  // Matrices of one shape are orthogonalised together.
+  std::map<std::pair<int64_t, int64_t>, std::vector<Slot*>> groups;
+  for (auto& slot : slots_) {
+    const auto& p = slot.parameter;
+    if (!slot.muon || !p.tensor.grad().defined()) continue;
+    groups[{p.tensor.size(-2), p.tensor.size(-1) / p.parts}].push_back(&slot);
+  }
+  for (auto& [shape, members] : groups) {
+    const auto [rows, columns] = shape;
+    std::vector<torch::Tensor> updates;
+    for (Slot* slot : members) {
+      const auto& gradient = slot->parameter.tensor.grad();
+      slot->first.mul_(momentum).add_(gradient);
+      updates.push_back(gradient.add(slot->first, momentum)
+                            .view({-1, rows, slot->parameter.parts, columns})
+                            .transpose(1, 2)
+                            .reshape({-1, rows, columns}));
+    }
+    auto update = torch::cat(updates);
+    const bool tall = rows > columns;
+    if (tall) update = update.transpose(1, 2).contiguous();
+    update = orthogonalize(update, update.is_cuda() || cpu_has_bf16() ? torch::kBFloat16 : torch::kFloat);
+    if (tall) update = update.transpose(1, 2);
+    // Matrices are stored (inputs, outputs).
+    const double scale = std::sqrt(std::max(1.0, static_cast<double>(columns) / static_cast<double>(rows)));
+    int64_t first = 0;
+    for (Slot* slot : members) {
+      auto& p = slot->parameter.tensor;
+      const int64_t count = p.numel() / (rows * columns);
+      const auto mine = update.slice(0, first, first + count)
+                            .reshape({-1, slot->parameter.parts, rows, columns})
+                            .transpose(1, 2)
+                            .reshape(p.sizes());
+      first += count;
+      const double rate = config_.muon_learning_rate * share;
+      if (config_.weight_decay > 0) p.mul_(1 - rate * config_.weight_decay);
+      p.add_(mine, -rate * scale);
+    }
+  }
+}
+
+std::vector<NamedTensor> Optimizer::state() const {
+  std::vector<NamedTensor> tensors;
+  for (const auto& slot : slots_) {
+    tensors.push_back({"first." + slot.parameter.name, slot.first});
+    if (slot.second.defined()) tensors.push_back({"second." + slot.parameter.name, slot.second});
+  }
+  return tensors;
+}
+
+}  // namespace bytecpu

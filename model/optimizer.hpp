@@ -1,0 +1,67 @@
+// AdamW and Muon over named float parameters, learning-rate schedules and gradient clipping.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <string>
+#include <vector>
+
+#include "model/config.hpp"
+
+namespace bytecpu {
+
+struct NamedTensor {
+  std::string name;
+  torch::Tensor tensor;
+};
+
+struct TrainedParameter {
+  std::string name;
+  torch::Tensor tensor;
+  // A hidden matrix: not an embedding, a table of positions, an output layer, a gain or a bias. Its last two
+  // dimensions are the matrix; `parts` matrices stand side by side along the last (queries, keys and values:
+  // 3).
+  bool hidden_matrix = false;
+  int parts = 1;
+};
+
+// Learning rate as a share of the highest, `progress` of the training in [0, 1] being done: a linear rise
+// over the warm-up, then cosine, linear or no decay to final_learning_rate.
+double learning_rate_share(const TrainConfig& config, double progress);
+
+// One step of the gradient of every parameter that has one.
+//   AdamW (Loshchilov and Hutter, 2019; arXiv 1711.05101): decoupled weight decay, on tensors of two and more
+//   dimensions only; epsilon 1e-8. The gradients of its parameters are clipped to a joint L2 norm of
+//   config.clip. Muon (Jordan, 2024; kellerjordan.github.io/posts/muon): Nesterov momentum 0.95,
+//   orthogonalised by five Newton-Schulz iterations, scaled by sqrt(max(1, outputs / inputs)). Its step does
+//   not depend on the gradient's norm.
+class Optimizer {
+ public:
+  Optimizer(std::vector<TrainedParameter> parameters, const TrainConfig& config);
+  void zero_gradients();
+  // `share` of the configured learning rates. Returns the L2 norm of the whole gradient, before clipping.
+  double step(double share);
+  // Moments, to save and to load in place: "first.NAME", and for AdamW's parameters "second.NAME".
+  std::vector<NamedTensor> state() const;
+  void set_steps(int64_t steps) { steps_ = steps; }
+
+ private:
+  struct Slot {
+    TrainedParameter parameter = {};
+    bool muon = false;
+    torch::Tensor first = {}, second = {};
+  };
+  double clip();
+  void adamw(Slot& slot, double share);
+  void muon(double share);
+
+  const TrainConfig config_;
+  std::vector<Slot> slots_;
+  int64_t steps_ = 0;
+};
+
+// The nearest matrix with singular values of about 1 (0.7 … 1.2), by five iterations of the quintic
+// Newton-Schulz polynomial. F32 [batch, rows, columns] in and out, rows <= columns; products in `precision`.
+torch::Tensor orthogonalize(const torch::Tensor& matrices, torch::ScalarType precision);
+
+}  // namespace bytecpu

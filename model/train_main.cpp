@@ -1,0 +1,132 @@
+// bytecpu-train: trains a model on a dataset, or on an endless stream of fresh programs.
+#include <atomic>
+#include <csignal>
+
+#include "datagen/cli.hpp"
+#include "datagen/dataset_source.hpp"
+#include "datagen/files.hpp"
+#include "datagen/stream_source.hpp"
+#include "model/checkpoint.hpp"
+#include "model/trainer.hpp"
+
+namespace bytecpu {
+namespace {
+
+std::atomic<bool> stop_requested = false;  // set by SIGINT and SIGTERM
+
+struct Options {
+  std::string data, out;
+  bool resume = false;
+  StreamSource::Options stream;
+  ProgramOptions programs;
+  ModelConfig model;
+  TrainConfig train;
+};
+
+struct Sources {
+  std::unique_ptr<TraceSource> train, held_out;
+};
+
+Sources make_sources(const Options& o) {
+  constexpr uint64_t validation_seed =
+      0x76616c6964617465;  // a stream of its own, whatever the training's seed
+  if (!o.data.empty()) {
+    return {std::make_unique<DatasetSource>(o.data, Split::train, o.train.seed, o.train.pool_traces),
+            std::make_unique<DatasetSource>(o.data, Split::test, 0, o.train.validation_traces)};
+  }
+  auto train = o.stream, held_out = o.stream;
+  train.seed = o.train.seed;
+  train.split = Split::train;
+  train.pool_traces = o.train.pool_traces;
+  held_out.seed = validation_seed;
+  held_out.split = Split::test;
+  held_out.pool_traces = o.train.validation_traces;
+  return {std::make_unique<StreamSource>(train), std::make_unique<StreamSource>(held_out)};
+}
+
+void run(Options& o, const cli::po::variables_map& given) {
+  const auto sources = make_sources(o);
+  o.model.layout = sources.train->layout();
+  check(o.model);
+  check(o.train);
+  if (const auto checkpoint = o.resume ? find_checkpoint(o.out) : std::nullopt) {
+    if (load_model_config(*checkpoint) != o.model) {
+      throw Error(
+          "{}: the checkpoint's model or machine is another than the configuration's: train into a new "
+          "folder",
+          checkpoint->string());
+    }
+  }
+  std::signal(SIGINT, [](int) { stop_requested = true; });
+  std::signal(SIGTERM, [](int) { stop_requested = true; });
+
+  const int threads = use_threads(o.train.threads);
+  const auto device = choose_device(o.train.device);
+  torch::manual_seed(o.train.seed);
+  const auto model = make_model(o.model);
+  model->to(device);
+  model->set_precision(supported_precision(o.train.precision, device));
+
+  int64_t parameters = 0;
+  for (const auto& p : model->parameters()) parameters += p.numel();
+  fmt::print("bytecpu {}\n{}\nmodel: {}, {:.2f} M parameters; {} on {}, {} threads\ndata: {}\nheld out: {}\n",
+             BYTECPU_VERSION, cli::command_line(), o.model.family, static_cast<double>(parameters) / 1e6,
+             model->precision() == torch::kFloat ? "fp32" : "bf16", device.str(), threads,
+             sources.train->describe(), sources.held_out->describe());
+  std::fflush(stdout);
+
+  std::filesystem::create_directories(o.out);
+  write_file(std::filesystem::path(o.out) / "config.ini", cli::to_ini(given));
+  write_file(std::filesystem::path(o.out) / "run.json",
+             nlohmann::ordered_json{{"version", BYTECPU_VERSION},
+                                    {"command", cli::command_line()},
+                                    {"libtorch", TORCH_VERSION},
+                                    {"device", device.str()},
+                                    {"threads", threads},
+                                    {"precision", model->precision() == torch::kFloat ? "fp32" : "bf16"},
+                                    {"parameters", parameters},
+                                    {"data", sources.train->describe()},
+                                    {"held_out", sources.held_out->describe()},
+                                    {"model", o.model},
+                                    {"training", to_json(o.train)}}
+                     .dump(1) +
+                 "\n");
+  train(*model, o.train, {*sources.train, *sources.held_out, o.programs}, o.out, o.resume, stop_requested);
+}
+
+int main(int argc, char** argv) {
+  // LibTorch's threads spin between tasks unless told otherwise, which is slow on cores that others use too.
+  cli::ensure_environment("OMP_WAIT_POLICY", "passive", argv);
+  Options o;
+  namespace po = cli::po;
+  po::options_description options("Options");
+  options.add_options()("out", po::value(&o.out)->required(),
+                        "folder of the run: checkpoints, metrics.jsonl, configuration")(
+      "resume", po::bool_switch(&o.resume), "go on from the newest checkpoint in --out, if there is one")(
+      "data", po::value(&o.data)->default_value(""), "dataset; none: an endless stream of fresh programs");
+  po::options_description stream("Stream of fresh programs");
+  stream.add_options()("machine", po::value(&o.stream.machine)->default_value(o.stream.machine), "machine")(
+      "memory", po::value(&o.stream.memory_bytes)->default_value(o.stream.memory_bytes), "bytes of memory")(
+      "min-instructions", po::value(&o.programs.min_instructions)->default_value(o.programs.min_instructions),
+      "shortest program, the halting instruction included")(
+      "max-instructions", po::value(&o.programs.max_instructions)->default_value(o.programs.max_instructions),
+      "longest program")("small-operands",
+                         po::value(&o.programs.small_operands)->default_value(o.programs.small_operands),
+                         "training only: probability that a register starts with few significant bits")(
+      "window-steps", po::value(&o.programs.window_steps)->default_value(o.programs.window_steps),
+      "training only: traces are windows of this many steps from anywhere in a program; 0: whole programs");
+  options.add(stream).add(bytecpu::options(o.model)).add(bytecpu::options(o.train));
+  return cli::main("bytecpu-train", "Trains a byte model to predict a machine's next state.",
+                   {{.name = "",
+                     .summary = "",
+                     .usage = "--config FILE [--data DIR] --out RUN [--resume]",
+                     .options = options,
+                     .positional = {},
+                     .run = [&](const po::variables_map& given) { run(o, given); }}},
+                   argc, argv);
+}
+
+}  // namespace
+}  // namespace bytecpu
+
+int main(int argc, char** argv) { return bytecpu::main(argc, argv); }

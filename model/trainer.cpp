@@ -1,0 +1,392 @@
+#include "model/trainer.hpp"
+
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <future>
+#include <sstream>
+#include <thread>
+
+#include "datagen/files.hpp"
+#include "emulator/error.hpp"
+#include "model/checkpoint.hpp"
+#include "model/torch_compat.hpp"
+
+namespace bytecpu {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::ordered_json;
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+Targets targets_of(const TrainConfig& config) {
+  return config.loss == "all" ? Targets::all : Targets::states;
+}
+
+TraceView view(const TraceBatch& pool, size_t i) {
+  return {.bytes = pool.trace(i), .complete = pool.stops[i] == StopReason::halted};
+}
+
+std::vector<TraceView> views(const TraceBatch& pool, const std::vector<size_t>& indices) {
+  std::vector<TraceView> result;
+  for (size_t i : indices) result.push_back(view(pool, i));
+  return result;
+}
+
+BatchPlan plan(const ByteModel& model, const TraceBatch& pool, const TrainConfig& config, uint64_t seed) {
+  std::vector<int64_t> lengths(pool.size());
+  for (size_t i = 0; i < pool.size(); ++i) lengths[i] = pool.offsets[i + 1] - pool.offsets[i];
+  return plan_batches(lengths, model.config().patch_size, model.extra_patches(), config.batch_patches, seed);
+}
+
+// Patches that count in the loss.
+int64_t target_patches(const ByteModel& model, std::span<const TraceView> traces, Targets targets) {
+  const auto& layout = model.config().layout;
+  int64_t patches = 0;
+  for (const auto& t : traces) {
+    const int64_t bytes =
+        static_cast<int64_t>(t.bytes.size()) - (targets == Targets::all ? 0 : layout.start_bytes());
+    patches += bytes / model.config().patch_size + (t.complete ? 1 : 0);
+  }
+  return patches;
+}
+
+// Keeps the running loss of every operation, and draws the hard ones more often.
+class OperationMix {
+ public:
+  explicit OperationMix(const TraceSource& source)
+      : source_(source), loss_(source.operations().size(), 1.0) {}
+
+  // row_nats F32 [N]: mean loss of each row's bytes.
+  void observe(std::span<const TraceView> traces, const Rows& rows, const torch::Tensor& row_nats) {
+    if (loss_.empty()) return;
+    const auto nats = row_nats.to(torch::kCPU, torch::kFloat).contiguous();
+    const auto& layout = source_.layout();
+    std::vector<double> sum(loss_.size()), count(loss_.size());
+    for (int64_t i = 0; i < nats.size(0); ++i) {
+      const int64_t record = rows.record.data_ptr<int64_t>()[i] - 1;  // the one whose instruction runs
+      if (record < 0) continue;
+      const auto& bytes = traces[rows.trace.data_ptr<int64_t>()[i]].bytes;
+      const int operation = source_.operation(
+          bytes.subspan(layout.memory_bytes + record * layout.record_bytes, layout.record_bytes));
+      if (operation < 0) continue;
+      sum[operation] += nats.data_ptr<float>()[i];
+      count[operation] += 1;
+    }
+    for (size_t k = 0; k < loss_.size(); ++k) {
+      if (count[k] > 0) loss_[k] += (sum[k] / count[k] - loss_[k]) * std::min(0.2, 0.02 * count[k]);
+    }
+  }
+
+  // Square root of the running loss, at least `floor` of the largest.
+  std::vector<double> weights(double floor) const {
+    if (loss_.empty()) return {};
+    const double most = std::max(1e-12, *std::max_element(loss_.begin(), loss_.end()));
+    std::vector<double> weights;
+    for (double loss : loss_) weights.push_back(std::max(floor, std::sqrt(std::max(0.0, loss) / most)));
+    return weights;
+  }
+
+  std::vector<double>& running_loss() { return loss_; }
+
+ private:
+  const TraceSource& source_;
+  std::vector<double> loss_;  // nats a byte, of each operation
+};
+
+// Where a training stands: all that a resumed one needs besides parameters and moments.
+struct Progress {
+  int64_t step = 0;
+  double seconds = 0;
+  uint64_t pool = 0;                          // being trained on
+  size_t batch = 0;                           // of the pool's plan, the next
+  std::vector<double> weights, next_weights;  // operation weights of this pool and of the one after
+  double loss_sum = 0, norm_sum = 0,
+         smooth_loss = 0;  // since the last log line; and running mean of the loss
+};
+
+ordered_json to_json(const Progress& p, const std::vector<double>& operation_loss) {
+  return {{"step", p.step},
+          {"seconds", p.seconds},
+          {"pool", p.pool},
+          {"batch", p.batch},
+          {"weights", p.weights},
+          {"next_weights", p.next_weights},
+          {"loss_sum", p.loss_sum},
+          {"norm_sum", p.norm_sum},
+          {"smooth_loss", p.smooth_loss},
+          {"operation_loss", operation_loss}};
+}
+
+void from_json(const ordered_json& j, Progress& p, std::vector<double>& operation_loss) {
+  j.at("step").get_to(p.step);
+  j.at("seconds").get_to(p.seconds);
+  j.at("pool").get_to(p.pool);
+  j.at("batch").get_to(p.batch);
+  j.at("weights").get_to(p.weights);
+  j.at("next_weights").get_to(p.next_weights);
+  j.at("loss_sum").get_to(p.loss_sum);
+  j.at("norm_sum").get_to(p.norm_sum);
+  j.at("smooth_loss").get_to(p.smooth_loss);
+  j.at("operation_loss").get_to(operation_loss);
+}
+
+// metrics.jsonl, on resuming without the lines that will be written again.
+class Metrics {
+ public:
+  Metrics(const fs::path& path, int64_t last_step) {
+    std::string kept;
+    if (last_step > 0 && fs::exists(path)) {
+      std::istringstream lines(read_file(path));
+      for (std::string line; std::getline(lines, line);) {
+        const auto json = ordered_json::parse(line, nullptr, /*allow_exceptions=*/false);
+        if (json.is_object() && json.value("step", last_step + 1) <= last_step) kept += line + "\n";
+      }
+    }
+    write_file(path, kept);
+    out_.open(path, std::ios::app);
+    path_ = path;
+  }
+  void write(const ordered_json& line) {
+    out_ << line.dump() << std::endl;
+    if (!out_) throw Error("{}: cannot write: {}", path_.string(), std::strerror(errno));
+  }
+
+ private:
+  fs::path path_;
+  std::ofstream out_;
+};
+
+struct Validation {
+  double loss = 0;  // nats a byte
+  int64_t bytes = 0, wrong_bytes = 0, states = 0, wrong_states = 0;
+};
+
+// Every byte predicted from the true bytes before it.
+Validation validate(ByteModel& model, const TraceBatch& held_out, const TrainConfig& config) {
+  torch::NoGradGuard no_grad;
+  Validation v;
+  double nats = 0;
+  for (const auto& batch : plan(model, held_out, config, 0)) {
+    const auto rows = model.rows(views(held_out, batch), Targets::states);
+    if (rows.patches.size(0) == 0) continue;
+    const auto loss = cross_entropy(model.logits(rows.condition, rows.patches), rows.patches);
+    nats += loss.nats.item<double>() * static_cast<double>(rows.patches.numel());
+    v.bytes += rows.patches.numel();
+    v.wrong_bytes += loss.mistakes.sum().item<int64_t>();
+    // A record is wrong where any of its patches is.
+    const auto& layout = model.config().layout;
+    const auto key = rows.trace * (layout.memory_bytes + (1 << 20)) + rows.record;
+    const auto wrong = loss.mistakes.to(torch::kCPU).gt(0);
+    v.states += std::get<0>(at::_unique2(key)).size(0);
+    v.wrong_states += std::get<0>(at::_unique2(key.masked_select(wrong))).size(0);
+  }
+  v.loss = v.bytes ? nats / static_cast<double>(v.bytes) : 0;
+  return v;
+}
+
+}  // namespace
+
+TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingData& data, const fs::path& run,
+                  bool resume, const std::atomic<bool>& stop) {
+  check(config);
+  const Targets targets = targets_of(config);
+  const auto found = resume ? find_checkpoint(run) : std::nullopt;
+  if (!resume && find_checkpoint(run)) {
+    throw Error("{}: holds a training already: --resume goes on with it, or choose another folder",
+                run.string());
+  }
+  fs::create_directories(run);
+
+  Optimizer optimizer(model.trained_parameters(), config);
+  Progress progress;
+  OperationMix mix(data.train);
+  if (found) {
+    load_weights(*found / "model.safetensors", model);
+    load_optimizer(*found, optimizer);
+    const auto state = load_training_state(*found);
+    try {
+      from_json(state, progress, mix.running_loss());
+    } catch (const nlohmann::json::exception& e) {
+      throw Error("{}: {}", (*found / "training.json").string(), e.what());
+    }
+    optimizer.set_steps(progress.step);
+    fmt::print("resuming at step {} ({})\n", progress.step, found->string());
+  } else {
+    progress.weights = progress.next_weights = data.programs.operation_weights;
+  }
+  Metrics metrics(run / "metrics.jsonl", progress.step);
+
+  // Pools are drawn one ahead, off this thread.
+  const auto draw = [&data](uint64_t index, const std::vector<double>& weights) {
+    return std::async(std::launch::async, [&data, index, weights] {
+      ProgramOptions options = data.programs;
+      options.operation_weights = weights;
+      TraceBatch pool;
+      data.train.fill(index, options, pool);
+      return pool;
+    });
+  };
+  TraceBatch pool = draw(progress.pool, progress.weights).get();
+  auto next_pool = draw(progress.pool + 1, progress.next_weights);
+  BatchPlan batches = plan(model, pool, config, config.seed + progress.pool);
+  double padding = 0;
+  const auto next_batch = [&] {
+    while (progress.batch >= batches.size()) {
+      ++progress.pool;
+      pool = next_pool.get();
+      progress.weights = std::move(progress.next_weights);
+      progress.next_weights = config.operation_mix == "loss" ? mix.weights(config.operation_floor)
+                                                             : data.programs.operation_weights;
+      next_pool = draw(progress.pool + 1, progress.next_weights);
+      batches = plan(model, pool, config, config.seed + progress.pool);
+      progress.batch = 0;
+    }
+    return views(pool, batches[progress.batch++]);
+  };
+
+  TraceBatch held_out;
+  ProgramOptions published;
+  published.min_instructions = data.programs.min_instructions;
+  published.max_instructions = data.programs.max_instructions;
+  data.held_out.fill(0, published, held_out);
+  const auto write_validation = [&] {
+    const auto v = validate(model, held_out, config);
+    const double bytes = 1 - static_cast<double>(v.wrong_bytes) / static_cast<double>(v.bytes);
+    const double states = 1 - static_cast<double>(v.wrong_states) / static_cast<double>(v.states);
+    metrics.write(
+        {{"step", progress.step},
+         {"seconds", progress.seconds},
+         {"validation",
+          {{"loss", v.loss}, {"byte_accuracy", bytes}, {"step_accuracy", states}, {"states", v.states}}}});
+    fmt::print(
+        "step {:>7}  held out: loss {:.5f}, {} of {} bytes wrong ({:.4f} % right), {} of {} states ({:.3f} "
+        "%)\n",
+        progress.step, v.loss, v.wrong_bytes, v.bytes, 100 * bytes, v.wrong_states, v.states, 100 * states);
+  };
+  const auto save = [&] {
+    save_checkpoint(run, progress.step, model, optimizer, to_json(progress, mix.running_loss()));
+  };
+
+  const auto done = [&] {
+    return config.steps > 0 ? static_cast<double>(progress.step) / static_cast<double>(config.steps)
+                            : progress.seconds / (60 * config.minutes);
+  };
+  int64_t states = 0, patches = 0, padded_patches = 0;  // since the last log line
+  double flops = 0, logged_seconds = progress.seconds;
+  int64_t logged_step = progress.step - progress.step % config.log_every;
+  while (done() < 1 && !stop) {
+    const auto start = Clock::now();
+    std::vector<std::vector<TraceView>> parts;
+    std::vector<int64_t> counts;
+    int64_t total = 0;
+    while (std::ssize(parts) < config.accumulate) {
+      parts.push_back(next_batch());
+      counts.push_back(target_patches(model, parts.back(), targets));
+      total += counts.back();
+    }
+
+    optimizer.zero_gradients();
+    double loss = 0;
+    for (size_t i = 0; i < parts.size(); ++i) {
+      if (counts[i] == 0) continue;
+      const auto rows = model.rows(parts[i], targets);
+      const auto result = cross_entropy(model.logits(rows.condition, rows.patches), rows.patches);
+      const double share = static_cast<double>(counts[i]) / static_cast<double>(total);
+      (result.nats * share).backward();
+      loss += result.nats.item<double>() * share;
+      if (config.operation_mix == "loss") mix.observe(parts[i], rows, result.row_nats);
+      flops += 3 * model.forward_flops(parts[i], targets);  // backward costs twice the forward pass
+      int64_t longest = 0, bytes = 0;
+      for (const auto& t : parts[i]) {
+        longest = std::max(longest, std::ssize(t.bytes));
+        bytes += std::ssize(t.bytes);
+      }
+      patches += bytes / model.config().patch_size;
+      padded_patches += longest / model.config().patch_size * std::ssize(parts[i]);
+    }
+    if (total == 0) continue;  // nothing but states 0
+    const double norm = optimizer.step(learning_rate_share(config, done()));
+
+    ++progress.step;
+    progress.seconds += seconds_since(start);
+    progress.smooth_loss = progress.step == 1 ? loss : 0.95 * progress.smooth_loss + 0.05 * loss;
+    progress.loss_sum += loss;
+    progress.norm_sum += norm;
+    states += total / model.patches_per_record();
+    if (!std::isfinite(loss) || !std::isfinite(norm) || progress.smooth_loss > 2 * std::log(symbols)) {
+      throw Error(
+          "step {}: the training diverges (loss {:.4g}, gradient norm {:.4g}): lower learning-rate or raise "
+          "warmup; "
+          "the last checkpoint is kept",
+          progress.step, loss, norm);
+    }
+
+    if (progress.step % config.log_every == 0) {
+      const double seconds = progress.seconds - logged_seconds,
+                   steps = static_cast<double>(progress.step - logged_step);
+      padding = padded_patches ? 1 - static_cast<double>(patches) / static_cast<double>(padded_patches) : 0;
+      const double rate = static_cast<double>(states) / seconds;
+      const double share = learning_rate_share(config, done());
+      metrics.write({{"step", progress.step},
+                     {"loss", progress.loss_sum / steps},
+                     {"lr", config.learning_rate * share},
+                     {"gradient_norm", progress.norm_sum / steps},
+                     {"states_per_second", rate},
+                     {"tokens_per_second", rate * model.config().layout.record_bytes},
+                     {"gflops", flops / seconds / 1e9},
+                     {"padding", padding},
+                     {"seconds", progress.seconds}});
+      const double left = done() > 0 ? progress.seconds * (1 / done() - 1) : 0;
+      fmt::print(
+          "step {:>7}  loss {:.5f} nats/byte  lr {:.2e}  {:.0f} states/s  {:.0f} GFLOP/s  padding {:.1f} %  "
+          "{:.1f} min left\n",
+          progress.step, progress.loss_sum / steps, config.learning_rate * share, rate, flops / seconds / 1e9,
+          100 * padding, left / 60);
+      std::fflush(stdout);
+      progress.loss_sum = progress.norm_sum = 0;
+      logged_seconds = progress.seconds;
+      logged_step = progress.step;
+      states = patches = padded_patches = 0;
+      flops = 0;
+    }
+    if (config.validate_every > 0 && progress.step % config.validate_every == 0 && done() < 1)
+      write_validation();
+    if (progress.step % config.checkpoint_every == 0 && done() < 1) save();
+  }
+
+  if (stop) {
+    save();
+    fmt::print("stopped at step {}; --resume goes on\n", progress.step);
+    return TrainingEnd::stopped;
+  }
+  write_validation();
+  save();
+  return TrainingEnd::finished;
+}
+
+int use_threads(int threads) {
+  if (threads <= 0) threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  at::set_num_threads(threads);
+  return threads;
+}
+
+torch::Device choose_device(const std::string& device) {
+  const bool cuda = torch::cuda::is_available();
+  if (device == "cuda" && !cuda) throw Error("device cuda: this LibTorch sees no GPU");
+  return device != "cpu" && cuda ? torch::kCUDA : torch::kCPU;
+}
+
+torch::ScalarType supported_precision(const std::string& precision, torch::Device device) {
+  if (precision == "fp32") return torch::kFloat;
+  if (device.is_cuda() || cpu_has_bf16()) return torch::kBFloat16;
+  fmt::print(stderr, "this processor has no bf16 instructions: computing in fp32\n");
+  return torch::kFloat;
+}
+
+}  // namespace bytecpu

@@ -1,0 +1,40 @@
+// The training loop: pools of traces in, checkpoints and metrics out. The same for every model family.
+#pragma once
+
+#include <atomic>
+#include <filesystem>
+
+#include "datagen/trace_source.hpp"
+#include "model/byte_model.hpp"
+
+namespace bytecpu {
+
+struct TrainingData {
+  TraceSource& train;
+  TraceSource& held_out;    // programs that `train` never has; the first pool is the validation set
+  ProgramOptions programs;  // how `train` draws; config.operation_mix may change the weights as it goes
+};
+
+enum class TrainingEnd { finished, stopped };
+
+// Trains `model`, freshly made, until its steps or minutes are spent or `stop` becomes true, writing to the
+// folder `run`:
+//   step-NNNNNNNN/   checkpoints, the newest two (checkpoint.hpp)
+//   metrics.jsonl    one JSON object a line: {"step", "loss", "lr", "gradient_norm", "states_per_second",
+//                    "tokens_per_second", "gflops", "padding", "seconds"}, means since the line before, loss
+//                    in nats a byte; and {"step", "seconds", "validation": {"loss", "byte_accuracy",
+//                    "step_accuracy", "states"}}
+// With `resume` it goes on from the newest checkpoint, if there is one; the losses are then bit for bit those
+// of an undisturbed run (same machine, same number of threads, a budget in steps). Throws Error, leaving the
+// last good checkpoint, when the loss is not a number or explodes.
+TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingData& data,
+                  const std::filesystem::path& run, bool resume, const std::atomic<bool>& stop);
+
+// The number of threads that `threads` asks for (0: every core), told to LibTorch; and the precision that
+// "bf16" or "fp32" means on `device`: float, with a line on stderr, where the processor lacks bf16
+// instructions.
+int use_threads(int threads);
+torch::Device choose_device(const std::string& device);  // throws Error if "cuda" is asked for and not there
+torch::ScalarType supported_precision(const std::string& precision, torch::Device device);
+
+}  // namespace bytecpu

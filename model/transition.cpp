@@ -1,0 +1,284 @@
+#include "model/transition.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "emulator/error.hpp"
+#include "model/fused.hpp"
+#include "model/torch_compat.hpp"
+
+namespace bytecpu {
+namespace {
+
+// One multiply-add is two operations.
+double attention_flops(double positions, double context, double width) {
+  return 2 * (positions * 4 * width * width + 2 * positions * context * width);
+}
+double mlp_flops(double positions, double width, double multiple) {
+  return 2 * positions * 2 * multiple * width * width;
+}
+
+}  // namespace
+
+Transition::Transition(const ModelConfig& config) : ByteModel(config) {
+  const auto& c = config_;
+  const int64_t positions = c.patch_size, width = c.byte_width, memory = c.layout.memory_bytes;
+  const auto layers = [&](const std::string& name, torch::nn::ModuleList& list, int count,
+                          int64_t layer_width, int64_t heads, int64_t multiple) {
+    for (int i = 0; i < count; ++i) list->push_back(PlainBlock(layer_width, heads, multiple));
+    register_module(name, list);
+  };
+  symbol_ = register_module("symbol", Table(symbols, width, 0.3));
+  position_ = register_module("position", Table(positions, width, 0.5));
+  address_ = register_module("address", Table(std::max<int64_t>(1, memory), width, 0.3));
+  layers("encoder", encoder_, c.encoder_layers, width, c.byte_heads, c.encoder_mlp);
+  patch_in_ = register_module("patch_in", Matrix(positions * width, c.patch_width, 1.0));
+  if (c.patch_history)
+    patch_position_ = register_module("patch_position", Table(c.patch_length, c.patch_width, 0.1));
+  layers("patch", patch_, c.patch_layers, c.patch_width, c.patch_history ? c.patch_heads : 0, 4);
+  patch_out_ = register_module("patch_out", Matrix(c.patch_width, positions * width, 0.3));
+  condition_position_ = register_module("condition_position", Table(positions, width, 0.25));
+  query_ = register_module("query", Matrix(width, c.memory_width, 1.0));
+  key_value_ = register_module("key_value", Matrix(width, 2 * c.memory_width, 1.0));
+  read_ = register_module("read", Matrix(c.memory_width, width, 0.0));
+  layers("mixer", mixer_, c.mixer_layers, width, c.byte_heads, c.byte_mlp);
+  previous_ = register_module("previous", Table(symbols, width, 0.1));
+  decoder_position_ = register_module("decoder_position", Table(positions, width, 0.1));
+  layers("decoder", decoder_, c.byte_layers, width, c.byte_heads, c.byte_mlp);
+  head_ = register_module("head", Table(symbols, width, 0.1));
+
+  if (c.byte_init == "structured") {
+    torch::NoGradGuard no_grad;
+    const auto sinusoids = [](int64_t count, double period) {
+      const auto angle = torch::arange(count, torch::kFloat).unsqueeze(1) * (2 * std::numbers::pi / period) *
+                         torch::arange(1, 9, torch::kFloat);
+      return torch::cat({angle.cos(), angle.sin()}, 1);
+    };
+    const int64_t shared = std::min<int64_t>(structured_features, width);
+    symbol_->weight.slice(1, 0, shared) = symbol_features().slice(1, 0, shared);
+    head_->weight.copy_(symbol_->weight * 0.25);
+    previous_->weight.copy_(symbol_->weight * 0.3);
+    if (width >= structured_features + 16) {
+      position_->weight.slice(1, structured_features, structured_features + 16) =
+          sinusoids(positions, static_cast<double>(positions));
+    }
+    // The address in binary, in the last coordinates.
+    const int64_t bits =
+        std::min<int64_t>(width, static_cast<int64_t>(std::ceil(std::log2(std::max<int64_t>(2, memory)))));
+    for (int64_t bit = 0; bit < bits; ++bit) {
+      address_->weight.select(1, width - 1 - bit) =
+          torch::arange(address_->weight.size(0)).bitwise_right_shift(bit).bitwise_and(1).to(torch::kFloat) *
+              2 -
+          1;
+    }
+  }
+}
+
+torch::Tensor Transition::remember(const torch::Tensor& images) {
+  if (images.size(1) == 0) return {};
+  const auto bytes =
+      torch::embedding(symbol_->weight.to(precision_), images) + address_->weight.to(precision_);
+  return key_value_(layer_norm(bytes));
+}
+
+torch::Tensor Transition::condition(const torch::Tensor& records, const std::vector<int64_t>& counts,
+                                    const torch::Tensor& memory, std::vector<KeyValues>* caches,
+                                    int64_t past) {
+  const auto& c = config_;
+  const int64_t count = records.size(0), positions = c.patch_size, width = c.byte_width;
+  const int64_t batch = std::ssize(counts), longest = *std::max_element(counts.begin(), counts.end());
+  // Between rows [N, ...] and rows in time [B, T, ...], padded where the traces differ in length.
+  const bool even = count == batch * longest;
+  torch::Tensor slot;
+  if (!even) {
+    std::vector<int64_t> slots;
+    for (int64_t b = 0; b < batch; ++b) {
+      for (int64_t t = 0; t < counts[b]; ++t) slots.push_back(b * longest + t);
+    }
+    slot = torch::tensor(slots, records.options());
+  }
+  const auto in_time = [&](const torch::Tensor& x) {
+    auto shape = x.sizes().vec();
+    shape[0] = longest;
+    shape.insert(shape.begin(), batch);
+    if (even) return x.reshape(shape);
+    auto padded_shape = x.sizes().vec();
+    padded_shape[0] = batch * longest;
+    return torch::zeros(padded_shape, x.options()).index_copy(0, slot, x).view(shape);
+  };
+  const auto in_rows = [&](const torch::Tensor& x) {
+    const auto flat = x.flatten(0, 1);
+    return even ? flat : flat.index_select(0, slot);
+  };
+
+  auto bytes = embed(records, symbol_->weight, position_->weight, precision_);  // [N, P, d]
+  for (size_t i = 0; i < encoder_->size(); ++i) bytes = encoder_->at<PlainBlockImpl>(i).forward(bytes, false);
+
+  auto feature = patch_in_(layer_norm(bytes).view({count, positions * width}));  // [N, patch width]
+  if (c.patch_history) {
+    auto sequence = in_time(feature);
+    sequence = sequence + patch_position_->weight.slice(0, past, past + longest).to(precision_);
+    for (size_t i = 0; i < patch_->size(); ++i) {
+      sequence = patch_->at<PlainBlockImpl>(i).forward_in_time(sequence, caches ? &(*caches)[i] : nullptr);
+    }
+    feature = in_rows(sequence);
+  } else {
+    for (size_t i = 0; i < patch_->size(); ++i) feature = patch_->at<PlainBlockImpl>(i).mlp(feature);
+  }
+  auto x = bytes + patch_out_(layer_norm(feature)).view({count, positions, width}) +
+           condition_position_->weight.to(precision_);
+
+  if (memory.defined()) {
+    const auto queries = in_time(query_(layer_norm(x))).view({batch, longest * positions, c.memory_width});
+    const auto found =
+        cross_attention(queries, memory, c.memory_heads).view({batch, longest, positions, c.memory_width});
+    x = x + read_(in_rows(found));
+  }
+  for (size_t i = 0; i < mixer_->size(); ++i) x = mixer_->at<PlainBlockImpl>(i).forward(x, false);
+  return x;
+}
+
+Rows Transition::rows(std::span<const TraceView> traces, Targets targets) {
+  if (targets == Targets::all) throw Error("family transition predicts states only: loss must be states");
+  const auto& layout = config_.layout;
+  const int64_t record_bytes = layout.record_bytes, batch = std::ssize(traces);
+  std::vector<int64_t> counts;
+  int64_t count = 0;
+  for (const auto& t : traces) {
+    const int64_t records = (std::ssize(t.bytes) - layout.memory_bytes) / record_bytes;
+    counts.push_back(records - (t.complete ? 0 : 1));
+    if (config_.patch_history && counts.back() > config_.patch_length) {
+      throw Error("a trace has {} states, the model takes {}: raise patch-length", counts.back(),
+                  config_.patch_length);
+    }
+    count += counts.back();
+  }
+  auto images = torch::empty({batch, layout.memory_bytes}, torch::kLong);
+  auto current = torch::empty({count, record_bytes}, torch::kLong);
+  auto next = torch::full({count, record_bytes}, nothing, torch::kLong);
+  auto record = torch::empty({count}, torch::kLong), trace = torch::empty({count}, torch::kLong);
+  int64_t row = 0;
+  for (int64_t b = 0; b < batch; ++b) {
+    const auto& bytes = traces[b].bytes;
+    std::copy_n(bytes.begin(), layout.memory_bytes, images.data_ptr<int64_t>() + b * layout.memory_bytes);
+    const auto records = bytes.subspan(layout.memory_bytes);
+    std::copy_n(records.begin(), counts[b] * record_bytes, current.data_ptr<int64_t>() + row * record_bytes);
+    std::copy(records.begin() + record_bytes, records.end(), next.data_ptr<int64_t>() + row * record_bytes);
+    for (int64_t t = 0; t < counts[b]; ++t, ++row) {
+      record.data_ptr<int64_t>()[row] = t + 1;
+      trace.data_ptr<int64_t>()[row] = b;
+    }
+  }
+  if (count == 0) return {.condition = {}, .patches = next, .record = record, .trace = trace};
+  return {.condition = condition(current.to(device()), counts, remember(images.to(device()))),
+          .patches = next.to(device()),
+          .record = record,
+          .trace = trace};
+}
+
+torch::Tensor Transition::logits(const torch::Tensor& condition, const torch::Tensor& patches) {
+  // At each position the symbol before it; "nothing" before the first.
+  auto earlier = torch::full_like(patches, nothing);
+  earlier.slice(1, 1) = patches.slice(1, 0, patches.size(1) - 1);
+  auto x = condition + embed(earlier, previous_->weight, decoder_position_->weight, precision_);
+  for (size_t i = 0; i < decoder_->size(); ++i) x = decoder_->at<PlainBlockImpl>(i).forward(x, true);
+  return torch::matmul(layer_norm(x), head_->weight.to(precision_).t());
+}
+
+class TransitionHistory final : public History {
+ public:
+  TransitionHistory(Transition& model, torch::Tensor records, torch::Tensor memory)
+      : model_(model),
+        records_(std::move(records)),
+        memory_(std::move(memory)),
+        caches_(model.config().patch_layers) {}
+
+  torch::Tensor condition() override {
+    if (!condition_.defined()) {
+      const std::vector<int64_t> counts(records_.size(0), 1);
+      const bool history = model_.config().patch_history;
+      condition_ = model_.condition(records_, counts, memory_, history ? &caches_ : nullptr, past_++);
+    }
+    return condition_;
+  }
+  void append(const torch::Tensor& patches) override {
+    condition();  // so that every record enters the caches
+    records_ = patches;
+    condition_ = torch::Tensor();
+  }
+  void keep(const torch::Tensor& index) override {
+    records_ = records_.index_select(0, index);
+    if (memory_.defined()) memory_ = memory_.index_select(0, index);
+    if (condition_.defined()) condition_ = condition_.index_select(0, index);
+    for (auto& cache : caches_) {
+      if (!cache.keys.defined()) continue;
+      cache.keys = cache.keys.index_select(0, index);
+      cache.values = cache.values.index_select(0, index);
+    }
+  }
+
+ private:
+  Transition& model_;
+  torch::Tensor records_;  // I64 [B, P], the newest
+  torch::Tensor memory_;   // as remember() gives it
+  torch::Tensor condition_;
+  std::vector<KeyValues> caches_;
+  int64_t past_ = 0;
+};
+
+std::unique_ptr<History> Transition::begin(std::span<const TraceView> starts) {
+  const auto& layout = config_.layout;
+  const int64_t batch = std::ssize(starts);
+  auto images = torch::empty({batch, layout.memory_bytes}, torch::kLong);
+  auto records = torch::empty({batch, layout.record_bytes}, torch::kLong);
+  for (int64_t b = 0; b < batch; ++b) {
+    const auto& bytes = starts[b].bytes;
+    std::copy_n(bytes.begin(), layout.memory_bytes, images.data_ptr<int64_t>() + b * layout.memory_bytes);
+    std::copy_n(bytes.begin() + layout.memory_bytes, layout.record_bytes,
+                records.data_ptr<int64_t>() + b * layout.record_bytes);
+  }
+  return std::make_unique<TransitionHistory>(*this, records.to(device()), remember(images.to(device())));
+}
+
+int64_t Transition::longest_trace() const {
+  return config_.patch_history ? config_.patch_length - 1 : std::numeric_limits<int64_t>::max();
+}
+
+double Transition::forward_flops(std::span<const TraceView> traces, Targets) const {
+  const auto& c = config_;
+  const double positions = c.patch_size, width = c.byte_width, memory = c.layout.memory_bytes;
+  double record = c.encoder_layers *
+                  (attention_flops(positions, positions, width) + mlp_flops(positions, width, c.encoder_mlp));
+  record += 2 * 2 * positions * width * c.patch_width + c.patch_layers * mlp_flops(1, c.patch_width, 4);
+  record += 2 * positions * (2 * width * c.memory_width + 2 * memory * c.memory_width);
+  record += c.mixer_layers *
+            (attention_flops(positions, positions, width) + mlp_flops(positions, width, c.byte_mlp));
+  record += c.byte_layers * (attention_flops(positions, (positions + 1) / 2, width) +
+                             mlp_flops(positions, width, c.byte_mlp));
+  record += 2 * positions * symbols * width;
+  double flops = 0;
+  for (const auto& t : traces) {
+    const double records =
+        (static_cast<double>(t.bytes.size()) - memory) / c.layout.record_bytes - (t.complete ? 0 : 1);
+    flops += records * record + 2 * memory * width * 2 * c.memory_width;
+    if (c.patch_history)
+      flops += records * c.patch_layers * attention_flops(1, (records + 1) / 2, c.patch_width);
+  }
+  return flops;
+}
+
+std::vector<TrainedParameter> Transition::trained_parameters() const {
+  std::vector<TrainedParameter> parameters;
+  for (const auto& item : named_parameters()) {
+    const auto& name = item.key();
+    const auto in = [&](std::string_view folder) { return name.starts_with(folder); };
+    const bool block = in("encoder.") || in("mixer.") || in("decoder.") || in("patch.");
+    const bool hidden = item.value().dim() == 2 && (block || in("query.") || in("key_value.") || in("read."));
+    const int parts = name.ends_with("qkv.weight") ? 3 : in("key_value.") ? 2 : 1;
+    parameters.push_back({.name = name, .tensor = item.value(), .hidden_matrix = hidden, .parts = parts});
+  }
+  return parameters;
+}
+
+}  // namespace bytecpu

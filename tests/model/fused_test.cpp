@@ -1,0 +1,120 @@
+// The fast operations against the plain ones: values and gradients.
+#include "model/fused.hpp"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+
+namespace bytecpu {
+namespace {
+
+using torch::Tensor;
+using Operation = std::function<Tensor(const std::vector<Tensor>&)>;
+
+// Runs the operation with the kernels on `inputs`, and composed of LibTorch's in double; output and gradients
+// must agree within `tolerance` of the largest magnitude.
+void expect_equal(const Operation& operation, const std::vector<Tensor>& inputs, torch::ScalarType type,
+                  double tolerance) {
+  const auto run = [&](torch::ScalarType precision, bool kernels) {
+    std::vector<Tensor> leaves, results;
+    for (const auto& input : inputs) {
+      // Both start from the values as `type` rounds them.
+      leaves.push_back(input.is_floating_point() ? input.to(type).to(precision).detach().requires_grad_()
+                                                 : input);
+    }
+    use_kernels() = kernels;
+    const auto out = operation(leaves);
+    torch::manual_seed(5);
+    (out * torch::randn(out.sizes()).to(out.dtype())).sum().backward();
+    use_kernels() = true;
+    results.push_back(out.detach().to(torch::kDouble));
+    for (const auto& leaf : leaves) {
+      if (leaf.is_floating_point()) results.push_back(leaf.grad().to(torch::kDouble));
+    }
+    return results;
+  };
+  const auto fast = run(type, true), plain = run(torch::kDouble, false);
+  ASSERT_EQ(fast.size(), plain.size());
+  for (size_t i = 0; i < fast.size(); ++i) {
+    const double scale = plain[i].abs().max().item<double>();
+    EXPECT_LT((fast[i] - plain[i]).abs().max().item<double>(), tolerance * scale)
+        << (i ? "gradient of input " : "output ") << i;
+  }
+}
+
+class Fused : public testing::TestWithParam<torch::ScalarType> {
+ protected:
+  Fused() { torch::manual_seed(1); }
+  void expect(const Operation& operation, const std::vector<Tensor>& inputs) {
+    expect_equal(operation, inputs, GetParam(), GetParam() == torch::kFloat ? 1e-5 : 2e-2);
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Types, Fused, testing::Values(torch::kFloat, torch::kBFloat16));
+
+TEST_P(Fused, LayerNormEqualsThePlainOne) {
+  for (const int64_t width : {1, 3, 16, 128, 200}) {
+    if (width == 1) continue;  // constant rows: nothing but rounding
+    expect([](const auto& in) { return layer_norm(in[0]); }, {torch::randn({7, 5, width}) * 3 + 1});
+  }
+}
+
+TEST_P(Fused, ResidualMlpEqualsThePlainOne) {
+  expect([](const auto& in) { return residual_mlp(in[0], in[1], in[2]); },
+         {torch::randn({6, 4, 24}), torch::randn({24, 48}) * 0.2, torch::randn({48, 24}) * 0.2});
+}
+
+TEST_P(Fused, RowAttentionEqualsThePlainOne) {
+  for (const bool causal : {false, true}) {
+    for (const int64_t positions : {1, 5, 16, 100}) {  // odd sizes, and more than a block of queries
+      expect([&](const auto& in) { return row_attention(in[0], 2, causal); },
+             {torch::randn({3, positions, 3 * 24})});
+    }
+  }
+}
+
+TEST_P(Fused, CrossAttentionEqualsThePlainOne) {
+  for (const int64_t queries : {1, 16, 130}) {
+    expect([](const auto& in) { return cross_attention(in[0], in[1], 4); },
+           {torch::randn({3, queries, 32}), torch::randn({3, 37, 64})});
+  }
+}
+
+TEST_P(Fused, ClassLossEqualsThePlainOne) {
+  const auto targets = torch::randint(0, 257, {33}, torch::kLong);
+  expect([&](const auto& in) { return class_loss(in[0], targets).mean; }, {torch::randn({33, 257}) * 4});
+  const auto logits = torch::randn({33, 257}) * 4;
+  const auto fast = class_loss(logits, targets), plain = class_loss(logits.to(torch::kDouble), targets);
+  EXPECT_TRUE(torch::equal(fast.best, plain.best));
+  EXPECT_TRUE(torch::allclose(fast.nats.to(torch::kDouble), plain.nats, 1e-5, 1e-5));
+}
+
+TEST_P(Fused, EmbedEqualsThePlainOne) {
+  const auto symbols = torch::randint(0, 20, {9, 6}, torch::kLong);
+  const auto precision = GetParam();
+  const auto table = torch::randn({20, 12}).requires_grad_(),
+             positions = torch::randn({6, 12}).requires_grad_();
+  const auto weights = torch::randn({9, 6, 12});
+  std::vector<Tensor> outputs, gradients;
+  for (const bool kernels : {true, false}) {
+    use_kernels() = kernels;
+    const auto out = embed(symbols, table, positions, precision);
+    EXPECT_EQ(out.scalar_type(), precision);
+    const auto g = torch::autograd::grad({(out * weights.to(precision)).sum()}, {table, positions});
+    outputs.push_back(out.detach().to(torch::kFloat));
+    gradients.insert(gradients.end(), g.begin(), g.end());
+  }
+  use_kernels() = true;
+  const double tolerance = precision == torch::kFloat ? 1e-5 : 3e-2;
+  EXPECT_TRUE(torch::allclose(outputs[0], outputs[1], tolerance, tolerance));
+  EXPECT_TRUE(torch::allclose(gradients[0], gradients[2], tolerance, 3 * tolerance));
+  EXPECT_TRUE(torch::allclose(gradients[1], gradients[3], tolerance, 3 * tolerance));
+}
+
+TEST(FusedLoss, ANotANumberAmongTheLogitsIsANotANumberInTheLoss) {
+  auto logits = torch::randn({4, 257});
+  logits[2][100] = std::nanf("");
+  EXPECT_TRUE(class_loss(logits, torch::zeros({4}, torch::kLong)).mean.isnan().item<bool>());
+}
+
+}  // namespace
+}  // namespace bytecpu

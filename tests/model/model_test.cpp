@@ -1,0 +1,245 @@
+// What must hold of every model family: gradients, causality, cached decoding, learning.
+#include <gtest/gtest.h>
+
+#include "emulator/error.hpp"
+#include "model/inference.hpp"
+#include "model/optimizer.hpp"
+#include "tests/model/support.hpp"
+
+namespace bytecpu {
+namespace {
+
+class EveryFamily : public testing::TestWithParam<int> {
+ protected:
+  ModelConfig config_ = tiny_configs()[GetParam()];
+};
+
+std::string family_name(const testing::TestParamInfo<int>& info) {
+  const auto config = tiny_configs()[info.param];
+  return config.family + (config.patch_history ? "_with_history" : "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, EveryFamily, testing::Values(0, 1, 2), family_name);
+
+torch::Tensor loss_of(ByteModel& model, std::span<const TraceView> traces) {
+  const auto rows = model.rows(traces, Targets::states);
+  return cross_entropy(model.logits(rows.condition, rows.patches), rows.patches).nats;
+}
+
+TEST_P(EveryFamily, GradientsEqualFiniteDifferencesInDouble) {
+  auto model = tiny_model(config_);
+  model->to(torch::kDouble);
+  model->set_precision(torch::kDouble);
+  const auto batch = some_traces(3, 4);
+  const auto traces = views(batch);
+  loss_of(*model, traces).backward();
+
+  torch::NoGradGuard no_grad;
+  torch::manual_seed(7);
+  for (auto& item : model->named_parameters()) {
+    auto p = item.value();
+    if (!p.grad().defined()) {
+      EXPECT_EQ(item.key(), "patch_level_decoder.base.wte.weight");  // published, and unused
+      continue;
+    }
+    // Along a random direction, which every element of the gradient takes part in.
+    const auto direction = torch::randn_like(p), before = p.clone();
+    const double expected = (p.grad() * direction).sum().item<double>();
+    constexpr double h = 1e-6;
+    p.copy_(before + direction * h);
+    const double above = loss_of(*model, traces).item<double>();
+    p.copy_(before - direction * h);
+    const double below = loss_of(*model, traces).item<double>();
+    p.copy_(before);
+    EXPECT_NEAR((above - below) / (2 * h), expected, 1e-6 * std::max(1.0, std::abs(expected))) << item.key();
+  }
+}
+
+TEST_P(EveryFamily, ALaterByteChangesNoEarlierLogit) {
+  torch::NoGradGuard no_grad;
+  auto model = tiny_model(config_);
+  const auto batch = some_traces(1, 6, 3);
+  std::vector<uint8_t> bytes(batch.trace(0).begin(), batch.trace(0).end());
+  ASSERT_GE(bytes.size(), 64U + 5 * 16);
+  const auto logits = [&](std::vector<uint8_t>& trace) {
+    const std::vector<TraceView> one = {{.bytes = trace}};
+    const auto rows = model->rows(one, Targets::states);
+    return model->logits(rows.condition, rows.patches);  // [N, P, V], in the order of the trace
+  };
+  const auto plain = logits(bytes).flatten(0, 1);
+  for (size_t changed = 64 + 16; changed < bytes.size(); ++changed) {  // a byte of state 1 or later
+    auto other = bytes;
+    other[changed] ^= 0x55;
+    const auto now = logits(other).flatten(0, 1);
+    const int64_t position = static_cast<int64_t>(changed) - (64 + 16);
+    // Position i of the flattened rows predicts byte i: those up to the changed byte itself stay as they
+    // were.
+    EXPECT_TRUE(torch::equal(now.slice(0, 0, position + 1), plain.slice(0, 0, position + 1))) << changed;
+    EXPECT_FALSE(torch::equal(now, plain)) << changed;
+  }
+}
+
+TEST_P(EveryFamily, AHistoryGivesTheConditionsOfTheWholeTrace) {
+  torch::NoGradGuard no_grad;
+  auto model = tiny_model(config_);
+  const auto batch = some_traces(6, 8);
+  const auto whole = views(batch);
+  const auto rows = model->rows(whole, Targets::states);
+  auto history = model->begin(starts(batch, config_.layout));
+  std::vector<int64_t> live = {0, 1, 2, 3, 4, 5};
+  for (int64_t t = 1; !live.empty(); ++t) {
+    const auto condition = history->condition();
+    std::vector<int64_t> kept, next_live;
+    std::vector<torch::Tensor> next;
+    for (int64_t b = 0; b < std::ssize(live); ++b) {
+      const auto row = ((rows.trace == live[b]) & (rows.record == t)).nonzero().item<int64_t>();
+      EXPECT_TRUE(torch::allclose(condition[b], rows.condition[row], 1e-4, 1e-5))
+          << "trace " << live[b] << " state " << t;
+      if (rows.patches[row][0].item<int64_t>() == nothing) continue;
+      kept.push_back(b);
+      next_live.push_back(live[b]);
+      next.push_back(rows.patches[row]);
+    }
+    live = next_live;
+    if (live.empty()) break;
+    history->keep(torch::tensor(kept, torch::kLong));
+    history->append(torch::stack(next));
+  }
+}
+
+TEST_P(EveryFamily, DraftedDecodingEqualsDecodingByteByByte) {
+  torch::NoGradGuard no_grad;
+  auto model = tiny_model(config_);
+  // Sharper choices, so that rounding cannot tip a balance.
+  for (auto& p : model->parameters()) p.mul_(2.0);
+  const auto batch = some_traces(300, 15);
+  const auto rows = model->rows(views(batch), Targets::states);
+  ASSERT_GE(rows.patches.size(0), 2000);
+  const auto may_end = torch::ones({rows.patches.size(0)}, torch::kBool);
+  const auto plain = decode_bytewise(*model, rows.condition, may_end);
+  const auto random_draft = torch::randint(0, 256, rows.patches.sizes(), torch::kLong);
+  for (const auto& draft : {rows.patches, random_draft, plain.patches}) {
+    const auto drafted = decode(*model, rows.condition, draft, may_end);
+    EXPECT_TRUE(torch::equal(drafted.patches, plain.patches));
+    EXPECT_TRUE(torch::equal(drafted.ended, plain.ended));
+    EXPECT_TRUE(torch::allclose(drafted.confidence, plain.confidence, 1e-3, 1e-4));
+  }
+  EXPECT_EQ(decode(*model, rows.condition, plain.patches, may_end).passes, 1);
+  EXPECT_FALSE(decode(*model, rows.condition, random_draft, may_end.logical_not()).ended.any().item<bool>());
+}
+
+// Trains on eight traces until it knows them; then every way of asking must agree.
+TEST_P(EveryFamily, LearnsEightTracesByHeartAndRollsThemOut) {
+  torch::manual_seed(0);
+  config_.patch_width = config_.byte_width = 64;
+  auto model = make_model(config_);
+  const auto batch = some_traces(8, 8);
+  const auto traces = views(batch);
+  TrainConfig training;
+  training.learning_rate = 3e-3;
+  training.weight_decay = 0;
+  Optimizer optimizer(model->trained_parameters(), training);
+  int64_t mistakes = 1;
+  for (int step = 0; step < 1500 && mistakes > 0; ++step) {
+    optimizer.zero_gradients();
+    const auto rows = model->rows(traces, Targets::states);
+    const auto loss = cross_entropy(model->logits(rows.condition, rows.patches), rows.patches);
+    loss.nats.backward();
+    mistakes = loss.mistakes.sum().item<int64_t>();
+    if (mistakes > 0) optimizer.step(1);
+  }
+  ASSERT_EQ(mistakes, 0) << "bytes still wrong";
+
+  const auto steps = predict_steps(*model, traces);
+  const std::vector<int64_t> room(traces.size(), 20);
+  const auto free = roll_out(*model, starts(batch, config_.layout), room);
+  for (size_t i = 0; i < traces.size(); ++i) {
+    const auto truth = traces[i].bytes.subspan(config_.layout.start_bytes());
+    ASSERT_EQ(steps[i].records.size(), truth.size() + 16);
+    EXPECT_TRUE(std::equal(truth.begin(), truth.end(), steps[i].records.begin()));
+    EXPECT_EQ(std::count(steps[i].ended.begin(), steps[i].ended.end(), 1), 1);
+    EXPECT_EQ(steps[i].ended.back(), 1);
+    EXPECT_TRUE(free[i].ended);
+    EXPECT_TRUE(std::equal(truth.begin(), truth.end(), free[i].records.begin(), free[i].records.end()));
+  }
+}
+
+TEST_P(EveryFamily, ARolloutStopsAtItsLimit) {
+  auto model = tiny_model(config_);
+  const auto batch = some_traces(4, 8);
+  const std::vector<int64_t> room = {0, 1, 2, 3};
+  const auto free = roll_out(*model, starts(batch, config_.layout), room);
+  for (size_t i = 0; i < room.size(); ++i) {
+    EXPECT_TRUE(free[i].ended || free[i].records.size() == 16 * static_cast<size_t>(room[i]));
+  }
+}
+
+TEST_P(EveryFamily, LogitsOfBf16AreThoseOfFloatWithinItsPrecision) {
+  torch::NoGradGuard no_grad;
+  auto model = tiny_model(config_);
+  const auto batch = some_traces(4, 8);
+  const auto plain = loss_of(*model, views(batch)).item<double>();
+  model->set_precision(torch::kBFloat16);
+  EXPECT_NEAR(loss_of(*model, views(batch)).item<double>(), plain, 0.02 * plain);
+}
+
+TEST(Bgpt, HasTheNamesAndShapesOfThePublishedWeights) {
+  ModelConfig config = tiny_config("bgpt");
+  config.patch_layers = config.byte_layers = 1;
+  config.patch_width = config.byte_width = 8;
+  std::map<std::string, std::vector<int64_t>> shapes;
+  for (const auto& item : make_model(config)->named_parameters())
+    shapes[item.key()] = item.value().sizes().vec();
+  std::map<std::string, std::vector<int64_t>> expected = {
+      {"patch_level_decoder.patch_embedding.weight", {8, 16 * 257}},
+      {"patch_level_decoder.patch_embedding.bias", {8}},
+      {"patch_level_decoder.base.wte.weight", {1, 8}},
+      {"patch_level_decoder.base.wpe.weight", {32, 8}},
+      {"byte_level_decoder.base.transformer.wte.weight", {257, 8}},
+      {"byte_level_decoder.base.transformer.wpe.weight", {17, 8}}};
+  for (const std::string base : {"patch_level_decoder.base.", "byte_level_decoder.base.transformer."}) {
+    const std::map<std::string, std::vector<int64_t>> layer = {{"h.0.ln_1.weight", {8}},
+                                                               {"h.0.ln_1.bias", {8}},
+                                                               {"h.0.attn.c_attn.weight", {8, 24}},
+                                                               {"h.0.attn.c_attn.bias", {24}},
+                                                               {"h.0.attn.c_proj.weight", {8, 8}},
+                                                               {"h.0.attn.c_proj.bias", {8}},
+                                                               {"h.0.ln_2.weight", {8}},
+                                                               {"h.0.ln_2.bias", {8}},
+                                                               {"h.0.mlp.c_fc.weight", {8, 32}},
+                                                               {"h.0.mlp.c_fc.bias", {32}},
+                                                               {"h.0.mlp.c_proj.weight", {32, 8}},
+                                                               {"h.0.mlp.c_proj.bias", {8}},
+                                                               {"ln_f.weight", {8}},
+                                                               {"ln_f.bias", {8}}};
+    for (const auto& [name, shape] : layer) expected[base + name] = shape;
+  }
+  EXPECT_EQ(shapes, expected);
+}
+
+TEST(Bgpt, APublishedSizeModelHasAbout110MillionParameters) {
+  ModelConfig config;
+  config.layout = make_machine("toy8", 1024)->layout();
+  int64_t parameters = 0;
+  for (const auto& p : make_model(config)->parameters()) parameters += p.numel();
+  EXPECT_NEAR(static_cast<double>(parameters), 110e6, 2e6);
+}
+
+TEST(Bgpt, RefusesATraceLongerThanItsSequence) {
+  ModelConfig config = tiny_config("bgpt");
+  config.patch_length = 10;
+  auto model = make_model(config);
+  const auto batch = some_traces(50, 15);
+  EXPECT_THROW(model->rows(views(batch), Targets::states), Error);
+}
+
+TEST(Bgpt, LossOnAllPatchesCountsTheMemoryImageToo) {
+  auto model = tiny_model(tiny_config("bgpt"));
+  const auto batch = some_traces(2, 5);
+  const auto traces = views(batch);
+  const auto all = model->rows(traces, Targets::all), states = model->rows(traces, Targets::states);
+  EXPECT_EQ(all.patches.size(0), states.patches.size(0) + 2 * (64 / 16 + 1));
+}
+
+}  // namespace
+}  // namespace bytecpu

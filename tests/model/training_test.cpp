@@ -1,0 +1,265 @@
+// The training loop and its checkpoints, through the program as its users run it.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <fstream>
+#include <map>
+#include <sstream>
+#include <thread>
+
+#include "datagen/files.hpp"
+#include "datagen/safetensors.hpp"
+#include "emulator/error.hpp"
+#include "model/checkpoint.hpp"
+#include "tests/model/support.hpp"
+
+namespace bytecpu {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+class Training : public testing::Test {
+ protected:
+  Training() {
+    folder_ = fs::temp_directory_path() / ("bytecpu-training-" + std::to_string(getpid()));
+    fs::remove_all(folder_);
+    fs::create_directories(folder_);
+    write_file(
+        folder_ / "config.ini",
+        "machine = toy8\nmemory = 64\nmax-instructions = 6\nfamily = transition\npatch-layers = 1\n"
+        "patch-width = 16\npatch-heads = 2\nbyte-layers = 1\nbyte-width = 64\nbyte-heads = 2\nbyte-mlp = 1\n"
+        "memory-width = 16\nmemory-heads = 2\nbyte-init = structured\noptimizer = muon\noperation-mix = "
+        "loss\n"
+        "steps = 40\nbatch-patches = 64\npool-traces = 64\naccumulate = 2\nlog-every = 1\nvalidate-every = "
+        "20\n"
+        "validation-traces = 32\ncheckpoint-every = 10\nprecision = fp32\nthreads = 1\n");
+  }
+  ~Training() override { fs::remove_all(folder_); }
+
+  pid_t start(const std::vector<std::string>& arguments) {
+    std::vector<std::string> all = {std::string(BYTECPU_BIN) + "/bytecpu-train", "--config",
+                                    folder_ / "config.ini"};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    const pid_t child = fork();
+    if (child == 0) {
+      const std::string log = folder_ / "log.txt";
+      if (!freopen(log.c_str(), "w", stdout) || !freopen(log.c_str(), "a", stderr)) _exit(126);
+      std::vector<char*> argv;
+      for (auto& a : all) argv.push_back(a.data());
+      argv.push_back(nullptr);
+      execv(argv[0], argv.data());
+      _exit(127);
+    }
+    return child;
+  }
+  int finish(pid_t child) {
+    int status = 0;
+    waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  }
+  int train(const std::vector<std::string>& arguments) { return finish(start(arguments)); }
+  std::string log() { return read_file(folder_ / "log.txt"); }
+
+  // Losses of each step, bit for bit as logged.
+  std::map<int64_t, std::string> losses(const fs::path& run) {
+    std::map<int64_t, std::string> result;
+    std::ifstream in(run / "metrics.jsonl");
+    for (std::string line; std::getline(in, line);) {
+      const auto j = json::parse(line, nullptr, false);
+      if (j.is_object() && j.contains("loss")) result[j["step"].get<int64_t>()] = j["loss"].dump();
+    }
+    return result;
+  }
+  void wait_for(const fs::path& file) {
+    for (int i = 0; i < 1200 && !fs::exists(file); ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    ASSERT_TRUE(fs::exists(file)) << log();
+  }
+
+  fs::path folder_;
+};
+
+TEST_F(Training, ResumedAfterAKillItHasTheLossesOfAnUndisturbedRunBitForBit) {
+  const auto whole = folder_ / "whole", killed = folder_ / "killed";
+  ASSERT_EQ(train({"--out", whole}), 0) << log();
+  const auto expected = losses(whole);
+  ASSERT_EQ(expected.size(), 40U);
+
+  const pid_t child = start({"--out", killed, "--steps", "40"});
+  wait_for(killed / "step-00000010" / "config.json");
+  kill(child, SIGKILL);
+  EXPECT_EQ(finish(child), -SIGKILL);
+  ASSERT_EQ(train({"--out", killed, "--resume"}), 0) << log();
+  EXPECT_NE(log().find("resuming at step"), std::string::npos);
+  EXPECT_EQ(losses(killed), expected);
+  EXPECT_EQ(read_file(whole / "step-00000040" / "model.safetensors"),
+            read_file(killed / "step-00000040" / "model.safetensors"));
+}
+
+TEST_F(Training, SigtermSavesAndExitsWithZeroAndResumeGoesOn) {
+  const auto whole = folder_ / "whole", stopped = folder_ / "stopped";
+  ASSERT_EQ(train({"--out", whole}), 0) << log();
+  const pid_t child = start({"--out", stopped});
+  wait_for(stopped / "step-00000010" / "config.json");
+  kill(child, SIGTERM);
+  EXPECT_EQ(finish(child), 0) << log();
+  ASSERT_TRUE(find_checkpoint(stopped));
+  ASSERT_EQ(train({"--out", stopped, "--resume"}), 0) << log();
+  EXPECT_EQ(losses(stopped), losses(whole));
+}
+
+TEST_F(Training, KeepsTheNewestTwoCheckpointsAndWritesWhatItRan) {
+  const auto run = folder_ / "run";
+  ASSERT_EQ(train({"--out", run}), 0) << log();
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(run)) names.push_back(entry.path().filename());
+  std::sort(names.begin(), names.end());
+  EXPECT_EQ(names, (std::vector<std::string>{"config.ini", "metrics.jsonl", "run.json", "step-00000030",
+                                             "step-00000040"}));
+  const auto record = json::parse(read_file(run / "run.json"));
+  EXPECT_EQ(record["training"]["steps"], 40);
+  EXPECT_EQ(record["model"]["family"], "transition");
+  // The resolved configuration trains the same model again.
+  const auto again = folder_ / "again";
+  fs::copy_file(run / "config.ini", folder_ / "config.ini", fs::copy_options::overwrite_existing);
+  ASSERT_EQ(train({"--out", again}), 0) << log();
+  EXPECT_EQ(losses(again), losses(run));
+}
+
+TEST_F(Training, AnExplodingLossStopsItAndLeavesTheLastCheckpoint) {
+  const auto run = folder_ / "run";
+  ASSERT_EQ(train({"--out", run, "--steps", "10", "--schedule", "constant"}), 0) << log();
+  EXPECT_EQ(train({"--out", run, "--resume", "--steps", "500", "--schedule", "constant", "--learning-rate",
+                   "1e6", "--clip", "0", "--checkpoint-every", "1000"}),
+            1);
+  EXPECT_NE(log().find("diverges"), std::string::npos) << log();
+  const auto checkpoint = find_checkpoint(run);
+  ASSERT_TRUE(checkpoint);
+  EXPECT_EQ(checkpoint->filename(), "step-00000010");
+  EXPECT_NO_THROW(load_model(*checkpoint));
+}
+
+TEST_F(Training, RefusesToOverwriteATrainingAndAnotherModel) {
+  const auto run = folder_ / "run";
+  ASSERT_EQ(train({"--out", run, "--steps", "10"}), 0) << log();
+  EXPECT_EQ(train({"--out", run, "--steps", "10"}), 1);
+  EXPECT_NE(log().find("--resume"), std::string::npos) << log();
+  EXPECT_EQ(train({"--out", run, "--steps", "20", "--resume", "--byte-width", "32"}), 1);
+  EXPECT_NE(log().find("another"), std::string::npos) << log();
+}
+
+TEST_F(Training, BadUsageExitsWithTwo) {
+  EXPECT_EQ(train({}), 2);
+  EXPECT_EQ(train({"--out", folder_ / "run", "--no-such-flag"}), 2);
+  EXPECT_EQ(train({"--out", folder_ / "run", "--data", folder_ / "nowhere"}), 1);
+  EXPECT_NE(log().find("nowhere"), std::string::npos);
+}
+
+class Checkpoint : public Training {
+ protected:
+  Checkpoint() : model_(tiny_model(tiny_config("bgpt"))), optimizer_(model_->trained_parameters(), {}) {
+    save_checkpoint(folder_, 7, *model_, optimizer_, {{"step", 7}});
+    path_ = folder_ / "step-00000007";
+  }
+  std::string error() {
+    try {
+      load_model(path_);
+    } catch (const Error& e) {
+      return e.what();
+    }
+    return "loaded";
+  }
+  // Writes model.safetensors again with one tensor changed or left out.
+  void rewrite(const std::function<bool(safetensors::Tensor&)>& keep) {
+    const auto copy = folder_ / "copy.safetensors";
+    {
+      const safetensors::File file(path_ / "model.safetensors");
+      std::vector<safetensors::Tensor> tensors;
+      for (auto t : file.tensors()) {
+        if (keep(t)) tensors.push_back(t);
+      }
+      safetensors::write(copy, tensors, {});
+    }
+    fs::rename(copy, path_ / "model.safetensors");
+  }
+
+  std::shared_ptr<ByteModel> model_;
+  Optimizer optimizer_;
+  fs::path path_;
+};
+
+TEST_F(Checkpoint, BringsBackEveryParameter) {
+  const auto loaded = load_model(path_);
+  const auto expected = model_->named_parameters(), found = loaded->named_parameters();
+  ASSERT_EQ(found.size(), expected.size());
+  for (const auto& item : expected) EXPECT_TRUE(torch::equal(found[item.key()], item.value())) << item.key();
+  EXPECT_EQ(loaded->config(), model_->config());
+  EXPECT_EQ(load_training_state(path_)["step"], 7);
+}
+
+TEST_F(Checkpoint, HoldsTheTiedOutputLayerUnderItsPublishedName) {
+  const safetensors::File file(path_ / "model.safetensors");
+  const auto& tied = file.require("byte_level_decoder.base.lm_head.weight", safetensors::Dtype::F32, 2);
+  const auto& table =
+      file.require("byte_level_decoder.base.transformer.wte.weight", safetensors::Dtype::F32, 2);
+  EXPECT_TRUE(std::equal(tied.bytes.begin(), tied.bytes.end(), table.bytes.begin(), table.bytes.end()));
+}
+
+TEST_F(Checkpoint, MissingTensorIsNamed) {
+  rewrite([](auto& t) { return t.name != "patch_level_decoder.base.ln_f.bias"; });
+  EXPECT_NE(error().find("patch_level_decoder.base.ln_f.bias\" is missing"), std::string::npos) << error();
+}
+
+TEST_F(Checkpoint, SurplusTensorIsNamed) {
+  rewrite([](auto& t) {
+    if (t.name == "patch_level_decoder.base.ln_f.bias") t.name = "surprise";
+    return true;
+  });
+  EXPECT_NE(error().find("surprise"), std::string::npos) << error();
+}
+
+TEST_F(Checkpoint, WrongShapeIsNamed) {
+  rewrite([](auto& t) {
+    if (t.name == "patch_level_decoder.base.wpe.weight") std::swap(t.shape[0], t.shape[1]);
+    return true;
+  });
+  EXPECT_NE(error().find("[16, 32], the model wants [32, 16]"), std::string::npos) << error();
+}
+
+TEST_F(Checkpoint, NotANumberIsNamed) {
+  std::vector<float> bad(16, std::nanf(""));
+  rewrite([&](auto& t) {
+    if (t.name == "patch_level_decoder.base.ln_f.bias")
+      t.bytes = {reinterpret_cast<const uint8_t*>(bad.data()), 64};
+    return true;
+  });
+  EXPECT_NE(error().find("NaN"), std::string::npos) << error();
+}
+
+TEST_F(Checkpoint, LaterVersionAndDamageAreClearErrors) {
+  auto config = json::parse(read_file(path_ / "config.json"));
+  config["version"] = 99;
+  write_file(path_ / "config.json", config.dump());
+  EXPECT_NE(error().find("later version"), std::string::npos) << error();
+  write_file(path_ / "config.json", "{");
+  EXPECT_NE(error().find("config.json"), std::string::npos) << error();
+  fs::remove(path_ / "config.json");
+  EXPECT_NE(error().find("config.json"), std::string::npos) << error();
+}
+
+TEST_F(Checkpoint, ATruncatedWeightFileIsAClearError) {
+  fs::resize_file(path_ / "model.safetensors", fs::file_size(path_ / "model.safetensors") / 2);
+  EXPECT_NE(error().find("model.safetensors"), std::string::npos) << error();
+}
+
+TEST_F(Checkpoint, AnUnwritableFolderLeavesEarlierCheckpoints) {
+  EXPECT_THROW(save_checkpoint(folder_ / "config.ini", 8, *model_, optimizer_, {}), Error);
+  EXPECT_EQ(find_checkpoint(folder_)->filename(), "step-00000007");
+}
+
+}  // namespace
+}  // namespace bytecpu
