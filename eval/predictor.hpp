@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <span>
 #include <string>
 #include <vector>
@@ -12,6 +13,8 @@
 namespace bytecpu {
 
 // A trace with n states after state 0 has n + 1 predictions: records 1 … n, and the end.
+// A predicted end is a whole record of "nothing"; the bytes of any other record are the most probable of 0 …
+// 255.
 struct StepPrediction {
   std::vector<uint8_t> records;  // (n + 1) × record_bytes; a predicted end is zeros
   std::vector<uint8_t> ended;    // n + 1 flags: the end was predicted here
@@ -30,6 +33,10 @@ class Predictor {
  public:
   virtual ~Predictor() = default;
   virtual std::string name() const = 0;
+  // Of the traces that it predicts; the data evaluated on must agree in machine, memory and record length.
+  virtual const Layout& layout() const = 0;
+  // For the report: configuration, checkpoint, training step, precision; whatever there is to know.
+  virtual nlohmann::ordered_json details() const { return nlohmann::ordered_json::object(); }
   // Teacher-forced: every record predicted from the true history. Traces are image ‖ state 0 ‖ ….
   virtual std::vector<StepPrediction> step(std::span<const std::span<const uint8_t>> traces) = 0;
   // Free run from image ‖ state 0 until the predictor ends it, or after max_records[i] records.

@@ -1,0 +1,59 @@
+// An evaluation as a JSON document, and as text. The document is the one source of the report and of what is
+// printed.
+//
+// Format "bytecpu-evaluation", version 1. A rate is {"right", "total", "wrong", "accuracy", "interval": [low,
+// high]}: the accuracy null of none, the interval the 95 % Clopper-Pearson one. Denominators: metrics.hpp.
+// - "format", "version", "bytecpu" (its version), "command", "time" (UTC)
+// - "predictor": {"name", "details": what it tells of itself}
+// - "data": {"source", "split", "traces", "states", "layout": as in a dataset's manifest, and how it was
+// made}
+// - "modes": {"step", "rollout", "exhaustive"}: those that were evaluated
+// - "training": the lines of the run's metrics.jsonl, where there is one
+//
+// Of step and rollout:
+// - "traces", "states", "bytes", "ends": rates; "missing_states", "surplus_states", "early_ends", "late_ends"
+// - "bits_per_byte": null without probabilities; "seconds"
+// - "by_form": [{"form", rate of states, "wrong_bytes"}], "by_field": [{"field", rate}]
+// - "by_step": {"states", "wrong_states", "wrong_bytes"}: arrays, the first element for state 1
+// - "first_error": traces by the state of their first error, the first element for state 1
+// - "confidence": {"edges", "right", "wrong"}: predictions in bin i from edge i to i + 1; null without any
+// - "examples": the traces with the most wrong bytes: {"trace", "program", "states" (true ones after state
+// 0),
+//   "first_error", "wrong_bytes", "end": "right", "early" or "late", "rows": [{"step", "instruction",
+//   "truth", "predicted"}]}, the records in hexadecimal, null where there is none
+//
+// Of exhaustive:
+// - "results", "traces": rates; "seconds"
+// - "forms": [{"form", "operands": names, "results", "traces": rates, "wrong_values", "examples":
+// [{"instruction",
+//   "before", "expected", "predicted"}]}]. "wrong_values", only where any are wrong, is a bitmap of operand
+//   values in hexadecimal, most significant bit first: 256 bits, or for two operands 256 such rows, a row a
+//   value of the first
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "eval/exhaustive.hpp"
+#include "eval/metrics.hpp"
+
+namespace bytecpu {
+
+inline constexpr std::string_view evaluation_format = "bytecpu-evaluation";
+inline constexpr int evaluation_version = 1;
+
+nlohmann::ordered_json to_json(const Rate& rate);
+nlohmann::ordered_json to_json(const Scores& scores, const Machine& machine);
+nlohmann::ordered_json to_json(const ExhaustiveScores& scores);
+
+// The lines of a metrics.jsonl. Throws Error naming file and line; a torn last line is left out.
+nlohmann::ordered_json read_training_metrics(const std::filesystem::path& file);
+
+// The document's figures as aligned tables.
+std::string summary(const nlohmann::ordered_json& document);
+
+// The accuracy in per cent, with as many digits as its distance from 100 % needs.
+std::string accuracy_text(const Rate& rate);
+
+}  // namespace bytecpu

@@ -1,0 +1,58 @@
+// Evaluates a predictor over test traces: the truth comes from Unicorn, the predictions in chunks, the scores
+// out.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "datagen/dataset.hpp"
+#include "emulator/machine.hpp"
+#include "eval/metrics.hpp"
+#include "eval/predictor.hpp"
+
+namespace bytecpu {
+
+// Traces to evaluate on. Those of a dataset are borrowed from it, fresh ones are held.
+struct TestSet {
+  std::vector<TrueTrace> traces;
+  TraceBatch fresh;
+  int64_t states = 0;  // after state 0, all traces together
+};
+
+// The first `most` traces of the split (0: all). Each is run again on the machine: throws Error where the
+// dataset says otherwise, or holds another machine's traces.
+TestSet dataset_traces(const Dataset& data, Split split, int64_t most, Machine& machine);
+
+// `count` fresh programs of the test split (datagen/split.hpp), drawn with `seed`: none twice, and none that
+// the train split of `unlike` (may be null) holds. Programs that do not halt are left out. Throws Error if
+// the options leave too few.
+TestSet fresh_traces(Machine& machine, const ProgramOptions& options, int64_t count, uint64_t seed,
+                     const Dataset* unlike);
+
+// Records past the true end that a rollout may have before it is cut.
+inline constexpr int64_t rollout_slack = 16;
+
+// Done so far: states.
+using OnProgress = std::function<void(int64_t)>;
+
+// Predicts `chunk` traces at a time, longest last, and scores them.
+Scores evaluate(Predictor& predictor, Mode mode, const TestSet& set, const Machine& machine, int64_t chunk,
+                const OnProgress& progress = {});
+
+// Predictions made elsewhere, as rollouts: a folder of files named and written as `bytecpu-datagen export`
+// does, memory image ‖ state 0 ‖ predicted states. A trace ends where its file does.
+struct FileScores {
+  Scores scores;
+  int64_t without_file = 0;  // traces of the set that have no file
+};
+// A trace without a file is scored as all states missing, or not at all if `skip_missing`. Where traces share
+// a name, having the same program, the last one stands, as it does for export. Throws Error naming the file:
+// none found, not of whole records, another start, of no trace in the set.
+FileScores evaluate_files(const std::filesystem::path& folder, bool skip_missing, const TestSet& set,
+                          const Machine& machine);
+
+}  // namespace bytecpu

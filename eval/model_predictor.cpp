@@ -1,0 +1,104 @@
+#include "eval/model_predictor.hpp"
+
+#include <torch/torch.h>
+
+#include <numeric>
+
+#include "emulator/error.hpp"
+#include "model/checkpoint.hpp"
+#include "model/inference.hpp"
+#include "model/trainer.hpp"
+
+namespace bytecpu {
+namespace {
+
+class ModelPredictor final : public Predictor {
+ public:
+  ModelPredictor(const std::filesystem::path& run, const PredictorOptions& options) {
+    const auto checkpoint = find_checkpoint(run);
+    if (!checkpoint) throw Error("{}: holds no checkpoint; train one with bytecpu-train --out", run.string());
+    checkpoint_ = *checkpoint;
+    if (options.precision != "auto" && options.precision != "fp32" && options.precision != "bf16") {
+      throw UsageError("precision must be auto, fp32 or bf16, not \"{}\"", options.precision);
+    }
+    use_threads(options.threads);
+    model_ = load_model(checkpoint_);
+    model_->eval();
+    const auto device = choose_device("auto");
+    model_->to(device);
+    if (options.precision == "bf16" || (options.precision == "auto" && device.is_cuda())) {
+      model_->set_precision(supported_precision("bf16", device));
+    }
+    batch_traces_ = std::max(1, options.batch_traces);
+  }
+
+  std::string name() const override { return model_->config().family; }
+  const Layout& layout() const override { return model_->config().layout; }
+  nlohmann::ordered_json details() const override {
+    int64_t parameters = 0;
+    for (const auto& p : model_->parameters()) parameters += p.numel();
+    return {{"checkpoint", checkpoint_.string()},
+            {"step", load_training_state(checkpoint_).value("step", int64_t{0})},
+            {"parameters", parameters},
+            {"precision", model_->precision() == torch::kFloat ? "fp32" : "bf16"},
+            {"device", model_->device().str()},
+            {"model", model_->config()}};
+  }
+
+  std::vector<StepPrediction> step(std::span<const std::span<const uint8_t>> traces) override {
+    std::vector<StepPrediction> predictions(traces.size());
+    for (const auto& batch : batches(traces)) {
+      auto predicted = predict_steps(*model_, views(traces, batch));
+      for (size_t i = 0; i < batch.size(); ++i) {
+        auto& p = predicted[i];
+        predictions[batch[i]] = {.records = std::move(p.records),
+                                 .ended = std::move(p.ended),
+                                 .nats = std::move(p.nats),
+                                 .confidence = std::move(p.confidence)};
+      }
+    }
+    return predictions;
+  }
+
+  std::vector<RolloutPrediction> rollout(std::span<const std::span<const uint8_t>> starts,
+                                         std::span<const int64_t> max_records) override {
+    std::vector<RolloutPrediction> predictions(starts.size());
+    for (size_t first = 0; first < starts.size(); first += batch_traces_) {
+      std::vector<size_t> batch(std::min<size_t>(batch_traces_, starts.size() - first));
+      std::iota(batch.begin(), batch.end(), first);
+      auto rollouts = roll_out(*model_, views(starts, batch), max_records.subspan(first, batch.size()));
+      for (size_t i = 0; i < batch.size(); ++i) {
+        predictions[batch[i]] = {.records = std::move(rollouts[i].records), .ended = rollouts[i].ended};
+      }
+    }
+    return predictions;
+  }
+
+ private:
+  // Traces of similar length, few enough for the memory that their logits take.
+  BatchPlan batches(std::span<const std::span<const uint8_t>> traces) const {
+    constexpr int64_t most_patches = 4096;
+    std::vector<int64_t> lengths;
+    for (const auto& t : traces) lengths.push_back(std::ssize(t));
+    return plan_batches(lengths, model_->config().patch_size, model_->extra_patches(), most_patches, 0);
+  }
+  static std::vector<TraceView> views(std::span<const std::span<const uint8_t>> traces,
+                                      const std::vector<size_t>& batch) {
+    std::vector<TraceView> result;
+    for (size_t i : batch) result.push_back({.bytes = traces[i]});
+    return result;
+  }
+
+  std::filesystem::path checkpoint_;
+  std::shared_ptr<ByteModel> model_;
+  size_t batch_traces_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Predictor> load_model_predictor(const std::filesystem::path& checkpoint,
+                                                const PredictorOptions& options) {
+  return std::make_unique<ModelPredictor>(checkpoint, options);
+}
+
+}  // namespace bytecpu

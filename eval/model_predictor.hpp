@@ -1,0 +1,24 @@
+// A trained model as a Predictor. Defined by model_predictor.cpp where the build has LibTorch, else by
+// no_model_predictor.cpp, so that the rest of eval needs no LibTorch.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "eval/predictor.hpp"
+
+namespace bytecpu {
+
+struct PredictorOptions {
+  int threads = 0;                 // of LibTorch; 0: every core
+  int batch_traces = 256;          // traces predicted at once
+  std::string precision = "auto";  // "fp32", "bf16", or "auto": what is faster here
+};
+
+// `checkpoint` is a run's folder (its newest checkpoint counts) or a checkpoint's. Throws Error naming the
+// file; UsageError where bytecpu was built without the model.
+std::unique_ptr<Predictor> load_model_predictor(const std::filesystem::path& checkpoint,
+                                                const PredictorOptions& options);
+
+}  // namespace bytecpu

@@ -1,0 +1,12 @@
+// The report: one HTML file that needs nothing else, the document inside it, drawn by its own script.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace bytecpu {
+
+// `document` is an evaluation (document.hpp). Nothing in it can end the script element that holds it.
+std::string render_report(const nlohmann::ordered_json& document);
+
+}  // namespace bytecpu

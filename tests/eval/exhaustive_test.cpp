@@ -1,0 +1,128 @@
+#include "eval/exhaustive.hpp"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "emulator/error.hpp"
+#include "support.hpp"
+
+namespace bytecpu {
+namespace {
+
+struct Exhaustive : testing::Test {
+  std::unique_ptr<Machine> machine = make_machine("toy8", test_memory);
+
+  ExhaustiveScores run(Predictor& predictor, std::vector<std::string> forms, int64_t most = 0) {
+    ExhaustiveOptions options;
+    options.forms = std::move(forms);
+    options.most_cases = most;
+    return evaluate_exhaustive(predictor, *machine, options);
+  }
+};
+
+TEST_F(Exhaustive, CoversEveryFormThatRandomProgramsHave) {
+  std::set<std::string> random_forms, tested;
+  NativeRandom random(0, 0);
+  ProgramOptions options;
+  options.max_instructions = 16;
+  std::vector<uint8_t> start(static_cast<size_t>(machine->layout().start_bytes()));
+  for (int i = 0; i < 500; ++i) {
+    machine->random_start(random, options, start);
+    TraceBatch batch;
+    machine->run(start, {}, batch);
+    for (size_t at = start.size(); at < batch.bytes.size(); at += 16) {
+      random_forms.insert(machine->instruction_form(std::span(batch.bytes).subspan(at, 16)));
+    }
+  }
+  OraclePredictor oracle(make_machine("toy8", test_memory));
+  for (const auto& row : run(oracle, {}, 1).rows) tested.insert(row.form);
+  EXPECT_EQ(tested, random_forms);
+}
+
+TEST_F(Exhaustive, GoesThroughEveryValueOfTheOperands) {
+  struct Recorder final : Predictor {
+    explicit Recorder(const Layout& l) : oracle(make_machine(l.machine, l.memory_bytes)) {}
+    OraclePredictor oracle;
+    std::set<std::pair<int, int>> pairs;
+    std::set<int> registers;
+    std::string name() const override { return "recorder"; }
+    const Layout& layout() const override { return oracle.layout(); }
+    std::vector<StepPrediction> step(std::span<const std::span<const uint8_t>> traces) override {
+      for (const auto trace : traces) {
+        const auto state = trace.subspan(test_memory);
+        pairs.emplace(state[5 + trace[1]], state[5 + trace[2]]);
+        registers.insert(trace[1]);
+        EXPECT_NE(trace[1], trace[2]);
+      }
+      return oracle.step(traces);
+    }
+    std::vector<RolloutPrediction> rollout(std::span<const std::span<const uint8_t>>,
+                                           std::span<const int64_t>) override {
+      return {};
+    }
+  } recorder(machine->layout());
+  const auto scores = run(recorder, {"DIV R R"});
+  EXPECT_EQ(scores.results, (Rate{65536, 65536}));
+  EXPECT_EQ(scores.traces, (Rate{65536, 65536}));
+  EXPECT_EQ(recorder.pairs.size(), 65536u);
+  EXPECT_EQ(recorder.registers.size(), 10u);
+}
+
+TEST_F(Exhaustive, SamplesOfASweepAreDistinctAndVaryBothOperands) {
+  CopyPredictor copy(machine->layout());
+  for (const int64_t most : {100, 1000, 65535}) {
+    const auto row = run(copy, {"MUL R R"}, most).rows.at(0);
+    EXPECT_EQ(row.results, (Rate{0, most}));
+    std::set<size_t> first, second;
+    int64_t marked = 0;
+    for (size_t i = 0; i < row.wrong.size(); ++i) {
+      if (!row.wrong[i]) continue;
+      ++marked;
+      first.insert(i / 256);
+      second.insert(i % 256);
+    }
+    EXPECT_EQ(marked, most);
+    EXPECT_GE(first.size(), 80u);
+    EXPECT_GE(second.size(), 80u);
+  }
+}
+
+TEST_F(Exhaustive, FindsExactlyTheOperandsThatArePredictedWrong) {
+  CorruptedPredictor corrupted(machine->layout());
+  corrupted.corrupt_step = [](StepPrediction& p, std::span<const uint8_t> trace) {
+    const bool division = trace[0] == 16 && trace[3] == 0 && trace[2] != 0;  // DIV R S
+    const auto state = trace.subspan(test_memory);
+    if (division && state[5 + trace[2]] == 0) p.records[16 + 1] ^= 1;  // by zero: the result's ACC
+  };
+  const auto scores = run(corrupted, {"DIV R R", "DIV R R (same)", "DIV R R R (same)", "MOV R R (same)"});
+  for (const auto& row : scores.rows) {
+    const bool hit = row.form == "DIV R R";
+    const int64_t wrong = !hit ? 0 : row.same_register ? 10 : 256;
+    EXPECT_EQ(row.results.wrong(), wrong) << row.label();
+    EXPECT_EQ(row.traces.wrong(), wrong) << row.label();
+    for (size_t i = 0; i < row.wrong.size(); ++i) {
+      EXPECT_EQ(row.wrong[i], hit && i % 256 == 0 ? (row.same_register ? 10 : 1) : 0);
+    }
+    EXPECT_EQ(row.examples.empty(), !hit);
+  }
+  EXPECT_EQ(scores.results.wrong(), 266);
+}
+
+TEST_F(Exhaustive, AWrongFetchOrEndIsAWrongTraceButNotAWrongResult) {
+  CorruptedPredictor corrupted(machine->layout());
+  corrupted.corrupt_step = [](StepPrediction& p, std::span<const uint8_t>) { p.ended.back() = 0; };
+  const auto scores = run(corrupted, {"INC", "HLT"});
+  EXPECT_EQ(scores.rows[0].form, "HLT");
+  EXPECT_EQ(scores.rows[0].results, (Rate{0, 10}));  // HLT has no other result than the end
+  EXPECT_EQ(scores.rows[1].results, (Rate{2560, 2560}));
+  EXPECT_EQ(scores.rows[1].traces, (Rate{0, 2560}));
+}
+
+TEST_F(Exhaustive, UnknownFormsAreUsageErrors) {
+  CopyPredictor copy(machine->layout());
+  EXPECT_THROW(run(copy, {"JMP"}), UsageError);
+}
+
+}  // namespace
+}  // namespace bytecpu

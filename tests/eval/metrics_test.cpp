@@ -1,0 +1,254 @@
+#include "eval/metrics.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "eval/document.hpp"
+#include "support.hpp"
+
+namespace bytecpu {
+namespace {
+
+constexpr size_t record = 16;
+
+// A program of n = 4 states after state 0, with its perfect predictions.
+struct Metrics : testing::Test {
+  std::unique_ptr<Machine> machine = make_machine("toy8", test_memory);
+  std::vector<uint8_t> trace = true_trace(*machine, "LOADI 30\nADD A\nINC B\nHLT", {5, 7});
+  TrueTrace truth{trace};
+  Scores step{Mode::step, *machine}, rollout{Mode::rollout, *machine};
+
+  StepPrediction perfect_step() const {
+    StepPrediction prediction{{trace.begin() + test_memory + record, trace.end()}, {0, 0, 0, 0, 1}, {}, {}};
+    prediction.records.resize(5 * record);
+    return prediction;
+  }
+  RolloutPrediction perfect_rollout() const {
+    return {{trace.begin() + test_memory + record, trace.end()}, true};
+  }
+};
+
+void expect_breakdowns_add_up(const Scores& scores) {
+  Tally forms, steps;
+  for (const auto& [form, tally] : scores.by_form) {
+    forms = {forms.states + tally.states, forms.wrong_states + tally.wrong_states,
+             forms.wrong_bytes + tally.wrong_bytes};
+  }
+  for (const Tally& tally : scores.by_step) {
+    steps = {steps.states + tally.states, steps.wrong_states + tally.wrong_states,
+             steps.wrong_bytes + tally.wrong_bytes};
+  }
+  const Tally total{scores.states.total, scores.states.wrong(), scores.bytes.wrong()};
+  EXPECT_EQ(forms, total);
+  EXPECT_EQ(steps, total);
+  int64_t field_errors = 0, first_errors = 0;
+  for (const Rate& field : scores.by_field) {
+    EXPECT_EQ(field.total, scores.states.total);
+    field_errors += field.wrong();
+  }
+  EXPECT_EQ(field_errors, scores.bytes.wrong());  // every field of toy8 is one byte
+  for (const int64_t traces : scores.first_error) first_errors += traces;
+  EXPECT_EQ(first_errors, scores.traces.wrong());
+}
+
+TEST(ClopperPearson, AgreesWithKnownValues) {
+  const auto expect = [](int64_t k, int64_t n, double low, double high) {
+    const auto [l, h] = clopper_pearson(k, n);
+    EXPECT_NEAR(l, low, 1e-9) << k << " of " << n;
+    EXPECT_NEAR(h, high, 1e-9) << k << " of " << n;
+  };
+  expect(0, 0, 0, 1);
+  expect(0, 1, 0, 0.975);
+  expect(1, 1, 0.025, 1);
+  expect(0, 10, 0, 0.30849710781876083);
+  expect(10, 10, 0.69150289218123917, 1);
+  expect(5, 10, 0.18708602844739855, 0.81291397155260145);
+  expect(99, 100, 0.9455406146079193, 0.9997468539670226);
+}
+
+TEST(ClopperPearson, KeepsItsPrecisionNearOne) {
+  constexpr int64_t n = 1'000'000'000;
+  // With no failure the lower bound is 0.025^(1/n).
+  EXPECT_NEAR((1 - clopper_pearson(n, n).low) * 1e9, -std::log(0.025), 1e-6);
+  EXPECT_NEAR((1 - clopper_pearson(n - 1, n).high) * 1e9, -std::log(0.975), 1e-6);
+}
+
+TEST_F(Metrics, APerfectPredictionScoresOneInBothModes) {
+  step.add(0, truth, perfect_step());
+  rollout.add(0, truth, perfect_rollout());
+  for (const Scores* scores : {&step, &rollout}) {
+    EXPECT_EQ(scores->bytes, (Rate{64, 64}));
+    EXPECT_EQ(scores->states, (Rate{4, 4}));
+    EXPECT_EQ(scores->traces, (Rate{1, 1}));
+    EXPECT_EQ(scores->ends, (Rate{1, 1}));
+    EXPECT_TRUE(scores->first_error.empty());
+    EXPECT_TRUE(scores->worst.empty());
+    expect_breakdowns_add_up(*scores);
+  }
+}
+
+TEST_F(Metrics, OneWrongByteIsOneByteOneStateAndOneTrace) {
+  auto stepped = perfect_step();
+  auto rolled = perfect_rollout();
+  stepped.records[2 * record + 1] ^= 1;  // ACC of state 3, which ADD A made
+  rolled.records[2 * record + 1] ^= 1;
+  step.add(7, truth, stepped);
+  rollout.add(7, truth, rolled);
+  for (const Scores* scores : {&step, &rollout}) {
+    EXPECT_EQ(scores->bytes, (Rate{63, 64}));
+    EXPECT_EQ(scores->states, (Rate{3, 4}));
+    EXPECT_EQ(scores->traces, (Rate{0, 1}));
+    EXPECT_EQ(scores->ends, (Rate{1, 1}));
+    EXPECT_EQ(scores->by_form.at("ADD R"), (Tally{1, 1, 1}));
+    EXPECT_EQ(scores->by_form.at("LOADI n"), (Tally{1, 0, 0}));
+    EXPECT_EQ(scores->by_form.at("(first fetch)"), (Tally{1, 0, 0}));
+    EXPECT_EQ(scores->by_field[1], (Rate{3, 4}));
+    EXPECT_EQ(scores->by_field[0], (Rate{4, 4}));
+    EXPECT_EQ(scores->first_error, (std::vector<int64_t>{0, 0, 1}));
+    ASSERT_EQ(scores->worst.size(), 1u);
+    EXPECT_EQ(scores->worst[0].trace, 7);
+    EXPECT_EQ(scores->worst[0].wrong_bytes, 1);
+    expect_breakdowns_add_up(*scores);
+  }
+}
+
+TEST_F(Metrics, AnEndPredictedTooEarlyInStepModeIsAWrongStateWithAllItsBytes) {
+  auto prediction = perfect_step();
+  prediction.ended[1] = 1;  // its record happens to be right: an end is wrong all the same
+  step.add(0, truth, prediction);
+  EXPECT_EQ(step.bytes, (Rate{48, 64}));
+  EXPECT_EQ(step.states, (Rate{3, 4}));
+  EXPECT_EQ(step.traces, (Rate{0, 1}));
+  EXPECT_EQ(step.ends, (Rate{0, 1}));
+  EXPECT_EQ(step.early_ends, 1);
+  EXPECT_EQ(step.late_ends, 0);
+  EXPECT_EQ(step.first_error, (std::vector<int64_t>{0, 1}));
+  expect_breakdowns_add_up(step);
+}
+
+TEST_F(Metrics, AnEndMissedInStepModeIsAnErrorOfTheTraceOnly) {
+  auto prediction = perfect_step();
+  prediction.ended[4] = 0;
+  step.add(0, truth, prediction);
+  EXPECT_EQ(step.bytes, (Rate{64, 64}));
+  EXPECT_EQ(step.states, (Rate{4, 4}));
+  EXPECT_EQ(step.traces, (Rate{0, 1}));
+  EXPECT_EQ(step.ends, (Rate{0, 1}));
+  EXPECT_EQ(step.late_ends, 1);
+  EXPECT_EQ(step.first_error, (std::vector<int64_t>{0, 0, 0, 0, 1}));
+  expect_breakdowns_add_up(step);
+}
+
+TEST_F(Metrics, MissingStatesOfARolloutAreWrongWithAllTheirBytes) {
+  auto prediction = perfect_rollout();
+  prediction.records.resize(2 * record);
+  rollout.add(0, truth, prediction);
+  EXPECT_EQ(rollout.bytes, (Rate{32, 64}));
+  EXPECT_EQ(rollout.states, (Rate{2, 4}));
+  EXPECT_EQ(rollout.traces, (Rate{0, 1}));
+  EXPECT_EQ(rollout.ends, (Rate{0, 1}));
+  EXPECT_EQ(rollout.missing_states, 2);
+  EXPECT_EQ(rollout.early_ends, 1);
+  EXPECT_EQ(rollout.first_error, (std::vector<int64_t>{0, 0, 1}));
+  expect_breakdowns_add_up(rollout);
+}
+
+TEST_F(Metrics, SurplusStatesOfARolloutJoinTheDenominatorsAsWrong) {
+  auto prediction = perfect_rollout();
+  prediction.records.resize(7 * record);
+  rollout.add(0, truth, prediction);
+  EXPECT_EQ(rollout.bytes, (Rate{64, 112}));
+  EXPECT_EQ(rollout.states, (Rate{4, 7}));
+  EXPECT_EQ(rollout.traces, (Rate{0, 1}));
+  EXPECT_EQ(rollout.ends, (Rate{0, 1}));
+  EXPECT_EQ(rollout.surplus_states, 3);
+  EXPECT_EQ(rollout.late_ends, 1);
+  EXPECT_EQ(rollout.by_form.at("(surplus)"), (Tally{3, 3, 48}));
+  EXPECT_EQ(rollout.first_error, (std::vector<int64_t>{0, 0, 0, 0, 1}));
+  expect_breakdowns_add_up(rollout);
+}
+
+TEST_F(Metrics, ARolloutCutRightAfterTheLastStateHasNotEnded) {
+  auto prediction = perfect_rollout();
+  prediction.ended = false;
+  rollout.add(0, truth, prediction);
+  EXPECT_EQ(rollout.states, (Rate{4, 4}));
+  EXPECT_EQ(rollout.traces, (Rate{0, 1}));
+  EXPECT_EQ(rollout.late_ends, 1);
+}
+
+TEST_F(Metrics, ATraceCutByAStepLimitHasNoEndToPredict) {
+  truth.complete = false;
+  auto stepped = perfect_step();
+  stepped.ended[4] = 0;
+  auto rolled = perfect_rollout();
+  rolled.ended = false;
+  rolled.records.resize(6 * record);
+  step.add(0, truth, stepped);
+  rollout.add(0, truth, rolled);
+  for (const Scores* scores : {&step, &rollout}) {
+    EXPECT_EQ(scores->states, (Rate{4, 4}));
+    EXPECT_EQ(scores->traces, (Rate{1, 1}));
+    EXPECT_EQ(scores->ends, (Rate{0, 0}));
+    EXPECT_EQ(scores->surplus_states, 0);
+  }
+}
+
+TEST_F(Metrics, BitsPerByteCountsTheTrueStatesAndNotTheEnd) {
+  auto prediction = perfect_step();
+  EXPECT_EQ(to_json(step, *machine).at("bits_per_byte"), nullptr);
+  prediction.nats = {1, 2, 3, 4, 1000};
+  step.add(0, truth, prediction);
+  EXPECT_DOUBLE_EQ(step.bits_per_byte(), 10 / std::log(2.0) / 64);
+}
+
+TEST_F(Metrics, ConfidenceIsSplitByRightAndWrong) {
+  auto prediction = perfect_step();
+  prediction.confidence = {0.4f, 0.95f, 1.0f, 0.95f, 0.1f};
+  prediction.records[3 * record] ^= 1;
+  step.add(0, truth, prediction);
+  EXPECT_EQ(step.confidence.right, (std::array<int64_t, 7>{1, 0, 1, 0, 0, 0, 1}));
+  EXPECT_EQ(step.confidence.wrong, (std::array<int64_t, 7>{0, 0, 1, 0, 0, 0, 0}));
+}
+
+TEST_F(Metrics, TheWorstTracesAreKeptWorstFirst) {
+  Scores scores(Mode::rollout, *machine, 2);
+  for (const int64_t wrong : {1, 3, 0, 2, 3}) {
+    auto prediction = perfect_rollout();
+    for (int64_t i = 0; i < wrong; ++i) prediction.records[static_cast<size_t>(i)] ^= 1;
+    scores.add(scores.traces.total, truth, prediction);
+  }
+  ASSERT_EQ(scores.worst.size(), 2u);
+  EXPECT_EQ(scores.worst[0].trace, 1);
+  EXPECT_EQ(scores.worst[1].trace, 4);
+}
+
+// INC A; HLT with A = 5. State 1 differs from state 0 in PC, OP and ADDR1, state 2 from state 1 in these and
+// A, and from state 0 in PC and A.
+TEST_F(Metrics, TheCopyBaselineScoresWhatCountingByHandGives) {
+  const auto tiny = true_trace(*machine, "INC A\nHLT", {5});
+  CopyPredictor copy(machine->layout());
+  const std::array<std::span<const uint8_t>, 1> traces = {tiny},
+                                                starts = {std::span(tiny).first(test_memory + record)};
+  const std::array<int64_t, 1> most = {2 + 16};
+  step.add(0, {tiny}, copy.step(traces)[0]);
+  rollout.add(0, {tiny}, copy.rollout(starts, most)[0]);
+  EXPECT_EQ(step.bytes, (Rate{32 - 3 - 4, 32}));
+  EXPECT_EQ(step.states, (Rate{0, 2}));
+  EXPECT_EQ(step.late_ends, 1);
+  EXPECT_EQ(step.by_field[6], (Rate{1, 2}));  // A
+  EXPECT_EQ(rollout.bytes, (Rate{32 - 3 - 2, 18 * 16}));
+  EXPECT_EQ(rollout.states, (Rate{0, 18}));
+  EXPECT_EQ(rollout.surplus_states, 16);
+  EXPECT_EQ(rollout.late_ends, 1);
+}
+
+TEST(Texts, AccuracyNearOneKeepsItsDigits) {
+  EXPECT_EQ(accuracy_text({99, 100}), "99.00 %");
+  EXPECT_EQ(accuracy_text({999'999, 1'000'000}), "99.99990 %");
+  EXPECT_EQ(accuracy_text({5, 5}), "100 %");
+}
+
+}  // namespace
+}  // namespace bytecpu

@@ -1,0 +1,143 @@
+// The programs as their users run them.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+struct Result {
+  int code;
+  std::string out;  // stdout and stderr
+};
+
+struct Programs : testing::Test {
+  fs::path folder = fs::path(testing::TempDir()) / ("bytecpu_programs_" + std::to_string(::getpid()));
+  std::string data = (folder / "data").string(), predicted = (folder / "predicted").string();
+
+  void SetUp() override {
+    fs::remove_all(folder);
+    fs::create_directories(folder);
+    const std::string generate =
+        "bytecpu-datagen generate --memory 64 --max-instructions 16 --test 20 --train 5 --seed 1";
+    ASSERT_EQ(run(generate + " --out " + data).code, 0);
+  }
+  void TearDown() override { fs::remove_all(folder); }
+
+  static Result run(const std::string& command) {
+    FILE* pipe = ::popen((std::string(BYTECPU_BIN "/") + command + " 2>&1").c_str(), "r");
+    Result result{0, {}};
+    char buffer[4096];
+    for (size_t n; (n = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;) result.out.append(buffer, n);
+    result.code = WEXITSTATUS(::pclose(pipe));
+    return result;
+  }
+  void expect_failure(const std::string& command, int code, const std::string& said) {
+    const Result result = run(command);
+    EXPECT_EQ(result.code, code) << command << '\n' << result.out;
+    EXPECT_NE(result.out.find(said), std::string::npos) << command << '\n' << result.out;
+    EXPECT_EQ(std::count(result.out.begin(), result.out.end(), '\n'), 1) << result.out;
+  }
+  fs::path program(const std::string& text) {
+    std::ofstream(folder / "program.s") << text;
+    return folder / "program.s";
+  }
+};
+
+TEST_F(Programs, TheOracleIsPerfectInEveryMode) {
+  const auto report = (folder / "r.html").string();
+  const Result result = run("bytecpu-eval baseline --predictor oracle --data " + data +
+                            " --mode step,rollout,exhaustive --cases 300 --json - --report " + report);
+  ASSERT_EQ(result.code, 0) << result.out;
+  const json document = json::parse(result.out);
+  EXPECT_EQ(document.at("format"), "bytecpu-evaluation");
+  EXPECT_EQ(document.at("version"), 1);
+  EXPECT_EQ(document.at("data").at("traces"), 20);
+  for (const char* mode : {"step", "rollout"}) {
+    const json& scores = document.at("modes").at(mode);
+    EXPECT_EQ(scores.at("traces").at("right"), 20);
+    EXPECT_EQ(scores.at("bytes").at("wrong"), 0);
+    EXPECT_EQ(scores.at("states").at("total"), document.at("data").at("states"));
+  }
+  EXPECT_EQ(document.at("modes").at("exhaustive").at("results").at("wrong"), 0);
+  EXPECT_GT(fs::file_size(report), 1000u);
+}
+
+TEST_F(Programs, PredictionsOfAnotherProgramAreReadFromFiles) {
+  ASSERT_EQ(run("bytecpu-datagen export " + data + " --out " + predicted).code, 0);
+  const std::string command = "bytecpu-eval files --predicted " + predicted + "/test --data " + data;
+  const json perfect = json::parse(run(command + " --json -").out);
+  const json& rollout = perfect.at("modes").at("rollout");
+  const int64_t traces = rollout.at("traces").at("total"), bytes = rollout.at("bytes").at("total");
+  EXPECT_EQ(rollout.at("traces").at("right"), traces);
+  EXPECT_EQ(rollout.at("bytes").at("right"), bytes);
+
+  const fs::path file = fs::directory_iterator(predicted + "/test")->path();
+  fs::resize_file(file, fs::file_size(file) + 16);  // a surplus state
+  const json worse = json::parse(run(command + " --json -").out).at("modes").at("rollout");
+  EXPECT_EQ(worse.at("traces").at("right"), traces - 1);
+  EXPECT_EQ(worse.at("bytes").at("total"), bytes + 16);
+  EXPECT_EQ(worse.at("bytes").at("wrong"), 16);
+  EXPECT_EQ(worse.at("surplus_states"), 1);
+
+  fs::resize_file(file, fs::file_size(file) - 1);
+  expect_failure(command, 1, file.filename().string());
+  fs::remove(file);
+  const Result missing = run(command);
+  EXPECT_EQ(missing.code, 0);
+  EXPECT_NE(missing.out.find("have no file"), std::string::npos) << missing.out;
+}
+
+TEST_F(Programs, BadUsageExitsWithTwoAndFailuresWithOne) {
+  const std::string baseline = "bytecpu-eval baseline --predictor copy --data " + data;
+  expect_failure("bytecpu-eval baseline --data " + data, 2, "--predictor");
+  expect_failure("bytecpu-eval baseline --predictor other --data " + data, 2, "other");
+  expect_failure("bytecpu-eval baseline --predictor copy", 2, "--data");
+  expect_failure(baseline + " --mode steps", 2, "steps");
+  expect_failure(baseline + " --mode ''", 2, "--mode");
+  expect_failure(baseline + " --traces -1", 2, "--traces");
+  expect_failure(baseline + " --chunk 0", 2, "--chunk");
+  expect_failure(baseline + " --split both", 2, "both");
+  expect_failure(baseline + " --machine toy8", 2, "--machine");
+  expect_failure(baseline + " --mode exhaustive --forms JMP", 2, "JMP");
+  expect_failure(baseline + " --report /no/such/folder/r.html", 2, "/no/such/folder");
+  expect_failure("bytecpu-eval baseline --predictor copy --data /no/such/data", 1, "/no/such/data");
+  expect_failure("bytecpu-eval files --data " + data, 2, "--predicted");
+  expect_failure("bytecpu-eval files --predicted /no/such --data " + data, 1, "/no/such");
+  expect_failure("bytecpu-eval model --data " + data, 2, "--checkpoint");
+}
+
+TEST_F(Programs, RunShowsAProgramsStates) {
+  const auto file = program("ADD A B C\nHLT\n").string();
+  const Result text = run("bytecpu-run " + file + " --memory 64 --set A=5 --set B=0x10");
+  EXPECT_EQ(text.code, 0);
+  EXPECT_NE(text.out.find("21"), std::string::npos) << text.out;
+  const Result result = run("bytecpu-run " + file + " --set A=5 --set B=0x10 --json");
+  const json states = json::parse(result.out).at("states");
+  EXPECT_EQ(states.size(), 3u);
+  EXPECT_EQ(states.at(2).at("fields").at("C"), 21);
+}
+
+TEST_F(Programs, RunRefusesBadProgramsAndSettings) {
+  const auto file = program("HLT\n").string();
+  expect_failure("bytecpu-run", 2, "program");
+  expect_failure("bytecpu-run " + file + " --set A", 2, "FIELD=VALUE");
+  expect_failure("bytecpu-run " + file + " --set Q=1", 2, "ADDR1");
+  expect_failure("bytecpu-run " + file + " --set A=256", 2, "A=256");
+  expect_failure("bytecpu-run " + file + " --set A=", 2, "A=");
+  expect_failure("bytecpu-run " + file + " --steps 0", 2, "--steps");
+  expect_failure("bytecpu-run " + file + " --machine z80", 1, "z80");
+  expect_failure("bytecpu-run /no/such/program", 1, "/no/such/program");
+  expect_failure("bytecpu-run " + program("ADD Q\n").string(), 1, "program.s:1:5");
+  const Result illegal = run("bytecpu-run " + program(".byte 99 0 0 0\n").string());
+  EXPECT_EQ(illegal.code, 1);
+  EXPECT_NE(illegal.out.find("illegal instruction"), std::string::npos) << illegal.out;
+}
+
+}  // namespace

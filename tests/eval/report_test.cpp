@@ -1,0 +1,108 @@
+#include "eval/report.hpp"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "emulator/error.hpp"
+#include "eval/document.hpp"
+#include "support.hpp"
+
+namespace bytecpu {
+namespace {
+
+using nlohmann::ordered_json;
+
+std::string embedded(const std::string& html) {
+  const std::string open = "<script type=\"application/json\" id=\"document\">", close = "</script>";
+  const size_t begin = html.find(open) + open.size();
+  return html.substr(begin, html.find(close, begin) - begin);
+}
+
+TEST(Report, HoldsTheDocumentWhateverItsStringsHold) {
+  const ordered_json document = {
+      {"predictor", {{"name", "</script><script>alert(1)</script><!-- & \u2028 \" \\"}}}, {"n", 1.5}};
+  const std::string html = render_report(document);
+  EXPECT_EQ(html.find("alert(1)</script>"), std::string::npos);
+  EXPECT_EQ(ordered_json::parse(embedded(html)), document);
+}
+
+TEST(Report, NeedsNothingFromTheNetwork) {
+  const std::string html = render_report(ordered_json::object());
+  for (const char* reference : {" src=", "@import", "url(", "<link", "fetch("}) {
+    EXPECT_EQ(html.find(reference), std::string::npos) << reference;
+  }
+}
+
+TEST(Report, ReplacesTextThatIsNotUtf8) {
+  EXPECT_NE(render_report({{"name", "\xff"}}).find("\ufffd"), std::string::npos);
+}
+
+struct Document : testing::Test {
+  std::unique_ptr<Machine> machine = make_machine("toy8", test_memory);
+  std::vector<uint8_t> trace = true_trace(*machine, "INC A\nHLT", {5});
+};
+
+TEST_F(Document, TellsCountsIntervalsAndExamples) {
+  Scores scores(Mode::rollout, *machine);
+  RolloutPrediction prediction{{trace.begin() + test_memory + 16, trace.end()}, true};
+  scores.add(0, {trace}, prediction);
+  prediction.records.back() ^= 1;
+  prediction.records.resize(48);
+  scores.add(3, {trace}, prediction);
+  const auto json = to_json(scores, *machine);
+  EXPECT_EQ(json.at("states").at("right"), 3);
+  EXPECT_EQ(json.at("states").at("total"), 5);
+  EXPECT_EQ(json.at("states").at("wrong"), 2);
+  EXPECT_EQ(json.at("states").at("accuracy"), 0.6);
+  EXPECT_EQ(json.at("traces").at("interval").size(), 2u);
+  EXPECT_EQ(json.at("by_step").at("states"), (std::vector<int64_t>{2, 2, 1}));
+  EXPECT_EQ(json.at("by_step").at("wrong_bytes"), (std::vector<int64_t>{0, 1, 16}));
+  EXPECT_EQ(json.at("first_error"), (std::vector<int64_t>{0, 1}));
+  EXPECT_TRUE(json.at("confidence").is_null());
+  const auto& example = json.at("examples").at(0);
+  EXPECT_EQ(example.at("trace"), 3);
+  EXPECT_EQ(example.at("program"), "INC A\nHLT\n");
+  EXPECT_EQ(example.at("end"), "late");
+  EXPECT_EQ(example.at("rows").size(), 4u);
+  EXPECT_EQ(example.at("rows").at(1).at("truth"), "01000201000005000000000000000000");
+  EXPECT_EQ(example.at("rows").at(2).at("predicted"), "02000000000006000000000000000001");
+  EXPECT_TRUE(example.at("rows").at(3).at("truth").is_null());
+}
+
+TEST_F(Document, ListsWrongOperandsAsABitmap) {
+  CorruptedPredictor corrupted(machine->layout());
+  corrupted.corrupt_step = [](StepPrediction& p, std::span<const uint8_t> t) {
+    if (t[test_memory + 1] == 9) p.records[17] ^= 1;  // INC of ACC = 9
+  };
+  ExhaustiveOptions options;
+  options.forms = {"INC"};
+  const auto json = to_json(evaluate_exhaustive(corrupted, *machine, options));
+  const auto& row = json.at("forms").at(0);
+  EXPECT_EQ(row.at("form"), "INC");
+  EXPECT_EQ(row.at("operands"), std::vector<std::string>{"ACC"});
+  EXPECT_EQ(row.at("results").at("wrong"), 10);
+  EXPECT_EQ(row.at("wrong_values"), "0040" + std::string(60, '0'));
+  EXPECT_EQ(row.at("examples").size(), 10u);
+  EXPECT_FALSE(json.at("forms").at(1).contains("wrong_values") &&
+               json.at("forms").at(1).at("results").at("wrong") == 0);
+}
+
+TEST(TrainingMetrics, AreReadLineByLineWithoutATornLastOne) {
+  const auto file =
+      std::filesystem::path(testing::TempDir()) / ("metrics_" + std::to_string(::getpid()) + ".jsonl");
+  std::ofstream(file) << "{\"step\": 1, \"loss\": 5.5}\n{\"step\": 2}\n{\"ste";
+  EXPECT_EQ(read_training_metrics(file).size(), 2u);
+  std::ofstream(file) << "{\"step\": 1}\nnonsense\n";
+  try {
+    read_training_metrics(file);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find(file.string() + ":2"), std::string::npos) << error.what();
+  }
+  std::filesystem::remove(file);
+}
+
+}  // namespace
+}  // namespace bytecpu
