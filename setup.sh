@@ -1,0 +1,62 @@
+#!/bin/bash
+# Installs what bytecpu is built from, on Debian 12. Run it again at will: with everything there it only looks.
+set -euo pipefail
+
+# OpenBLAS in its OpenMP variant on purpose: LibTorch runs on OpenMP too, and two thread pools on the same cores fight.
+packages=(
+  cmake ninja-build g++ ccache pkg-config
+  libunicorn-dev libcapstone-dev
+  libtorch-dev libopenblas-openmp-dev libopenblas0-openmp
+  libboost-program-options-dev nlohmann-json3-dev libfmt-dev libxxhash-dev
+  libgtest-dev libbenchmark-dev
+)
+
+fail() {
+  printf 'setup.sh: %s\n' "$@" >&2
+  exit 1
+}
+
+as_root() {
+  if [[ $EUID == 0 ]]; then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo "$@"
+  else
+    fail "must be root to run \"$*\", and there is no sudo: run setup.sh as root"
+  fi
+}
+
+[[ $# == 0 ]] || fail "takes no arguments"
+# shellcheck source=/dev/null
+[[ ! -r /etc/os-release ]] || . /etc/os-release
+if [[ ${ID:-} != debian || ${VERSION_ID:-} != 12 ]]; then
+  fail "this is ${PRETTY_NAME:-an unknown system}, not Debian 12. Install by its own means what these packages hold:" \
+    "${packages[*]}" \
+    "and then call tests/run or experiments/run with BYTECPU_SETUP=off, which leaves this script out"
+fi
+
+installed=" $(dpkg-query --show --showformat='${db:Status-Abbrev}${Package}\n' "${packages[@]}" 2>/dev/null |
+  sed -n 's/^ii *//p' | tr '\n' ' ')" || true
+missing=()
+for package in "${packages[@]}"; do
+  [[ $installed == *" $package "* ]] || missing+=("$package")
+done
+
+if ((${#missing[@]})); then
+  echo "setup.sh: installing ${missing[*]}"
+  apt=(env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -qq)
+  as_root "${apt[@]}" update ||
+    fail "apt-get update failed (its message is above): check the network and /etc/apt/sources.list"
+  as_root "${apt[@]}" install --yes --no-install-recommends "${missing[@]}" ||
+    fail "apt-get install failed (its message is above); wanted: ${missing[*]}"
+fi
+
+# Where the pthread variant of OpenBLAS is installed as well, it has the higher priority.
+libraries=/usr/lib/$(gcc -print-multiarch)
+for library in libblas.so.3 libopenblas.so.0; do
+  name=$library-${libraries##*/} wanted=$libraries/openblas-openmp/$library
+  if [[ $(readlink "/etc/alternatives/$name") != "$wanted" ]]; then
+    as_root update-alternatives --quiet --set "$name" "$wanted" ||
+      fail "cannot make $wanted the system's $library; training works, but may be slower"
+  fi
+done
