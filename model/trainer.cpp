@@ -99,6 +99,12 @@ class OperationMix {
   std::vector<double> loss_;  // nats a byte, of each operation
 };
 
+// Traces trained on together, and the pool that they lie in.
+struct Batch {
+  std::shared_ptr<const TraceBatch> pool;
+  std::vector<TraceView> traces;
+};
+
 // Where a training stands: all that a resumed one needs besides parameters and moments.
 struct Progress {
   int64_t step = 0;
@@ -229,12 +235,13 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
       options.operation_weights = weights;
       TraceBatch pool;
       data.train.fill(index, options, pool);
-      return pool;
+      return std::make_shared<const TraceBatch>(std::move(pool));
     });
   };
-  TraceBatch pool = draw(progress.pool, progress.weights).get();
+  // Shared, as the batches of one step may lie in two pools.
+  std::shared_ptr<const TraceBatch> pool = draw(progress.pool, progress.weights).get();
   auto next_pool = draw(progress.pool + 1, progress.next_weights);
-  BatchPlan batches = plan(model, pool, config, config.seed + progress.pool);
+  BatchPlan batches = plan(model, *pool, config, config.seed + progress.pool);
   double padding = 0;
   const auto next_batch = [&] {
     while (progress.batch >= batches.size()) {
@@ -244,10 +251,10 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
       progress.next_weights = config.operation_mix == "loss" ? mix.weights(config.operation_floor)
                                                              : data.programs.operation_weights;
       next_pool = draw(progress.pool + 1, progress.next_weights);
-      batches = plan(model, pool, config, config.seed + progress.pool);
+      batches = plan(model, *pool, config, config.seed + progress.pool);
       progress.batch = 0;
     }
-    return views(pool, batches[progress.batch++]);
+    return Batch{pool, views(*pool, batches[progress.batch++])};
   };
 
   TraceBatch held_out;
@@ -282,12 +289,12 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
   int64_t logged_step = progress.step - progress.step % config.log_every;
   while (done() < 1 && !stop) {
     const auto start = Clock::now();
-    std::vector<std::vector<TraceView>> parts;
+    std::vector<Batch> parts;
     std::vector<int64_t> counts;
     int64_t total = 0;
     while (std::ssize(parts) < config.accumulate) {
       parts.push_back(next_batch());
-      counts.push_back(target_patches(model, parts.back(), targets));
+      counts.push_back(target_patches(model, parts.back().traces, targets));
       total += counts.back();
     }
 
@@ -295,20 +302,21 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
     double loss = 0;
     for (size_t i = 0; i < parts.size(); ++i) {
       if (counts[i] == 0) continue;
-      const auto rows = model.rows(parts[i], targets);
+      const auto& traces = parts[i].traces;
+      const auto rows = model.rows(traces, targets);
       const auto result = cross_entropy(model.logits(rows.condition, rows.patches), rows.patches);
       const double share = static_cast<double>(counts[i]) / static_cast<double>(total);
       (result.nats * share).backward();
       loss += result.nats.item<double>() * share;
-      if (config.operation_mix == "loss") mix.observe(parts[i], rows, result.row_nats);
-      flops += 3 * model.forward_flops(parts[i], targets);  // backward costs twice the forward pass
+      if (config.operation_mix == "loss") mix.observe(traces, rows, result.row_nats);
+      flops += 3 * model.forward_flops(traces, targets);  // backward costs twice the forward pass
       int64_t longest = 0, bytes = 0;
-      for (const auto& t : parts[i]) {
+      for (const auto& t : traces) {
         longest = std::max(longest, std::ssize(t.bytes));
         bytes += std::ssize(t.bytes);
       }
       patches += bytes / model.config().patch_size;
-      padded_patches += longest / model.config().patch_size * std::ssize(parts[i]);
+      padded_patches += longest / model.config().patch_size * std::ssize(traces);
     }
     if (total == 0) continue;  // nothing but states 0
     const double norm = optimizer.step(learning_rate_share(config, done()));
