@@ -124,7 +124,8 @@ void Optimizer::muon(double share) {
     auto update = torch::cat(updates);
     const bool tall = rows > columns;
     if (tall) update = update.transpose(1, 2).contiguous();
-    update = orthogonalize(update, update.is_cuda() || cpu_has_bf16() ? torch::kBFloat16 : torch::kFloat);
+    const bool bf16 = config_.precision == "bf16" && (update.is_cuda() || cpu_has_bf16());
+    update = orthogonalize(update, bf16 ? torch::kBFloat16 : torch::kFloat);
     if (tall) update = update.transpose(1, 2);
     // Matrices are stored (inputs, outputs).
     const double scale = std::sqrt(std::max(1.0, static_cast<double>(columns) / static_cast<double>(rows)));

@@ -105,12 +105,14 @@ INSTANTIATE_TEST_SUITE_P(Shapes, MuonShape,
                          testing::Values(std::array<int64_t, 3>{6, 6, 1}, std::array<int64_t, 3>{4, 12, 1},
                                          std::array<int64_t, 3>{12, 4, 1}, std::array<int64_t, 3>{5, 15, 3}));
 
-TEST_P(MuonShape, FollowsItsFormulaInFloat64) {
-  const auto [rows, columns, parts] = GetParam();
+// Mean deviation from the formula in float64 over three steps, as a share of how far the parameters moved.
+double muon_deviation(std::array<int64_t, 3> shape, const std::string& precision) {
+  const auto [rows, columns, parts] = shape;
   const int64_t width = columns / parts;
   torch::manual_seed(2);
   TrainConfig config;
   config.optimizer = "muon";
+  config.precision = precision;
   config.muon_learning_rate = 0.02;
   config.weight_decay = 0;
   auto w = torch::randn({rows, columns});
@@ -138,10 +140,13 @@ TEST_P(MuonShape, FollowsItsFormulaInFloat64) {
     }
     optimizer.step(1);
   }
-  // The product may be in bf16: compared with how far the parameters moved.
-  const double error = (w.to(torch::kDouble) - expected).abs().sum().item<double>();
-  EXPECT_LT(error, 0.03 * moved);
+  return (w.to(torch::kDouble) - expected).abs().sum().item<double>() / moved;
 }
+
+TEST_P(MuonShape, FollowsItsFormulaInFloat64) { EXPECT_LT(muon_deviation(GetParam(), "fp32"), 1e-4); }
+
+// The iterations amplify the rounding of small singular values.
+TEST_P(MuonShape, InBf16FollowsItRoughly) { EXPECT_LT(muon_deviation(GetParam(), "bf16"), 0.2); }
 
 TEST(Optimizer, OrthogonalizedSingularValuesAreAboutOne) {
   torch::manual_seed(3);
