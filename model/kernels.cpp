@@ -6,7 +6,10 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <type_traits>
 #include <vector>
+
+#include "model/attention_bf16.hpp"
 
 namespace bytecpu::kernels {
 namespace {
@@ -200,6 +203,9 @@ void relu_squared_backward(const T* x, const T* dy, T* dx, int64_t count) {
 
 template <typename T>
 void attention(const Attention& s, const T* q, const T* k, const T* v, T* out) {
+  if constexpr (std::is_same_v<T, Bf16>) {
+    if (bf16_attention_takes(s)) return bf16_attention(s, q, k, v, out);
+  }
   const float scale = 1 / std::sqrt(static_cast<float>(s.size));
 #pragma omp parallel
   {
@@ -228,6 +234,9 @@ void attention(const Attention& s, const T* q, const T* k, const T* v, T* out) {
 template <typename T>
 void attention_backward(const Attention& s, const T* q, const T* k, const T* v, const T* dout, T* dq, T* dk,
                         T* dv) {
+  if constexpr (std::is_same_v<T, Bf16>) {
+    if (bf16_attention_takes(s)) return bf16_attention_backward(s, q, k, v, dout, dq, dk, dv);
+  }
   const float scale = 1 / std::sqrt(static_cast<float>(s.size));
   const int64_t width = s.heads * s.size;
 #pragma omp parallel
