@@ -175,10 +175,22 @@ std::string to_ini(const po::variables_map& options) {
   return text;
 }
 
-void ensure_environment(const char* name, const char* value, char** argv) {
-  if (std::getenv(name)) return;
-  setenv(name, value, 1);
-  execv("/proc/self/exe", argv);  // returns only where there is no /proc: then the program goes on as it is
+void prepare_compute(char** argv) {
+  constexpr std::pair<const char*, const char*> settings[] = {
+      {"OMP_WAIT_POLICY", "passive"},
+      {"GOMP_SPINCOUNT",
+       "2000"},  // microseconds: threads that spin longer lose the core in the midst of work
+      {"MALLOC_MMAP_THRESHOLD_", "4294967296"},
+      {"MALLOC_TRIM_THRESHOLD_", "8589934592"},
+  };
+  bool changed = false;
+  for (const auto& [name, value] : settings) {
+    if (std::getenv(name)) continue;
+    setenv(name, value, 1);
+    changed = true;
+  }
+  if (changed)
+    execv("/proc/self/exe", argv);  // returns only where there is no /proc: then it goes on as it is
 }
 
 std::string command_line() {

@@ -32,9 +32,11 @@ int main(std::string_view program, std::string_view summary, std::vector<Command
 // The resolved options of a command as INI text, so that a run can be repeated with --config.
 std::string to_ini(const po::variables_map& options);
 
-// Makes sure that the environment has NAME, by starting the program anew with NAME=value where it has not:
-// libraries read such settings before main begins. To be called first in main.
-void ensure_environment(const char* name, const char* value, char** argv);
+// Sets what OpenMP's runtime and the C library read from the environment before main begins, where the user
+// has not: idle threads spin for a moment between tasks and then sleep, as other programs may want the cores;
+// freed memory of large tensors is kept for the next ones. Starts the program anew for it. To be called first
+// in main.
+void prepare_compute(char** argv);
 
 // The command line as given, quoted for a shell.
 std::string command_line();

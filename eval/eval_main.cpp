@@ -335,8 +335,7 @@ std::vector<cli::Command> commands() {
 }  // namespace bytecpu
 
 int main(int argc, char** argv) {
-  // LibTorch's threads spin between tasks unless told otherwise, which is slow on cores that others use too.
-  bytecpu::cli::ensure_environment("OMP_WAIT_POLICY", "passive", argv);
+  bytecpu::cli::prepare_compute(argv);
   return bytecpu::cli::main("bytecpu-eval", "Says how often predictions of traces are right, step by step.",
                             bytecpu::commands(), argc, argv);
 }

@@ -98,8 +98,7 @@ bool run(const po::variables_map& options) {
 }  // namespace bytecpu
 
 int main(int argc, char** argv) {
-  // LibTorch's threads spin between tasks unless told otherwise, which is slow on cores that others use too.
-  bytecpu::cli::ensure_environment("OMP_WAIT_POLICY", "passive", argv);
+  bytecpu::cli::prepare_compute(argv);
   using namespace bytecpu;
   bool parted = false;
   cli::Command command{"", "", "PROGRAM [options]",

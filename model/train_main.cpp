@@ -95,8 +95,7 @@ void run(Options& o, const cli::po::variables_map& given) {
 }
 
 int main(int argc, char** argv) {
-  // LibTorch's threads spin between tasks unless told otherwise, which is slow on cores that others use too.
-  cli::ensure_environment("OMP_WAIT_POLICY", "passive", argv);
+  cli::prepare_compute(argv);
   Options o;
   namespace po = cli::po;
   po::options_description options("Options");
