@@ -93,57 +93,103 @@ struct ResidualMlpFunction : Function<ResidualMlpFunction> {
   }
 };
 
-// Attention whose queries are `q` and whose keys and values are `kv`; or, for self-attention, with kv the
-// same tensor as q, all three are columns of it.
-struct AttentionFunction : Function<AttentionFunction> {
-  struct Operands {
-    kernels::Attention shape;
-    int64_t width, keys_at;  // where in a position of kv the keys begin; values follow
-  };
-  static Operands operands(const Tensor& q, const Tensor& kv, int64_t heads, bool self, bool causal) {
-    const int64_t width = self ? q.size(2) / 3 : q.size(2);
-    return {.shape = {.batch = q.size(0),
-                      .heads = heads,
-                      .size = width / heads,
-                      .queries = q.size(1),
-                      .keys = kv.size(1),
-                      .query_stride = q.size(2),
-                      .key_stride = kv.size(2),
-                      .causal = causal},
-            .width = width,
-            .keys_at = self ? width : 0};
+// qkv: [N, P, 3 · width], what each position asks, its key and its value beside each other.
+kernels::Attention self_attention_shape(const Tensor& qkv, int64_t heads, bool causal) {
+  return {.batch = qkv.size(0),
+          .heads = heads,
+          .size = qkv.size(2) / 3 / heads,
+          .queries = qkv.size(1),
+          .keys = qkv.size(1),
+          .query_stride = qkv.size(2),
+          .key_stride = qkv.size(2),
+          .causal = causal};
+}
+
+// Returns [N, P, width].
+Tensor self_attention(const Tensor& qkv, int64_t heads, bool causal) {
+  const int64_t width = qkv.size(2) / 3;
+  auto out = torch::empty({qkv.size(0), qkv.size(1), width}, qkv.options());
+  for_type(qkv, [&]<typename T>(T*) {
+    const T* q = data<const T>(qkv);
+    kernels::attention(self_attention_shape(qkv, heads, causal), q, q + width, q + 2 * width, data<T>(out));
+  });
+  return out;
+}
+
+Tensor self_attention_backward(const Tensor& qkv, const Tensor& dout, int64_t heads, bool causal) {
+  const int64_t width = qkv.size(2) / 3;
+  auto dqkv = torch::empty_like(qkv);
+  for_type(qkv, [&]<typename T>(T*) {
+    const T* q = data<const T>(qkv);
+    T* dq = data<T>(dqkv);
+    kernels::attention_backward(self_attention_shape(qkv, heads, causal), q, q + width, q + 2 * width,
+                                data<const T>(dout), dq, dq + width, dq + 2 * width);
+  });
+  return dqkv;
+}
+
+struct ResidualAttentionFunction : Function<ResidualAttentionFunction> {
+  static Tensor forward(AutogradContext* context, const Tensor& input, const Tensor& qkv_weight,
+                        const Tensor& out, int64_t heads, bool causal) {
+    const auto x = input.contiguous().view({-1, input.size(-1)});
+    auto [y, inverse] = normalised(x);
+    const auto qkv = torch::mm(y, qkv_weight).view({input.size(0), input.size(1), qkv_weight.size(1)});
+    const auto mixed = self_attention(qkv, heads, causal).view(x.sizes());
+    context->save_for_backward({y, inverse, qkv, mixed, qkv_weight, out});
+    context->saved_data["heads"] = heads;
+    context->saved_data["causal"] = causal;
+    return torch::addmm(x, mixed, out).view(input.sizes());
   }
-  static Tensor forward(AutogradContext* context, const Tensor& q_in, const Tensor& kv_in, int64_t heads,
-                        bool self, bool causal) {
-    const auto q = q_in.contiguous(), kv = self ? q : kv_in.contiguous();
-    const auto o = operands(q, kv, heads, self, causal);
-    auto out = torch::empty({q.size(0), q.size(1), o.width}, q.options());
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const auto saved = context->get_saved_variables();
+    const auto &y = saved[0], &inverse = saved[1], &qkv = saved[2], &mixed = saved[3], &qkv_weight = saved[4],
+               &out = saved[5];
+    const auto g = gradients[0].contiguous().view(y.sizes());
+    const auto dqkv =
+        self_attention_backward(qkv, torch::mm(g, out.t()), context->saved_data["heads"].toInt(),
+                                context->saved_data["causal"].toBool())
+            .view({y.size(0), qkv_weight.size(1)});
+    const auto dx = normalised_backward(torch::mm(dqkv, qkv_weight.t()), y, inverse, g);
+    return {dx.view(gradients[0].sizes()), torch::mm(y.t(), dqkv), torch::mm(mixed.t(), g), Tensor(),
+            Tensor()};
+  }
+};
+
+struct CrossAttentionFunction : Function<CrossAttentionFunction> {
+  static kernels::Attention shape(const Tensor& q, const Tensor& kv, int64_t heads) {
+    return {.batch = q.size(0),
+            .heads = heads,
+            .size = q.size(2) / heads,
+            .queries = q.size(1),
+            .keys = kv.size(1),
+            .query_stride = q.size(2),
+            .key_stride = kv.size(2),
+            .causal = false};
+  }
+  static Tensor forward(AutogradContext* context, const Tensor& queries, const Tensor& keys_values,
+                        int64_t heads) {
+    const auto q = queries.contiguous(), kv = keys_values.contiguous();
+    auto out = torch::empty_like(q);
     for_type(q, [&]<typename T>(T*) {
-      const T* keys = data<const T>(kv) + o.keys_at;
-      kernels::attention(o.shape, data<const T>(q), keys, keys + o.width, data<T>(out));
+      const T* k = data<const T>(kv);
+      kernels::attention(shape(q, kv, heads), data<const T>(q), k, k + q.size(2), data<T>(out));
     });
     context->save_for_backward({q, kv});
     context->saved_data["heads"] = heads;
-    context->saved_data["self"] = self;
-    context->saved_data["causal"] = causal;
     return out;
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto saved = context->get_saved_variables();
     const auto &q = saved[0], &kv = saved[1];
-    const bool self = context->saved_data["self"].toBool();
-    const auto o =
-        operands(q, kv, context->saved_data["heads"].toInt(), self, context->saved_data["causal"].toBool());
     const auto g = gradients[0].contiguous();
-    auto dq = torch::empty_like(q);
-    auto dkv = self ? dq : torch::empty_like(kv);
+    auto dq = torch::empty_like(q), dkv = torch::empty_like(kv);
     for_type(q, [&]<typename T>(T*) {
-      const T* keys = data<const T>(kv) + o.keys_at;
-      T* dkeys = data<T>(dkv) + o.keys_at;
-      kernels::attention_backward(o.shape, data<const T>(q), keys, keys + o.width, data<const T>(g),
-                                  data<T>(dq), dkeys, dkeys + o.width);
+      const T* k = data<const T>(kv);
+      T* dk = data<T>(dkv);
+      kernels::attention_backward(shape(q, kv, context->saved_data["heads"].toInt()), data<const T>(q), k,
+                                  k + q.size(2), data<const T>(g), data<T>(dq), dk, dk + q.size(2));
     });
-    return {dq, self ? Tensor() : dkv, Tensor(), Tensor(), Tensor()};
+    return {dq, dkv, Tensor()};
   }
 };
 
@@ -226,14 +272,14 @@ Tensor residual_mlp(const Tensor& x, const Tensor& up, const Tensor& down) {
   return x + torch::matmul(torch::relu(torch::matmul(layer_norm(x), up)).square(), down);
 }
 
-Tensor row_attention(const Tensor& qkv, int64_t heads, bool causal) {
-  if (fast(qkv)) return AttentionFunction::apply(qkv, qkv, heads, true, causal);
-  const auto parts = qkv.chunk(3, 2);
-  return plain_attention(parts[0], parts[1], parts[2], heads, causal);
+Tensor residual_attention(const Tensor& x, const Tensor& qkv, const Tensor& out, int64_t heads, bool causal) {
+  if (fast(x)) return ResidualAttentionFunction::apply(x, qkv, out, heads, causal);
+  const auto parts = torch::matmul(layer_norm(x), qkv).chunk(3, 2);
+  return x + torch::matmul(plain_attention(parts[0], parts[1], parts[2], heads, causal), out);
 }
 
 Tensor cross_attention(const Tensor& q, const Tensor& kv, int64_t heads) {
-  if (fast(q)) return AttentionFunction::apply(q, kv, heads, false, false);
+  if (fast(q)) return CrossAttentionFunction::apply(q, kv, heads);
   const auto parts = kv.chunk(2, 2);
   return plain_attention(q, parts[0], parts[1], heads, false);
 }

@@ -11,8 +11,10 @@ namespace bytecpu {
 torch::Tensor layer_norm(const torch::Tensor& x);
 // x + max(layer_norm(x)·up, 0)²·down. x: [..., width], up [width, hidden], down [hidden, width].
 torch::Tensor residual_mlp(const torch::Tensor& x, const torch::Tensor& up, const torch::Tensor& down);
-// Attention among the P positions of each of N rows. qkv: [N, P, 3 · width]; returns [N, P, width].
-torch::Tensor row_attention(const torch::Tensor& qkv, int64_t heads, bool causal);
+// x + attention(layer_norm(x)·qkv)·out, among the P positions of each of N rows. x: [N, P, width], qkv
+// [width, 3 · width], out [width, width].
+torch::Tensor residual_attention(const torch::Tensor& x, const torch::Tensor& qkv, const torch::Tensor& out,
+                                 int64_t heads, bool causal);
 // Softmax(q·kᵀ / √(width / heads))·v in each head. q: [B, Tq, width]; kv: [B, Tk, 2 · width], keys before
 // values; returns [B, Tq, width].
 torch::Tensor cross_attention(const torch::Tensor& q, const torch::Tensor& kv, int64_t heads);

@@ -106,6 +106,12 @@ torch::Tensor MatrixImpl::forward(const torch::Tensor& x) const {
   return torch::matmul(x, weight.to(x.dtype()));
 }
 
+torch::Tensor MatrixImpl::add_to(const torch::Tensor& residual, const torch::Tensor& x) const {
+  return torch::addmm(residual.reshape({-1, weight.size(1)}), x.reshape({-1, weight.size(0)}),
+                      weight.to(x.dtype()))
+      .view(residual.sizes());
+}
+
 PlainBlockImpl::PlainBlockImpl(int64_t width, int64_t heads_, int64_t mlp_multiple) : heads(heads_) {
   if (heads > 0) {
     qkv = register_module("qkv", Matrix(width, 3 * width, 1.0));
@@ -116,7 +122,7 @@ PlainBlockImpl::PlainBlockImpl(int64_t width, int64_t heads_, int64_t mlp_multip
 }
 
 torch::Tensor PlainBlockImpl::forward(const torch::Tensor& x, bool causal) {
-  return mlp(x + out(row_attention(qkv(layer_norm(x)), heads, causal)));
+  return mlp(residual_attention(x, qkv->weight.to(x.dtype()), out->weight.to(x.dtype()), heads, causal));
 }
 
 torch::Tensor PlainBlockImpl::forward_in_time(const torch::Tensor& x, KeyValues* cache) {
@@ -124,7 +130,7 @@ torch::Tensor PlainBlockImpl::forward_in_time(const torch::Tensor& x, KeyValues*
   const auto parts =
       qkv(layer_norm(x)).view({batch, length, 3, heads, width / heads}).permute({2, 0, 3, 1, 4});
   const auto mixed = cached_causal_attention(parts, cache);
-  return mlp(x + out(mixed.transpose(1, 2).reshape({batch, length, width})));
+  return mlp(out->add_to(x, mixed.transpose(1, 2).reshape({batch, length, width})));
 }
 
 torch::Tensor PlainBlockImpl::mlp(const torch::Tensor& x) {

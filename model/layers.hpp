@@ -76,6 +76,7 @@ TORCH_MODULE(Gpt2);
 struct MatrixImpl : torch::nn::Module {
   MatrixImpl(int64_t in, int64_t out, double gain);
   torch::Tensor forward(const torch::Tensor& x) const;
+  torch::Tensor add_to(const torch::Tensor& residual, const torch::Tensor& x) const;  // residual + x·W
   torch::Tensor weight;
 };
 TORCH_MODULE(Matrix);

@@ -77,9 +77,7 @@ Transition::Transition(const ModelConfig& config) : ByteModel(config) {
 
 torch::Tensor Transition::remember(const torch::Tensor& images) {
   if (images.size(1) == 0) return {};
-  const auto bytes =
-      torch::embedding(symbol_->weight.to(precision_), images) + address_->weight.to(precision_);
-  return key_value_(layer_norm(bytes));
+  return key_value_(layer_norm(embed(images, symbol_->weight, address_->weight, precision_)));
 }
 
 torch::Tensor Transition::condition(const torch::Tensor& records, const std::vector<int64_t>& counts,
@@ -126,14 +124,13 @@ torch::Tensor Transition::condition(const torch::Tensor& records, const std::vec
   } else {
     for (size_t i = 0; i < patch_->size(); ++i) feature = patch_->at<PlainBlockImpl>(i).mlp(feature);
   }
-  auto x = bytes + patch_out_(layer_norm(feature)).view({count, positions, width}) +
-           condition_position_->weight.to(precision_);
+  auto x = patch_out_->add_to(bytes + condition_position_->weight.to(precision_), layer_norm(feature));
 
   if (memory.defined()) {
     const auto queries = in_time(query_(layer_norm(x))).view({batch, longest * positions, c.memory_width});
     const auto found =
         cross_attention(queries, memory, c.memory_heads).view({batch, longest, positions, c.memory_width});
-    x = x + read_(in_rows(found));
+    x = read_->add_to(x, in_rows(found));
   }
   for (size_t i = 0; i < mixer_->size(); ++i) x = mixer_->at<PlainBlockImpl>(i).forward(x, false);
   return x;
@@ -273,7 +270,8 @@ std::vector<TrainedParameter> Transition::trained_parameters() const {
   for (const auto& item : named_parameters()) {
     const auto& name = item.key();
     const auto in = [&](std::string_view folder) { return name.starts_with(folder); };
-    const bool block = in("encoder.") || in("mixer.") || in("decoder.") || in("patch.");
+    // The patch level's few but large matrices would take most of Muon's time, and learn as well with AdamW.
+    const bool block = in("encoder.") || in("mixer.") || in("decoder.");
     const bool hidden = item.value().dim() == 2 && (block || in("query.") || in("key_value.") || in("read."));
     const int parts = name.ends_with("qkv.weight") ? 3 : in("key_value.") ? 2 : 1;
     parameters.push_back({.name = name, .tensor = item.value(), .hidden_matrix = hidden, .parts = parts});

@@ -63,11 +63,16 @@ TEST_P(Fused, ResidualMlpEqualsThePlainOne) {
          {torch::randn({6, 4, 24}), torch::randn({24, 48}) * 0.2, torch::randn({48, 24}) * 0.2});
 }
 
-TEST_P(Fused, RowAttentionEqualsThePlainOne) {
+std::vector<Tensor> attention_inputs(int64_t positions, int64_t width) {
+  return {torch::randn({3, positions, width}), torch::randn({width, 3 * width}) * 0.2,
+          torch::randn({width, width}) * 0.2};
+}
+
+TEST_P(Fused, ResidualAttentionEqualsThePlainOne) {
   for (const bool causal : {false, true}) {
     for (const int64_t positions : {1, 5, 16, 100}) {  // odd sizes, and more than a block of queries
-      expect([&](const auto& in) { return row_attention(in[0], 2, causal); },
-             {torch::randn({3, positions, 3 * 24})});
+      expect([&](const auto& in) { return residual_attention(in[0], in[1], in[2], 2, causal); },
+             attention_inputs(positions, 24));
     }
   }
 }
@@ -76,6 +81,22 @@ TEST_P(Fused, CrossAttentionEqualsThePlainOne) {
   for (const int64_t queries : {1, 16, 130}) {
     expect([](const auto& in) { return cross_attention(in[0], in[1], 4); },
            {torch::randn({3, queries, 32}), torch::randn({3, 37, 64})});
+  }
+}
+
+// Shapes that the processor's bf16 instructions may serve: heads of 32 and 64, keys in sixteens.
+TEST_P(Fused, AttentionOfWholeVectorsEqualsThePlainOne) {
+  for (const int64_t size : {32, 64}) {
+    for (const int64_t positions : {16, 48, 144}) {
+      for (const bool causal : {false, true}) {
+        expect([&](const auto& in) { return residual_attention(in[0], in[1], in[2], 2, causal); },
+               attention_inputs(positions, 2 * size));
+      }
+    }
+    for (const int64_t queries : {1, 16, 37, 300}) {
+      expect([](const auto& in) { return cross_attention(in[0], in[1], 2); },
+             {torch::randn({3, queries, 2 * size}), torch::randn({3, 64, 4 * size})});
+    }
   }
 }
 
