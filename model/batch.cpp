@@ -1,6 +1,7 @@
 #include "model/batch.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
 
 #include "emulator/random.hpp"
@@ -40,6 +41,24 @@ double padding_share(const BatchPlan& plan, std::span<const int64_t> trace_bytes
     padded += longest * static_cast<int64_t>(batch.size());
   }
   return padded ? 1 - static_cast<double>(used) / static_cast<double>(padded) : 0;
+}
+
+double hard_share(std::span<const float> losses) {
+  std::vector<float> sorted(losses.begin(), losses.end());
+  std::sort(sorted.begin(), sorted.end(), std::greater<>());
+  const double most = 0.98 * std::accumulate(sorted.begin(), sorted.end(), 0.0);
+  size_t count = 0;
+  for (double sum = 0; count < sorted.size() && sum < most; ++count) sum += sorted[count];
+  return sorted.empty() ? 1 : static_cast<double>(count) / static_cast<double>(sorted.size());
+}
+
+std::vector<bool> hardest(std::span<const float> losses, size_t count) {
+  std::vector<size_t> order(losses.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return losses[a] > losses[b]; });
+  std::vector<bool> chosen(losses.size());
+  for (size_t i = 0; i < std::min(count, order.size()); ++i) chosen[order[i]] = true;
+  return chosen;
 }
 
 }  // namespace bytecpu

@@ -89,7 +89,7 @@ torch::Tensor sequences(std::span<const TraceView> traces, int64_t patch_size, b
 
 }  // namespace
 
-Rows Bgpt::rows(std::span<const TraceView> traces, Targets targets) {
+Rows Bgpt::rows(std::span<const TraceView> traces, Targets targets, const torch::Tensor& chosen) {
   const int64_t patch = config_.patch_size, per_record = patches_per_record();
   const int64_t image_patches = config_.layout.memory_bytes / patch;
   std::vector<int64_t> lengths;
@@ -103,8 +103,10 @@ Rows Bgpt::rows(std::span<const TraceView> traces, Targets targets) {
   // Position p of a sequence predicts patch p + 1, so the last position is not needed.
   const int64_t first = targets == Targets::all ? 1 : 1 + image_patches + per_record;
   std::vector<int64_t> source, target, trace, record;
+  int64_t row = 0;
   for (int64_t b = 0; b < batch; ++b) {
-    for (int64_t p = first; p < lengths[b]; ++p) {
+    for (int64_t p = first; p < lengths[b]; ++p, ++row) {
+      if (chosen.defined() && !chosen.data_ptr<bool>()[row]) continue;
       source.push_back(b * (longest - 1) + p - 1);
       target.push_back(b * longest + p);
       trace.push_back(b);

@@ -13,7 +13,7 @@ class Bgpt final : public ByteModel {
  public:
   explicit Bgpt(const ModelConfig& config);
 
-  Rows rows(std::span<const TraceView> traces, Targets targets) override;
+  Rows rows(std::span<const TraceView> traces, Targets targets, const torch::Tensor& chosen = {}) override;
   torch::Tensor logits(const torch::Tensor& condition, const torch::Tensor& patches) override;
   std::unique_ptr<History> begin(std::span<const TraceView> starts) override;
   int64_t longest_trace() const override;

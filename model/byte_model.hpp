@@ -48,8 +48,9 @@ class ByteModel : public torch::nn::Module {
  public:
   explicit ByteModel(ModelConfig config) : config_(std::move(config)) {}
 
-  // Everything above the byte level, for every predicted patch. Traces are whole records of the layout.
-  virtual Rows rows(std::span<const TraceView> traces, Targets targets) = 0;
+  // Everything above the byte level, for every predicted patch, or for those that `chosen` (bool [N], on the
+  // CPU) says of the N. Traces are whole records of the layout.
+  virtual Rows rows(std::span<const TraceView> traces, Targets targets, const torch::Tensor& chosen = {}) = 0;
   // Logits [N, P, V] of each byte given the condition and the bytes before it in `patches` (I64 [N, P]).
   virtual torch::Tensor logits(const torch::Tensor& condition, const torch::Tensor& patches) = 0;
   // Starts a free run. Every start is memory image ‖ state 0. Only without gradients.

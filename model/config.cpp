@@ -40,6 +40,9 @@ void for_each_train_field(Config& c, Visit visit) {
   visit(c.accumulate, "accumulate", "batches an optimiser step");
   visit(c.pool_traces, "pool-traces", "traces drawn, sorted by length and batched together");
   visit(c.operation_mix, "operation-mix", "training programs: uniform | loss (hard operations more often)");
+  visit(c.candidates, "candidates",
+        "batches looked at for the hardest states of one, once few states hold most of the loss; 1: train on "
+        "all");
   visit(c.operation_floor, "operation-floor", "operation-mix loss: smallest weight of an operation");
   visit(c.loss, "loss", "patches that count: states | all");
   visit(c.precision, "precision", "fp32 | bf16 (fp32 accumulation and master weights)");
@@ -136,6 +139,7 @@ void check(const TrainConfig& c) {
   require(c.device == "auto" || c.device == "cpu" || c.device == "cuda", "device must be auto, cpu or cuda");
   require(c.batch_patches >= 1 && c.accumulate >= 1 && c.pool_traces >= 1,
           "batch-patches, accumulate and pool-traces must be at least 1");
+  require(c.candidates >= 1, "candidates must be at least 1");
   require(c.loss == "states" || c.loss == "all", "loss must be states or all");
   require(c.precision == "fp32" || c.precision == "bf16", "precision must be fp32 or bf16");
   require(c.optimizer == "adamw" || c.optimizer == "muon", "optimizer must be adamw or muon");

@@ -53,7 +53,10 @@ struct TrainConfig {
   int accumulate = 1;        // batches whose gradients are added up for one optimiser step
   int pool_traces = 2048;    // traces drawn, sorted by length and batched together
   std::string operation_mix =
-      "uniform";                 // training programs: "uniform", or "loss": hard operations more often
+      "uniform";  // training programs: "uniform", or "loss": hard operations more often
+  // Once few states hold most of the loss, this many batches are looked at, forward only, for each one
+  // trained on, which is made of their hardest states; 1: all states are trained on.
+  int candidates = 1;
   double operation_floor = 0.1;  // "loss": smallest weight of an operation, the hardest having 1
   std::string loss =
       "states";  // "states": records after state 0 and the end; "all": every patch but the first

@@ -105,6 +105,19 @@ struct Batch {
   std::vector<TraceView> traces;
 };
 
+// What one backward pass is of.
+struct Part {
+  std::vector<std::shared_ptr<const TraceBatch>> pools;  // that the traces lie in
+  std::vector<TraceView> traces;
+  int64_t seen = 0, trained = 0;  // patches that count in the loss: of the traces, and of the chosen ones
+  torch::Tensor chosen;           // as in ByteModel::rows; undefined: all
+  torch::Tensor losses;  // F32 [seen], on the CPU, where looked at already: mean nats of each one's bytes
+};
+
+std::span<const float> values(const torch::Tensor& losses) {
+  return {losses.data_ptr<float>(), static_cast<size_t>(losses.numel())};
+}
+
 // Where a training stands: all that a resumed one needs besides parameters and moments.
 struct Progress {
   int64_t step = 0;
@@ -112,6 +125,7 @@ struct Progress {
   uint64_t pool = 0;                          // being trained on
   size_t batch = 0;                           // of the pool's plan, the next
   std::vector<double> weights, next_weights;  // operation weights of this pool and of the one after
+  double hard_share = 1;  // running mean of the share of states that hold nearly all of the loss
   double loss_sum = 0, norm_sum = 0,
          smooth_loss = 0;  // since the last log line; and running mean of the loss
 };
@@ -123,6 +137,7 @@ ordered_json to_json(const Progress& p, const std::vector<double>& operation_los
           {"batch", p.batch},
           {"weights", p.weights},
           {"next_weights", p.next_weights},
+          {"hard_share", p.hard_share},
           {"loss_sum", p.loss_sum},
           {"norm_sum", p.norm_sum},
           {"smooth_loss", p.smooth_loss},
@@ -136,6 +151,7 @@ void from_json(const ordered_json& j, Progress& p, std::vector<double>& operatio
   j.at("batch").get_to(p.batch);
   j.at("weights").get_to(p.weights);
   j.at("next_weights").get_to(p.next_weights);
+  j.at("hard_share").get_to(p.hard_share);
   j.at("loss_sum").get_to(p.loss_sum);
   j.at("norm_sum").get_to(p.norm_sum);
   j.at("smooth_loss").get_to(p.smooth_loss);
@@ -287,36 +303,63 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
   int64_t states = 0, patches = 0, padded_patches = 0;  // since the last log line
   double flops = 0, logged_seconds = progress.seconds;
   int64_t logged_step = progress.step - progress.step % config.log_every;
+  // A batch; or, once few states hold most of the loss, the hardest states of several.
+  const auto next_part = [&] {
+    const int64_t candidates =
+        std::clamp(static_cast<int64_t>(1 / progress.hard_share), int64_t{1}, int64_t{config.candidates});
+    Part part;
+    while (std::ssize(part.pools) < candidates) {
+      const auto batch = next_batch();
+      int64_t longest = 0;
+      for (const auto& t : batch.traces) {
+        longest = std::max(longest, std::ssize(t.bytes));
+        patches += std::ssize(t.bytes) / model.config().patch_size;
+      }
+      padded_patches += longest / model.config().patch_size * std::ssize(batch.traces);
+      part.pools.push_back(batch.pool);
+      part.traces.insert(part.traces.end(), batch.traces.begin(), batch.traces.end());
+    }
+    part.seen = part.trained = target_patches(model, part.traces, targets);
+    if (candidates == 1 || part.seen < candidates) return part;
+    torch::NoGradGuard no_grad;
+    const auto rows = model.rows(part.traces, targets);
+    const auto result = cross_entropy(model.logits(rows.condition, rows.patches), rows.patches);
+    part.losses = result.row_nats.to(torch::kCPU).contiguous();
+    if (config.operation_mix == "loss") mix.observe(part.traces, rows, part.losses);
+    part.trained = part.seen / candidates;
+    const auto chosen = hardest(values(part.losses), part.trained);
+    part.chosen = torch::empty({part.seen}, torch::kBool);
+    std::copy(chosen.begin(), chosen.end(), part.chosen.data_ptr<bool>());
+    flops += model.forward_flops(part.traces, targets);
+    return part;
+  };
   while (done() < 1 && !stop) {
     const auto start = Clock::now();
-    std::vector<Batch> parts;
-    std::vector<int64_t> counts;
+    std::vector<Part> parts;
     int64_t total = 0;
     while (std::ssize(parts) < config.accumulate) {
-      parts.push_back(next_batch());
-      counts.push_back(target_patches(model, parts.back().traces, targets));
-      total += counts.back();
+      parts.push_back(next_part());
+      total += parts.back().trained;
     }
 
     optimizer.zero_gradients();
     double loss = 0;
-    for (size_t i = 0; i < parts.size(); ++i) {
-      if (counts[i] == 0) continue;
-      const auto& traces = parts[i].traces;
-      const auto rows = model.rows(traces, targets);
+    for (auto& part : parts) {
+      if (part.trained == 0) continue;
+      const auto rows = model.rows(part.traces, targets, part.chosen);
       const auto result = cross_entropy(model.logits(rows.condition, rows.patches), rows.patches);
-      const double share = static_cast<double>(counts[i]) / static_cast<double>(total);
+      const double share = static_cast<double>(part.trained) / static_cast<double>(total);
       (result.nats * share).backward();
-      loss += result.nats.item<double>() * share;
-      if (config.operation_mix == "loss") mix.observe(traces, rows, result.row_nats);
-      flops += 3 * model.forward_flops(traces, targets);  // backward costs twice the forward pass
-      int64_t longest = 0, bytes = 0;
-      for (const auto& t : traces) {
-        longest = std::max(longest, std::ssize(t.bytes));
-        bytes += std::ssize(t.bytes);
+      if (!part.losses.defined()) {
+        part.losses = result.row_nats.to(torch::kCPU).contiguous();
+        if (config.operation_mix == "loss") mix.observe(part.traces, rows, part.losses);
       }
-      patches += bytes / model.config().patch_size;
-      padded_patches += longest / model.config().patch_size * std::ssize(traces);
+      loss += part.losses.mean().item<double>() * share;
+      progress.hard_share += 0.1 * (hard_share(values(part.losses)) - progress.hard_share);
+      // Backward costs twice the forward pass.
+      flops += 3 * model.forward_flops(part.traces, targets) * static_cast<double>(part.trained) /
+               static_cast<double>(part.seen);
+      states += part.seen / model.patches_per_record();
     }
     if (total == 0) continue;  // nothing but states 0
     const double norm = optimizer.step(learning_rate_share(config, done()));
@@ -326,7 +369,6 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
     progress.smooth_loss = progress.step == 1 ? loss : 0.95 * progress.smooth_loss + 0.05 * loss;
     progress.loss_sum += loss;
     progress.norm_sum += norm;
-    states += total / model.patches_per_record();
     if (!std::isfinite(loss) || !std::isfinite(norm) || progress.smooth_loss > 2 * std::log(symbols)) {
       throw Error(
           "step {}: the training diverges (loss {:.4g}, gradient norm {:.4g}): lower learning-rate or raise "
@@ -349,6 +391,7 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
                      {"tokens_per_second", rate * model.config().layout.record_bytes},
                      {"gflops", flops / seconds / 1e9},
                      {"padding", padding},
+                     {"hard_share", progress.hard_share},
                      {"seconds", progress.seconds}});
       const double left = done() > 0 ? progress.seconds * (1 / done() - 1) : 0;
       fmt::print(

@@ -21,9 +21,9 @@ enum class TrainingEnd { finished, stopped };
 // folder `run`:
 //   step-NNNNNNNN/   checkpoints, the newest two (checkpoint.hpp)
 //   metrics.jsonl    one JSON object a line: {"step", "loss", "lr", "gradient_norm", "states_per_second",
-//                    "tokens_per_second", "gflops", "padding", "seconds"}, means since the line before, loss
-//                    in nats a byte; and {"step", "seconds", "validation": {"loss", "byte_accuracy",
-//                    "step_accuracy", "states"}}
+//                    "tokens_per_second", "gflops", "padding", "hard_share", "seconds"}, means since the line
+//                    before, loss in nats a byte; and {"step", "seconds", "validation": {"loss",
+//                    "byte_accuracy", "step_accuracy", "states"}}
 // With `resume` it goes on from the newest checkpoint, if there is one; the losses are then bit for bit those
 // of an undisturbed run (same machine, same number of threads, a budget in steps). Throws Error, leaving the
 // last good checkpoint, when the loss is not a number or explodes.

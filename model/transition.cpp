@@ -136,42 +136,59 @@ torch::Tensor Transition::condition(const torch::Tensor& records, const std::vec
   return x;
 }
 
-Rows Transition::rows(std::span<const TraceView> traces, Targets targets) {
+Rows Transition::rows(std::span<const TraceView> traces, Targets targets, const torch::Tensor& chosen) {
   if (targets == Targets::all) throw Error("family transition predicts states only: loss must be states");
   const auto& layout = config_.layout;
   const int64_t record_bytes = layout.record_bytes, batch = std::ssize(traces);
-  std::vector<int64_t> counts;
-  int64_t count = 0;
-  for (const auto& t : traces) {
-    const int64_t records = (std::ssize(t.bytes) - layout.memory_bytes) / record_bytes;
-    counts.push_back(records - (t.complete ? 0 : 1));
-    if (config_.patch_history && counts.back() > config_.patch_length) {
-      throw Error("a trace has {} states, the model takes {}: raise patch-length", counts.back(),
-                  config_.patch_length);
-    }
-    count += counts.back();
-  }
   auto images = torch::empty({batch, layout.memory_bytes}, torch::kLong);
-  auto current = torch::empty({count, record_bytes}, torch::kLong);
-  auto next = torch::full({count, record_bytes}, nothing, torch::kLong);
-  auto record = torch::empty({count}, torch::kLong), trace = torch::empty({count}, torch::kLong);
+  std::vector<int64_t> counts, record, trace;
+  std::vector<const uint8_t*> current;  // the record before each predicted one
+  // Those not chosen are left out at once, or, being part of the others' history, at the end.
+  const bool choose_now = chosen.defined() && !config_.patch_history;
   int64_t row = 0;
   for (int64_t b = 0; b < batch; ++b) {
     const auto& bytes = traces[b].bytes;
     std::copy_n(bytes.begin(), layout.memory_bytes, images.data_ptr<int64_t>() + b * layout.memory_bytes);
-    const auto records = bytes.subspan(layout.memory_bytes);
-    std::copy_n(records.begin(), counts[b] * record_bytes, current.data_ptr<int64_t>() + row * record_bytes);
-    std::copy(records.begin() + record_bytes, records.end(), next.data_ptr<int64_t>() + row * record_bytes);
-    for (int64_t t = 0; t < counts[b]; ++t, ++row) {
-      record.data_ptr<int64_t>()[row] = t + 1;
-      trace.data_ptr<int64_t>()[row] = b;
+    const int64_t records = (std::ssize(bytes) - layout.memory_bytes) / record_bytes;
+    const int64_t predicted = records - (traces[b].complete ? 0 : 1);
+    if (config_.patch_history && predicted > config_.patch_length) {
+      throw Error("a trace has {} states, the model takes {}: raise patch-length", predicted,
+                  config_.patch_length);
+    }
+    const size_t before = current.size();
+    for (int64_t t = 1; t <= predicted; ++t, ++row) {
+      if (choose_now && !chosen.data_ptr<bool>()[row]) continue;
+      current.push_back(bytes.data() + layout.memory_bytes + (t - 1) * record_bytes);
+      record.push_back(t);
+      trace.push_back(b);
+    }
+    counts.push_back(static_cast<int64_t>(current.size() - before));
+  }
+
+  const int64_t count = std::ssize(current);
+  auto now = torch::empty({count, record_bytes}, torch::kLong);
+  auto next = torch::full({count, record_bytes}, nothing, torch::kLong);
+  for (int64_t i = 0; i < count; ++i) {
+    std::copy_n(current[i], record_bytes, now.data_ptr<int64_t>() + i * record_bytes);
+    const auto& bytes = traces[trace[i]].bytes;
+    const uint8_t* following = current[i] + record_bytes;
+    if (following < bytes.data() + bytes.size()) {
+      std::copy_n(following, record_bytes, next.data_ptr<int64_t>() + i * record_bytes);
     }
   }
-  if (count == 0) return {.condition = {}, .patches = next, .record = record, .trace = trace};
-  return {.condition = condition(current.to(device()), counts, remember(images.to(device()))),
-          .patches = next.to(device()),
-          .record = record,
-          .trace = trace};
+  Rows rows{.condition = {},
+            .patches = next.to(device()),
+            .record = torch::tensor(record, torch::kLong),
+            .trace = torch::tensor(trace, torch::kLong)};
+  if (count > 0) rows.condition = condition(now.to(device()), counts, remember(images.to(device())));
+  if (chosen.defined() && !choose_now) {
+    const auto index = chosen.nonzero().flatten();
+    rows = {.condition = rows.condition.index_select(0, index.to(device())),
+            .patches = rows.patches.index_select(0, index.to(device())),
+            .record = rows.record.index_select(0, index),
+            .trace = rows.trace.index_select(0, index)};
+  }
+  return rows;
 }
 
 torch::Tensor Transition::logits(const torch::Tensor& condition, const torch::Tensor& patches) {

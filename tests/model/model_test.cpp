@@ -55,6 +55,19 @@ TEST_P(EveryFamily, GradientsEqualFiniteDifferencesInDouble) {
   }
 }
 
+TEST_P(EveryFamily, ChosenRowsAreThoseOfAll) {
+  torch::NoGradGuard no_grad;
+  auto model = tiny_model(config_);
+  const auto batch = some_traces(5, 6);
+  const auto all = model->rows(views(batch), Targets::states);
+  auto chosen = torch::arange(all.patches.size(0)).remainder(3).eq(1);
+  const auto some = model->rows(views(batch), Targets::states, chosen);
+  EXPECT_TRUE(torch::equal(some.patches, all.patches.index({chosen})));
+  EXPECT_TRUE(torch::equal(some.record, all.record.index({chosen})));
+  EXPECT_TRUE(torch::equal(some.trace, all.trace.index({chosen})));
+  EXPECT_TRUE(torch::allclose(some.condition, all.condition.index({chosen}), 1e-5, 1e-5));
+}
+
 TEST_P(EveryFamily, ALaterByteChangesNoEarlierLogit) {
   torch::NoGradGuard no_grad;
   auto model = tiny_model(config_);
