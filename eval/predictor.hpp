@@ -27,6 +27,7 @@ struct StepPrediction {
 struct RolloutPrediction {
   std::vector<uint8_t> records;
   bool ended = false;  // the predictor ended the trace itself; false: it was cut at its limit
+  std::vector<float> confidence = {};  // probability given to each record; empty without probabilities
 };
 
 class Predictor {

@@ -232,10 +232,10 @@ Tensor row_attention(const Tensor& qkv, int64_t heads, bool causal) {
   return plain_attention(parts[0], parts[1], parts[2], heads, causal);
 }
 
-Tensor cross_attention(const Tensor& q, const Tensor& kv, int64_t heads) {
-  if (fast(q)) return AttentionFunction::apply(q, kv, heads, false, false);
+Tensor cross_attention(const Tensor& q, const Tensor& kv, int64_t heads, bool causal) {
+  if (fast(q)) return AttentionFunction::apply(q, kv, heads, false, causal);
   const auto parts = kv.chunk(2, 2);
-  return plain_attention(q, parts[0], parts[1], heads, false);
+  return plain_attention(q, parts[0], parts[1], heads, causal);
 }
 
 Tensor embed(const Tensor& symbols, const Tensor& table, const Tensor& positions,

@@ -115,8 +115,19 @@ PlainBlockImpl::PlainBlockImpl(int64_t width, int64_t heads_, int64_t mlp_multip
   down = register_module("down", Matrix(mlp_multiple * width, width, 0.0));
 }
 
-torch::Tensor PlainBlockImpl::forward(const torch::Tensor& x, bool causal) {
-  return mlp(x + out(row_attention(qkv(layer_norm(x)), heads, causal)));
+torch::Tensor PlainBlockImpl::forward(const torch::Tensor& x, bool causal, KeyValues* cache) {
+  const auto all = qkv(layer_norm(x));
+  if (!cache) return mlp(x + out(row_attention(all, heads, causal)));
+  const auto parts = all.unsqueeze(1).chunk(3, 3);  // [N, 1, T, width] each
+  const bool first = !cache->keys.defined();
+  *cache = first
+               ? KeyValues{parts[1], parts[2]}
+               : KeyValues{torch::cat({cache->keys, parts[1]}, 2), torch::cat({cache->values, parts[2]}, 2)};
+  const auto mixed =
+      first ? row_attention(all, heads, causal)
+            : cross_attention(parts[0].squeeze(1), torch::cat({cache->keys, cache->values}, 3).squeeze(1),
+                              heads, causal);
+  return mlp(x + out(mixed));
 }
 
 torch::Tensor PlainBlockImpl::forward_in_time(const torch::Tensor& x, KeyValues* cache) {
