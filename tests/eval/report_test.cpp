@@ -59,6 +59,12 @@ TEST_F(Document, TellsCountsIntervalsAndExamples) {
   EXPECT_EQ(json.at("traces").at("interval").size(), 2u);
   EXPECT_EQ(json.at("by_step").at("states"), (std::vector<int64_t>{2, 2, 1}));
   EXPECT_EQ(json.at("by_step").at("wrong_bytes"), (std::vector<int64_t>{0, 1, 16}));
+  EXPECT_EQ(json.at("by_step").at("bins").at(1).at("states"), to_json(Rate{1, 2}));
+  EXPECT_EQ(json.at("by_length").at(0).at("traces"), to_json(Rate{1, 2}));
+  EXPECT_EQ(json.at("by_length").at(0).at("first"), 2);
+  EXPECT_EQ(json.at("after_error").at("bins").at(0).at("states"), to_json(Rate{0, 1}));
+  EXPECT_EQ(json.at("changed").at("total").get<int64_t>() + json.at("unchanged").at("total").get<int64_t>(),
+            64);
   EXPECT_EQ(json.at("first_error"), (std::vector<int64_t>{0, 1}));
   EXPECT_TRUE(json.at("confidence").is_null());
   const auto& example = json.at("examples").at(0);
