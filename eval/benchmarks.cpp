@@ -54,15 +54,20 @@ struct Measured {
   double rate() const { return static_cast<double>(states) / seconds; }
 };
 
-// run(most) predicts at most so many states of each trace. Repeats it, twice as many each time, until a
-// measurement takes half of `seconds` or no trace is longer.
+// run(most) predicts at most so many states of each trace. Repeats it, with twice as many states each time
+// and, once no trace is longer, twice as often, until a measurement takes half of `seconds`.
 template <typename Run>
 Measured measure(int64_t longest, double seconds, Run run) {
-  for (int64_t most = 1;; most *= 2) {
+  for (int64_t most = 1, times = 1;; most < longest ? most *= 2 : times *= 2) {
     Stopwatch watch;
-    Measured measured = run(std::min(most, longest));
+    Measured measured;
+    for (int64_t i = 0; i < times; ++i) {
+      const Measured once = run(std::min(most, longest));
+      measured.states += once.states;
+      measured.patch_passes += once.patch_passes;
+    }
     measured.seconds = watch.lap();
-    if (measured.seconds >= seconds / 2 || most >= longest) return measured;
+    if (measured.seconds >= seconds / 2) return measured;
   }
 }
 

@@ -10,6 +10,7 @@
 // - "modes": {"step", "rollout", "exhaustive"}: those that were evaluated
 // - "files", of predicted files: {"without_file": traces that none predicts, "problems": [{"file",
 // "problem"}]}
+// - "run": the training's run.json, where there is one
 // - "training": the lines of the run's metrics.jsonl, where there is one
 //
 // Of step and rollout:

@@ -269,7 +269,14 @@ void evaluate_command(const po::variables_map& options, std::unique_ptr<Predicto
     }
     document["modes"][mode] = std::move(result);
   }
-  if (!metrics.empty()) document["training"] = read_training_metrics(metrics);
+  if (!metrics.empty()) {
+    document["training"] = read_training_metrics(metrics);
+    const fs::path run = metrics.parent_path() / "run.json";
+    if (fs::is_regular_file(run)) {
+      document["run"] = ordered_json::parse(read_file(run), nullptr, false);
+      if (!document["run"].is_object()) throw Error("{}: not a JSON object", run.string());
+    }
+  }
   write_results(options, document);
 }
 

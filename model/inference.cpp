@@ -40,11 +40,43 @@ void settle_ends(Decoded& d, const torch::Tensor& log_chosen) {
   d.confidence = torch::where(d.ended, log_chosen.select(1, 0), log_chosen.sum(1));
 }
 
+// Operations of one more record of one trace.
+double record_flops(const ByteModel& model) {
+  const Layout& layout = model.config().layout;
+  const std::vector<uint8_t> trace(layout.start_bytes() + 2 * layout.record_bytes);
+  const auto flops = [&](int64_t records) {
+    const TraceView view{
+        .bytes = std::span(trace).first(layout.start_bytes() + records * layout.record_bytes),
+        .complete = false};
+    return model.forward_flops({&view, 1}, Targets::states);
+  };
+  return flops(2) - flops(1);
+}
+
+// While it lives: one thread where a step has less work than it costs to wake the others for each of its
+// operations.
+class Threads {
+ public:
+  explicit Threads(double record_flops) : record_flops_(record_flops) {}
+  ~Threads() { at::set_num_threads(all_); }
+  Threads(const Threads&) = delete;
+  Threads& operator=(const Threads&) = delete;
+
+  void suit(size_t rows) {
+    constexpr double worth_waking = 2e8;
+    at::set_num_threads(record_flops_ * static_cast<double>(rows) < worth_waking ? 1 : all_);
+  }
+
+ private:
+  double record_flops_;
+  int all_ = at::get_num_threads();
+};
+
 }  // namespace
 
 Decoded decode(ByteModel& model, const torch::Tensor& condition, const torch::Tensor& draft,
                const torch::Tensor& may_end) {
-  torch::NoGradGuard no_grad;
+  c10::InferenceMode inference;
   const int64_t patch = draft.size(1);
   Decoded d;
   ByteCache cache;
@@ -83,7 +115,7 @@ Decoded decode(ByteModel& model, const torch::Tensor& condition, const torch::Te
 }
 
 Decoded decode_bytewise(ByteModel& model, const torch::Tensor& condition, const torch::Tensor& may_end) {
-  torch::NoGradGuard no_grad;
+  c10::InferenceMode inference;
   const int64_t patch = model.config().patch_size, count = condition.size(0);
   Decoded d;
   ByteCache cache;
@@ -102,7 +134,7 @@ Decoded decode_bytewise(ByteModel& model, const torch::Tensor& condition, const 
 }
 
 std::vector<PredictedTrace> predict_steps(ByteModel& model, std::span<const TraceView> traces) {
-  torch::NoGradGuard no_grad;
+  c10::InferenceMode inference;
   const auto& layout = model.config().layout;
   std::vector<TraceView> whole(traces.begin(), traces.end());
   std::vector<PredictedTrace> predicted(traces.size());
@@ -145,7 +177,7 @@ std::vector<PredictedTrace> predict_steps(ByteModel& model, std::span<const Trac
 
 std::vector<Rollout> roll_out(ByteModel& model, std::span<const TraceView> starts,
                               std::span<const int64_t> most_records, Decoding decoding, RolloutCost* cost) {
-  torch::NoGradGuard no_grad;
+  c10::InferenceMode inference;
   constexpr size_t most_learnt = 16;  // records a step that the drafter learns from
   const auto& layout = model.config().layout;
   const size_t record = layout.record_bytes, patch = model.config().patch_size;
@@ -179,9 +211,11 @@ std::vector<Rollout> roll_out(ByteModel& model, std::span<const TraceView> start
     return index;
   };
 
+  Threads threads(record_flops(model));
   Drafter drafter(layout);
   std::vector<uint8_t> before, drafts;  // of the live traces: the newest record, and the guess at the next
   while (!live.empty()) {
+    threads.suit(live.size());
     before.resize(live.size() * record);
     drafts.resize(live.size() * record);
     const auto row = [&](std::vector<uint8_t>& records, size_t b) {
@@ -244,7 +278,7 @@ std::vector<Rollout> roll_out(ByteModel& model, std::span<const TraceView> start
 }
 
 Rollout roll_out_plainly(ByteModel& model, const TraceView& start, int64_t most_records) {
-  torch::NoGradGuard no_grad;
+  c10::InferenceMode inference;
   const auto& layout = model.config().layout;
   const int64_t patch = model.config().patch_size;
   const int64_t most = std::min(most_records, model.longest_trace());
