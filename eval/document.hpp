@@ -8,15 +8,26 @@
 // - "data": {"source", "split", "traces", "states", "layout": as in a dataset's manifest, and how it was
 // made}
 // - "modes": {"step", "rollout", "exhaustive"}: those that were evaluated
+// - "files", of predicted files: {"without_file": traces that none predicts, "problems": [{"file",
+// "problem"}]}
+// - "run": the training's run.json, where there is one
 // - "training": the lines of the run's metrics.jsonl, where there is one
 //
 // Of step and rollout:
-// - "traces", "states", "bytes", "ends": rates; "missing_states", "surplus_states", "early_ends", "late_ends"
+// - "traces", "states", "bytes", "changed", "unchanged" (bytes), "ends": rates; "missing_states",
+//   "surplus_states", "early_ends", "late_ends"
+// - "baselines": {"copy", "oracle"}: the rates above, of these predictors over the same traces
 // - "bits_per_byte": null without probabilities; "seconds"
-// - "by_form": [{"form", rate of states, "wrong_bytes"}], "by_field": [{"field", rate}]
-// - "by_step": {"states", "wrong_states", "wrong_bytes"}: arrays, the first element for state 1
+// - "by_form": [{"form", rate of states, "wrong_bytes", "first_errors": traces whose first error it is}],
+//   "by_field": [{"field", rate}]
+// - "by_step": {"states", "wrong_states", "wrong_bytes"}: arrays, the first element for state 1; "bins": the
+//   same as [{"first", "last", "states", "bytes": rates}]
+// - "by_length": [{"first", "last": true states of the traces, "traces", "states", "bytes": rates}]
 // - "first_error": traces by the state of their first error, the first element for state 1
-// - "confidence": {"edges", "right", "wrong"}: predictions in bin i from edge i to i + 1; null without any
+// - "after_error", of rollouts: as by_step, by the distance from the trace's first wrong state, from 0 on
+// - "confidence": {"mean_right", "mean_wrong": of right and of wrong states, null of none,
+// "calibration_error",
+//   "bins": [{"from", "to", rate of states, "mean_confidence"}]}; null without any
 // - "examples": the traces with the most wrong bytes: {"trace", "program", "states" (true ones after state
 // 0),
 //   "first_error", "wrong_bytes", "end": "right", "early" or "late", "rows": [{"step", "instruction",
@@ -44,6 +55,8 @@ inline constexpr std::string_view evaluation_format = "bytecpu-evaluation";
 inline constexpr int evaluation_version = 1;
 
 nlohmann::ordered_json to_json(const Rate& rate);
+// The rates of the whole alone: what "baselines" holds.
+nlohmann::ordered_json headline(const Scores& scores);
 nlohmann::ordered_json to_json(const Scores& scores, const Machine& machine);
 nlohmann::ordered_json to_json(const ExhaustiveScores& scores);
 

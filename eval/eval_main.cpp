@@ -55,6 +55,8 @@ void evaluation_options(po::options_description& options) {
        "exhaustive: only these operations or forms, for example DIV,\"ADD R R\"")  //
       ("cases", po::value<int64_t>()->value_name("N")->default_value(0),
        "exhaustive: at most N cases of each form, spread evenly; 0: all")  //
+      ("places", po::value<int64_t>()->value_name("N")->default_value(0),
+       "exhaustive: the instruction is one of its program's first N; 0: anywhere")  //
       ("chunk", po::value<int64_t>()->value_name("N")->default_value(1024),
        "traces given to the predictor at once");
   output_options(options);
@@ -144,9 +146,27 @@ ExhaustiveOptions exhaustive_options(const po::variables_map& options) {
   ExhaustiveOptions exhaustive;
   if (options.count("forms")) exhaustive.forms = split_list(options["forms"].as<std::string>());
   exhaustive.most_cases = positive(options, "cases", 0);
+  exhaustive.places = positive(options, "places", 0);
   exhaustive.seed = options["seed"].as<uint64_t>();
   exhaustive.chunk = positive(options, "chunk", 1);
   return exhaustive;
+}
+
+void refuse_machine(const po::variables_map& options) {
+  if (options.count("machine") || options.count("memory"))
+    throw UsageError("--data says which machine and memory; leave --machine and --memory out");
+}
+
+// The baselines' rates over the same traces, all but that of the predictor itself.
+ordered_json baselines(Mode mode, const TestSet& set, const Machine& machine, std::string_view but) {
+  constexpr int64_t chunk = 1024;
+  auto all = ordered_json::object();
+  for (const char* name : {"copy", "oracle"}) {
+    if (name == but) continue;
+    const auto baseline = make_baseline(name, machine.layout());
+    all[name] = headline(evaluate(*baseline, mode, set, machine, chunk));
+  }
+  return all;
 }
 
 // What to evaluate on: the machine, and the traces for the modes that need them.
@@ -169,9 +189,7 @@ Subject make_subject(const po::variables_map& options, const Layout* layout, boo
   }
   if (needs_traces && !subject.data && fresh == 0)
     throw UsageError("which traces? Give --data DIR or --fresh N");
-  if (subject.data && (options.count("machine") || options.count("memory"))) {
-    throw UsageError("--data says which machine and memory; leave --machine and --memory out");
-  }
+  if (subject.data) refuse_machine(options);
   subject.machine =
       make_machine(options.count("machine") ? options["machine"].as<std::string>() : layout->machine,
                    options.count("memory") ? options["memory"].as<int>() : layout->memory_bytes);
@@ -239,15 +257,26 @@ void evaluate_command(const po::variables_map& options, std::unique_ptr<Predicto
       }));
     } else {
       cli::Progress progress(mode, "states", static_cast<double>(subject.set.states));
-      result = to_json(
-          evaluate(*predictor, mode == "step" ? Mode::step : Mode::rollout, subject.set, machine,
-                   exhaustive.chunk, [&](int64_t done) { progress.update(static_cast<double>(done)); }),
-          machine);
+      const Mode kind = mode == "step" ? Mode::step : Mode::rollout;
+      result = to_json(evaluate(*predictor, kind, subject.set, machine, exhaustive.chunk,
+                                [&](int64_t done) { progress.update(static_cast<double>(done)); }),
+                       machine);
     }
     result["seconds"] = watch.seconds();
+    if (mode != "exhaustive") {
+      result["baselines"] =
+          baselines(mode == "step" ? Mode::step : Mode::rollout, subject.set, machine, predictor->name());
+    }
     document["modes"][mode] = std::move(result);
   }
-  if (!metrics.empty()) document["training"] = read_training_metrics(metrics);
+  if (!metrics.empty()) {
+    document["training"] = read_training_metrics(metrics);
+    const fs::path run = metrics.parent_path() / "run.json";
+    if (fs::is_regular_file(run)) {
+      document["run"] = ordered_json::parse(read_file(run), nullptr, false);
+      if (!document["run"].is_object()) throw Error("{}: not a JSON object", run.string());
+    }
+  }
   write_results(options, document);
 }
 
@@ -270,23 +299,52 @@ void model_command(const po::variables_map& options) {
 
 void files_command(const po::variables_map& options) {
   check_outputs(options);
-  const std::string folder = required(options, "data"), predicted = required(options, "predicted");
+  const std::string predicted = required(options, "predicted");
+  const bool machine_given = options.count("machine") && options.count("memory");
+  if (!options.count("data") && !machine_given) {
+    throw UsageError(
+        "what are the true traces? Give --data DIR, or --machine and --memory to run the files' own "
+        "programs");
+  }
   const Split split = split_option(options);
-  const Dataset data(folder);
-  const auto machine = make_machine(data.layout().machine, data.layout().memory_bytes);
-  const TestSet set = dataset_traces(data, split, positive(options, "traces", 0), *machine);
+  const int64_t most = positive(options, "traces", 0);
+  const Truth truth = options.count("data") ? Truth::data : Truth::files;
+  const bool skip_missing = options["skip-missing"].as<bool>();
+  std::optional<Dataset> data;
+  std::unique_ptr<Machine> machine;
+  TestSet set;
+  ordered_json description;
+  if (truth == Truth::data) {
+    refuse_machine(options);
+    const std::string folder = options["data"].as<std::string>();
+    data.emplace(folder);
+    machine = make_machine(data->layout().machine, data->layout().memory_bytes);
+    set = dataset_traces(*data, split, most, *machine);
+    description = dataset_json(*data, folder, split, set);
+  } else {
+    if (skip_missing || most > 0) throw UsageError("--skip-missing and --traces go with --data");
+    machine = make_machine(options["machine"].as<std::string>(), options["memory"].as<int>());
+    set = traces_of_files(predicted, *machine);
+    description = {{"source", "programs of the predicted files"},
+                   {"split", "predicted"},
+                   {"traces", set.traces.size()},
+                   {"states", set.states},
+                   {"layout", to_json(machine->layout())}};
+  }
   const Stopwatch watch;
-  const FileScores result = evaluate_files(predicted, options["skip-missing"].as<bool>(), set, *machine);
-  auto document =
-      new_document({{"name", predicted}, {"details", {{"traces_without_file", result.without_file}}}},
-                   dataset_json(data, folder, split, set));
+  const FileScores result = evaluate_files(predicted, truth, skip_missing, set, *machine);
+  auto document = new_document({{"name", predicted}}, description);
   auto& rollout = document["modes"]["rollout"] = to_json(result.scores, *machine);
   rollout["seconds"] = watch.seconds();
+  rollout["baselines"] = baselines(Mode::rollout, set, *machine, "");
+  auto& files =
+      document["files"] = {{"without_file", result.without_file}, {"problems", ordered_json::array()}};
+  for (const auto& [file, problem] : result.problems)
+    files["problems"].push_back({{"file", file}, {"problem", problem}});
   write_results(options, document);
   if (result.without_file > 0) {
     fmt::print(stderr, "bytecpu-eval: {} of {} traces have no file in {}: {}\n", result.without_file,
-               set.traces.size(), predicted,
-               options["skip-missing"].as<bool>() ? "not counted" : "counted as all wrong");
+               set.traces.size(), predicted, skip_missing ? "not counted" : "counted as all wrong");
   }
 }
 
@@ -306,13 +364,16 @@ std::vector<cli::Command> commands() {
 
   cli::Command files{"files",
                      "evaluate predictions made by another program",
-                     "--predicted DIR --data DIR [options]",
+                     "--predicted DIR (--data DIR | --machine NAME --memory BYTES) [options]",
                      {},
                      {},
                      files_command};
   files.options.add_options()  //
       ("predicted", po::value<std::string>()->value_name("DIR"),
-       "folder of .bin files, named and written as bytecpu-datagen export does")  //
+       "folder of .bin files, each memory image, state 0, predicted states")  //
+      ("machine", po::value<std::string>()->value_name("NAME"),
+       "without --data: run the files' own programs on this machine for the truth")              //
+      ("memory", po::value<int>()->value_name("BYTES"), "without --data: the machine's memory")  //
       ("skip-missing", po::bool_switch(),
        "leave traces without a file out instead of counting them as wrong");
   data_options(files.options);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -24,6 +25,12 @@ int64_t states_of(std::span<const uint8_t> trace, const Layout& layout) {
 
 void count_states(TestSet& set, const Layout& layout) {
   for (const TrueTrace& trace : set.traces) set.states += states_of(trace.bytes, layout);
+}
+
+std::vector<std::filesystem::path> predicted_files(const std::filesystem::path& folder) {
+  auto files = list_bin_files(folder, Split::test)[static_cast<size_t>(Split::test)];
+  if (files.empty()) throw Error("{}: its test folder holds no .bin files", folder.string());
+  return files;
 }
 
 }  // namespace
@@ -145,44 +152,119 @@ Scores evaluate(Predictor& predictor, Mode mode, const TestSet& set, const Machi
   return scores;
 }
 
-FileScores evaluate_files(const std::filesystem::path& folder, bool skip_missing, const TestSet& set,
-                          const Machine& machine) {
+TestSet traces_of_files(const std::filesystem::path& folder, Machine& machine) {
   const Layout& layout = machine.layout();
   const auto start_bytes = static_cast<size_t>(layout.start_bytes());
+  std::vector<uint8_t> starts;
+  std::unordered_set<std::string> known;
+  int64_t most = 0;
+  for (const auto& path : predicted_files(folder)) {
+    try {
+      const MappedFile file(path);
+      if (file.bytes().size() < start_bytes) continue;
+      const auto start = file.bytes().first(start_bytes);
+      if (!known.emplace(start.begin(), start.end()).second) continue;
+      starts.insert(starts.end(), start.begin(), start.end());
+      most = std::max(most, states_of(file.bytes(), layout));
+    } catch (const Error&) {  // evaluate_files() lists it
+    }
+  }
+  TestSet set;
+  if (!starts.empty()) machine.run(starts, {.steps = static_cast<uint64_t>(most + rollout_slack)}, set.fresh);
+  for (size_t i = 0; i < set.fresh.size(); ++i) {
+    set.traces.push_back({set.fresh.trace(i), set.fresh.stops[i] == StopReason::halted});
+  }
+  count_states(set, layout);
+  return set;
+}
+
+namespace {
+
+// What is wrong with a prediction of so many bytes after state 0, where `truth` has n states; empty: nothing.
+std::string fault(int64_t bytes, int64_t n, bool complete, int64_t record_bytes) {
+  const int64_t m = bytes / record_bytes;
+  std::string text;
+  if (bytes % record_bytes != 0)
+    text = fmt::format("ends {} bytes into a record, which counts as wrong", bytes % record_bytes);
+  const char* join = text.empty() ? "" : "; ";
+  if (m < n) text += fmt::format("{}{} of {} states missing", join, n - m, n);
+  if (m > n && complete) {
+    text += fmt::format("{}{} states after the end", join, m - n);
+    if (m > n + rollout_slack) text += fmt::format(", {} of them counted", rollout_slack);
+  }
+  return text;
+}
+
+}  // namespace
+
+FileScores evaluate_files(const std::filesystem::path& folder, Truth truth_from, bool skip_missing,
+                          const TestSet& set, const Machine& machine) {
+  const Layout& layout = machine.layout();
+  const auto start_bytes = static_cast<size_t>(layout.start_bytes()),
+             record = static_cast<size_t>(layout.record_bytes);
+  const auto text_of = [](std::span<const uint8_t> bytes) { return std::string(bytes.begin(), bytes.end()); };
+  std::unordered_map<std::string, size_t> by_start, by_name;  // the last trace, where several share it
   std::vector<std::string> names;
-  std::unordered_map<std::string, size_t> traces;  // by name, the last one where several share it
   for (size_t i = 0; i < set.traces.size(); ++i) {
-    names.push_back(
-        bin_file_name(machine, set.traces[i].bytes.first(static_cast<size_t>(layout.memory_bytes))));
-    traces[names[i]] = i;
+    const auto bytes = set.traces[i].bytes;
+    names.push_back(bin_file_name(machine, bytes.first(static_cast<size_t>(layout.memory_bytes))));
+    by_name[names[i]] = by_start[text_of(bytes.first(start_bytes))] = i;
   }
 
   FileScores result{Scores(Mode::rollout, machine)};
   std::vector<bool> has_file(set.traces.size());
-  const auto files = list_bin_files(folder, Split::test);
-  for (const auto& path : files[static_cast<size_t>(Split::test)]) {
-    const auto found = traces.find(path.filename().string());
-    if (found == traces.end()) {
-      throw Error("{}: no trace evaluated has this name, the MD5 of its program; is it of other data?",
-                  path.string());
+  // A damaged file that says of no trace which it is, where the truth comes from the files: one wrong state.
+  const std::vector<uint8_t> unknown(start_bytes + record);
+  for (const auto& path : predicted_files(folder)) {
+    const auto list = [&](std::string problem) {
+      result.problems.push_back({path.filename().string(), std::move(problem)});
+    };
+    std::optional<MappedFile> file;
+    std::string unreadable;
+    try {
+      file.emplace(path);
+    } catch (const Error& error) {
+      unreadable = error.what();
     }
-    const MappedFile file(path);
-    check_trace_length(path, file.bytes().size(), layout);
-    const TrueTrace& truth = set.traces[found->second];
-    const auto start = file.bytes().first(start_bytes);
-    const auto differ = std::mismatch(start.begin(), start.end(), truth.bytes.begin()).first;
-    if (differ != start.end()) {
-      throw Error(
-          "{}: byte {} differs from the data's; a prediction opens with the data's memory image and state 0",
-          path.string(), differ - start.begin());
+    const auto bytes = file ? file->bytes() : std::span<const uint8_t>();
+    const auto same_start =
+        bytes.size() < start_bytes ? by_start.end() : by_start.find(text_of(bytes.first(start_bytes)));
+    if (same_start == by_start.end()) {
+      std::string problem = !unreadable.empty() ? unreadable
+                            : bytes.size() < start_bytes
+                                ? fmt::format("{} bytes are no memory image and state 0", bytes.size())
+                                : "no trace evaluated has its memory image and state 0";
+      if (truth_from == Truth::files) {
+        result.scores.add(-1, {unknown, true}, RolloutPrediction{{}, true});
+        problem += ": counted as one wrong state";
+      } else {
+        const bool counted = by_name.contains(path.filename().string());
+        problem += counted ? ": its trace counts as one without a file" : ": not counted";
+      }
+      list(std::move(problem));
+      continue;
     }
-    const auto records = file.bytes().subspan(start_bytes);
-    result.scores.add(static_cast<int64_t>(found->second), truth,
-                      RolloutPrediction{{records.begin(), records.end()}, true});
-    has_file[found->second] = true;
+    const size_t trace = same_start->second;
+    if (has_file[trace]) {
+      list("a second prediction of the same trace: not counted");
+      continue;
+    }
+    has_file[trace] = true;
+    const TrueTrace& truth = set.traces[trace];
+    const int64_t n = states_of(truth.bytes, layout);
+    auto predicted = bytes.subspan(start_bytes);
+    auto problem = fault(std::ssize(predicted), n, truth.complete, layout.record_bytes);
+    if (!problem.empty()) list(std::move(problem));
+    // As of a model's rollout, no more than rollout_slack states after the end. Of a torn record beyond the
+    // true states nothing is right; among them it is missing.
+    predicted = predicted.first(std::min(predicted.size(), static_cast<size_t>(n + rollout_slack) * record));
+    std::vector<uint8_t> records(predicted.begin(), predicted.end());
+    const bool surplus = std::ssize(records) > n * layout.record_bytes;
+    records.resize((records.size() + (surplus ? record - 1 : 0)) / record * record);
+    result.scores.add(static_cast<int64_t>(trace), truth, RolloutPrediction{std::move(records), true});
   }
   for (size_t i = 0; i < set.traces.size(); ++i) {
-    if (has_file[i] || traces[names[i]] != i) continue;
+    if (has_file[i] || by_name[names[i]] != i) continue;
     ++result.without_file;
     if (!skip_missing) result.scores.add(static_cast<int64_t>(i), set.traces[i], RolloutPrediction{{}, true});
   }

@@ -43,16 +43,32 @@ using OnProgress = std::function<void(int64_t)>;
 Scores evaluate(Predictor& predictor, Mode mode, const TestSet& set, const Machine& machine, int64_t chunk,
                 const OnProgress& progress = {});
 
-// Predictions made elsewhere, as rollouts: a folder of files named and written as `bytecpu-datagen export`
-// does, memory image ‖ state 0 ‖ predicted states. A trace ends where its file does.
+// What predicted files are measured against: the traces of a dataset, or what the machine makes of the memory
+// image and state 0 in each file.
+enum class Truth { data, files };
+
+// The true traces for Truth::files. Throws Error where there is no .bin file in the folder.
+TestSet traces_of_files(const std::filesystem::path& folder, Machine& machine);
+
+struct FileProblem {
+  std::string file, problem;
+};
+
 struct FileScores {
   Scores scores;
   int64_t without_file = 0;  // traces of the set that have no file
+  std::vector<FileProblem> problems = {};
 };
-// A trace without a file is scored as all states missing, or not at all if `skip_missing`. Where traces share
-// a name, having the same program, the last one stands, as it does for export. Throws Error naming the file:
-// none found, not of whole records, another start, of no trace in the set.
-FileScores evaluate_files(const std::filesystem::path& folder, bool skip_missing, const TestSet& set,
-                          const Machine& machine);
+
+// Predictions made elsewhere, as rollouts: a folder of .bin files as `bytecpu-datagen export` writes them,
+// memory image ‖ state 0 ‖ predicted states, whatever their names. A trace ends where its file does.
+//
+// No file ends the evaluation. Truncated, overlong and damaged ones count as wrong states and are among the
+// problems: missing states and torn records are wrong, and so are surplus states, up to rollout_slack. A
+// trace without a readable file is scored as all states missing, or not at all if `skip_missing`; where
+// traces have the same program, and so the same name in an exported folder, only the last one needs a file.
+// Throws Error where there is no .bin file in the folder.
+FileScores evaluate_files(const std::filesystem::path& folder, Truth truth, bool skip_missing,
+                          const TestSet& set, const Machine& machine);
 
 }  // namespace bytecpu

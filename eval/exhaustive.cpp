@@ -12,7 +12,7 @@ namespace bytecpu {
 
 namespace {
 
-constexpr int64_t registers = 10, values = 256;
+constexpr int64_t registers = 10, values = 256, instruction_bytes = 4;
 constexpr size_t most_examples = 16;
 
 struct Sweep {
@@ -102,8 +102,15 @@ struct Case {
   std::string instruction;
 };
 
+// Places that the instruction may have: programs as long as published ones may be fill the memory but for one
+// instruction, so that PC never saturates.
+int64_t places(const Machine& machine, const ExhaustiveOptions& options) {
+  const int64_t all = std::max<int64_t>(1, machine.layout().memory_bytes / instruction_bytes - 2);
+  return options.places > 0 ? std::min(options.places, all) : all;
+}
+
 // Writes memory image ‖ state 0 of case `index` of the sweep to `start`.
-Case make_case(const Sweep& sweep, int64_t index, const Machine& machine, RandomSource& random,
+Case make_case(const Sweep& sweep, int64_t index, int64_t place, const Machine& machine, RandomSource& random,
                std::span<uint8_t> start) {
   const Layout& layout = machine.layout();
   const auto field = [&](const std::string& name) -> uint8_t& {
@@ -112,8 +119,22 @@ Case make_case(const Sweep& sweep, int64_t index, const Machine& machine, Random
     BYTECPU_CHECK(found != layout.fields.end() && found->bytes == 1);
     return start[static_cast<size_t>(layout.memory_bytes + found->offset)];
   };
+  const auto put = [&](int64_t at, const std::string& instruction) {
+    const auto image = machine.load_program(instruction, instruction);
+    std::copy_n(image.begin(), instruction_bytes, start.begin() + at * instruction_bytes);
+  };
   std::array<char, registers> names;
   std::iota(names.begin(), names.end(), 'A');
+
+  // A random program that halts after the instruction, and random registers.
+  const auto length = static_cast<int>(place + 2);
+  machine.random_start(random, {.min_instructions = length, .max_instructions = length}, start);
+  if (place > 0) {
+    const char name = names[random.below(registers)];
+    put(place - 1, fmt::format("{} {} {}", std::array{"MOV", "AND", "OR"}[random.below(3)], name, name));
+    std::copy_n(start.begin() + (place - 1) * instruction_bytes, instruction_bytes, &field("OP"));
+  }
+  field("PC") = static_cast<uint8_t>(place);
 
   // Slots to registers: R and S distinct, T any.
   std::map<char, char> slots;
@@ -122,10 +143,6 @@ Case make_case(const Sweep& sweep, int64_t index, const Machine& machine, Random
   slots['R'] = names[r];
   slots['S'] = names[(r + 1 + random.below(registers - 1)) % registers];
   slots['T'] = names[random.below(registers)];
-
-  std::fill(start.begin(), start.end(), 0);
-  field("ACC") = static_cast<uint8_t>(random.below(values));
-  for (const char name : names) field(std::string(1, name)) = static_cast<uint8_t>(random.below(values));
 
   Case result{sweep.operands.size() == 2 ? index : index / registers, sweep.operation};
   int64_t rest = result.combination, number = 0;
@@ -139,9 +156,7 @@ Case make_case(const Sweep& sweep, int64_t index, const Machine& machine, Random
   for (const char slot : sweep.slots) {
     (result.instruction += ' ') += slot == 'n' ? fmt::to_string(number) : std::string(1, slots.at(slot));
   }
-  const std::string program = sweep.operation == "HLT" ? result.instruction : result.instruction + "\nHLT";
-  const auto image = machine.load_program(program, result.instruction);
-  std::copy(image.begin(), image.end(), start.begin());
+  put(place, result.instruction);
   return result;
 }
 
@@ -202,8 +217,8 @@ ExhaustiveScores evaluate_exhaustive(Predictor& predictor, Machine& machine, con
       for (int64_t i = 0; i < count; ++i) {
         const int64_t index = case_index(first + i, cases, sweep.cases());
         tested.push_back(
-            make_case(sweep, index, machine, random,
-                      std::span(starts).subspan(static_cast<size_t>(i) * start_bytes, start_bytes)));
+            make_case(sweep, index, random.below(static_cast<uint32_t>(places(machine, options))), machine,
+                      random, std::span(starts).subspan(static_cast<size_t>(i) * start_bytes, start_bytes)));
       }
       TraceBatch truth;
       machine.run(starts, {}, truth);
@@ -216,10 +231,8 @@ ExhaustiveScores evaluate_exhaustive(Predictor& predictor, Machine& machine, con
       done += count;
       if (progress) progress(done);
     }
-    scores.results.right += row.results.right;
-    scores.results.total += row.results.total;
-    scores.traces.right += row.traces.right;
-    scores.traces.total += row.traces.total;
+    scores.results += row.results;
+    scores.traces += row.traces;
     scores.rows.push_back(std::move(row));
   }
   return scores;

@@ -1,5 +1,10 @@
 // Exhaustive evaluation of toy8: every operation and form, every value of its operands, each in a program of
-// its own (the instruction, then HLT) with the registers preset in state 0. The truth comes from Unicorn.
+// its own, which halts after it. The truth comes from Unicorn.
+//
+// The instruction stands at a random place in the program. So that any place costs the same, the trace begins
+// there: state 0 is the state before the instruction's fetch, after one that changes nothing (MOV A A, AND A
+// A, OR A A), and what precedes is in memory only. A model that was trained on whole traces alone and reads
+// earlier states may need places = 1.
 //
 // Swept are the values that the instruction reads or replaces: ACC, R, n, or two of them. One: 256 values,
 // each in all ten registers (or with ten random backgrounds). Two: 65,536 pairs in registers drawn at random,
@@ -41,7 +46,8 @@ struct ExhaustiveRow {
 struct ExhaustiveOptions {
   std::vector<std::string> forms;  // only these labels, or these operations; empty: all
   int64_t most_cases = 0;          // for each row, spread evenly over its cases; 0: all
-  uint64_t seed = 0;               // registers and backgrounds
+  int64_t places = 0;              // the instruction is one of the program's first so many; 0: any
+  uint64_t seed = 0;               // registers, places and backgrounds
   int64_t chunk = 4096;            // cases predicted at once
 };
 

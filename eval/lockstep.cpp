@@ -14,6 +14,7 @@ namespace {
 using Record = std::span<const uint8_t>;
 
 constexpr const char *bold = "1", *red = "31", *green = "32";
+constexpr int64_t first_chunk = 16;  // states predicted before the first are shown; then twice as many
 
 bool same(const Field& field, Record a, Record b) {
   const auto at = static_cast<size_t>(field.offset), bytes = static_cast<size_t>(field.bytes);
@@ -21,7 +22,7 @@ bool same(const Field& field, Record a, Record b) {
 }
 
 // "ACC 13, A 12": the fields of `record` that differ from `other`.
-std::string differences(const Layout& layout, Record record, Record other) {
+std::string fields_unlike(const Layout& layout, Record record, Record other) {
   std::string text;
   for (const Field& field : layout.fields) {
     if (same(field, record, other)) continue;
@@ -30,21 +31,41 @@ std::string differences(const Layout& layout, Record record, Record other) {
   return text;
 }
 
+// A column for each field where all are bytes; of wider records only what changed.
+bool in_columns(const Layout& layout) {
+  return std::ranges::all_of(layout.fields, [](const Field& field) { return field.bytes == 1; });
+}
 size_t column(const Field& field) { return std::max<size_t>(field.name.size(), 3) + 1; }
 
-std::string verdict(const Lockstep& lockstep) {
-  const int64_t n = lockstep.states();
-  std::string text =
-      fmt::format("{} after {} state{}", to_string(lockstep.run.stops[0]), n, n == 1 ? "" : "s");
-  const auto parting = lockstep.parting();
-  if (!parting)
-    return text + "; the model agrees in every one" + (lockstep.halted() ? " and in the end" : "");
-  const Record truth = lockstep.truth(*parting), predicted = lockstep.predicted(*parting);
-  if (truth.empty()) return text + "; the model agrees in every one, but does not end there";
-  if (predicted.empty()) return text + fmt::format("; the model ends before state {}", *parting);
+// The predictor's records 1 … `most`, or fewer where it ended.
+std::vector<std::vector<uint8_t>> predict(Predictor& predictor, const Lockstep& lockstep, int64_t most) {
   const Layout& layout = lockstep.machine->layout();
-  return text + fmt::format("; the model parts at state {}: {} where the machine has {}", *parting,
-                            differences(layout, predicted, truth), differences(layout, truth, predicted));
+  const auto record = static_cast<size_t>(layout.record_bytes);
+  std::vector<std::vector<uint8_t>> predicted;
+  const auto add = [&](Record records, size_t i) {
+    const auto bytes = records.subspan(i * record, record);
+    predicted.emplace_back(bytes.begin(), bytes.end());
+  };
+  if (lockstep.free) {
+    const std::array starts = {Record(lockstep.run.bytes).first(static_cast<size_t>(layout.start_bytes()))};
+    const std::array limits = {most};
+    const auto rollout = predictor.rollout(starts, limits).at(0);
+    for (size_t i = 0; i < rollout.records.size() / record; ++i) add(rollout.records, i);
+    if (rollout.ended) predicted.emplace_back();
+  } else {
+    const int64_t given = std::min(most, lockstep.states());
+    const std::array traces = {
+        Record(lockstep.run.bytes)
+            .first(static_cast<size_t>(layout.start_bytes()) + static_cast<size_t>(given) * record)};
+    const auto step = predictor.step(traces).at(0);
+    for (size_t i = 0; i < static_cast<size_t>(most); ++i) {
+      if (step.ended[i])
+        predicted.emplace_back();
+      else
+        add(step.records, i);
+    }
+  }
+  return predicted;
 }
 
 }  // namespace
@@ -54,10 +75,6 @@ int64_t Lockstep::states() const {
   return (static_cast<int64_t>(run.bytes.size()) - layout.start_bytes()) / layout.record_bytes;
 }
 
-int64_t Lockstep::predicted_states() const {
-  return static_cast<int64_t>(prediction.records.size()) / machine->layout().record_bytes;
-}
-
 Record Lockstep::truth(int64_t t) const {
   const Layout& layout = machine->layout();
   if (t > states()) return {};
@@ -65,90 +82,116 @@ Record Lockstep::truth(int64_t t) const {
                                    static_cast<size_t>(layout.record_bytes));
 }
 
-Record Lockstep::predicted(int64_t t) const {
-  const auto record = static_cast<size_t>(machine->layout().record_bytes);
-  if (t == 0) return truth(0);
-  return t > predicted_states()
-             ? Record()
-             : Record(prediction.records).subspan(static_cast<size_t>(t - 1) * record, record);
+bool Lockstep::differs(int64_t t) const {
+  return !std::ranges::equal(truth(t), predicted[static_cast<size_t>(t - 1)]);
 }
 
-std::optional<int64_t> Lockstep::parting() const {
-  for (int64_t t = 1; t <= states(); ++t) {
-    if (!std::ranges::equal(truth(t), predicted(t))) return t;
+std::optional<int64_t> Lockstep::first_difference() const {
+  for (int64_t t = 1; t <= std::ssize(predicted); ++t) {
+    if (differs(t)) return t;
   }
-  const bool ends = prediction.ended && predicted_states() == states();
-  return halted() && !ends ? std::optional(states() + 1) : std::nullopt;
+  return std::nullopt;
 }
 
-Lockstep run_lockstep(Machine& machine, Predictor& predictor, std::span<const uint8_t> start, int64_t steps) {
-  Lockstep lockstep{&machine, {}, {}};
+int64_t Lockstep::differences() const {
+  int64_t count = 0;
+  for (int64_t t = 1; t <= std::ssize(predicted); ++t) count += differs(t);
+  return count;
+}
+
+Lockstep run_lockstep(Machine& machine, Predictor& predictor, std::span<const uint8_t> start, int64_t steps,
+                      bool free, const OnStates& on_states) {
+  Lockstep lockstep{&machine, free, {}, {}};
   machine.run(start, {.steps = static_cast<uint64_t>(steps)}, lockstep.run);
-  const std::array starts = {start};
-  const std::array most = {lockstep.states() + (lockstep.halted() ? rollout_slack : 0)};
-  auto predictions = predictor.rollout(starts, most);
-  BYTECPU_CHECK(predictions.size() == 1);
-  lockstep.prediction = std::move(predictions[0]);
+  // Places to predict: the states and, where the machine ends, the end.
+  const int64_t places = lockstep.states() + (!lockstep.halted() ? 0 : free ? rollout_slack : 1);
+  for (int64_t chunk = first_chunk; !lockstep.finished; chunk *= 2) {
+    const int64_t known = std::ssize(lockstep.predicted), most = std::min(chunk, places);
+    lockstep.predicted = predict(predictor, lockstep, most);
+    const int64_t now = std::ssize(lockstep.predicted);
+    // Free, the predictor may have ended; it then said so in the last place.
+    lockstep.finished = most == places || (free && now > 0 && lockstep.predicted.back().empty());
+    if (on_states && now > known && !on_states(lockstep, known + 1, now)) break;
+  }
   return lockstep;
 }
 
-std::string lockstep_text(const Lockstep& lockstep, bool colour) {
+std::string lockstep_heading(const Lockstep& lockstep) {
+  const Layout& layout = lockstep.machine->layout();
+  std::string text = fmt::format("{:>6}  {:<14}", "state", "instruction");
+  if (!in_columns(layout)) return text + " model, or same; what changed";
+  for (const Field& field : layout.fields) text += fmt::format("{:>{}} ", field.name, column(field));
+  return text + "  model";
+}
+
+std::string lockstep_row(const Lockstep& lockstep, int64_t t, bool colour) {
   const Layout& layout = lockstep.machine->layout();
   const auto paint = [&](const char* code, const std::string& text) {
     return colour ? fmt::format("\033[{}m{}\033[0m", code, text) : text;
   };
-  // A column for each field where all are bytes; of wider records only what changed.
-  const bool columns =
-      std::ranges::all_of(layout.fields, [](const Field& field) { return field.bytes == 1; });
-  const auto state_text = [&](int64_t t) {
-    const Record record = lockstep.truth(t);
-    if (!columns)
-      return t == 0 ? std::string(" (start)")
-                    : fmt::format(" {}", differences(layout, record, lockstep.truth(t - 1)));
-    std::string text;
-    for (const Field& field : layout.fields) {
-      const auto cell = fmt::format("{:>{}}", field_text(record, field), column(field));
-      text += t > 0 && !same(field, record, lockstep.truth(t - 1)) ? paint(bold, cell) : cell;
-    }
-    return text;
-  };
+  const Record truth = lockstep.truth(t);
+  const Record predicted = t == 0 ? truth : Record(lockstep.predicted[static_cast<size_t>(t - 1)]);
+  std::string verdict;
+  if (t > 0 && !lockstep.differs(t))
+    verdict = paint(green, "same");
+  else if (t > 0 && predicted.empty())
+    verdict = paint(red, "ended");
+  else if (t > 0 && truth.empty())
+    verdict = paint(red, "goes on: " + lockstep.machine->instruction_text(predicted));
+  else if (t > 0)
+    verdict = paint(red, fields_unlike(layout, predicted, truth));
 
-  std::string heading = columns ? "" : " changed";
+  const auto instruction = t == 0          ? "(start)"
+                           : truth.empty() ? "(end)"
+                                           : lockstep.machine->instruction_text(truth);
+  std::string text =
+      fmt::format("{}{:>5}  {:<14}", lockstep.first_difference() == t ? '>' : ' ', t, instruction);
+  if (!in_columns(layout)) {
+    text += " " + verdict;
+    if (t > 0 && !truth.empty()) text += "; " + fields_unlike(layout, truth, lockstep.truth(t - 1));
+    return text;
+  }
   for (const Field& field : layout.fields) {
-    if (columns) heading += fmt::format("{:>{}}", field.name, column(field));
+    const bool changed = t > 0 && !truth.empty() && !same(field, truth, lockstep.truth(t - 1));
+    const auto value = fmt::format("{:>{}}", truth.empty() ? "" : field_text(truth, field), column(field));
+    text += changed && colour ? paint(bold, value) + " " : value + (changed ? "*" : " ");
   }
-  std::string text = fmt::format("{:>5}  {:<14}{}   model\n", "state", "instruction", heading);
-  for (int64_t t = 0; t <= std::max(lockstep.states(), lockstep.predicted_states()); ++t) {
-    const Record truth = lockstep.truth(t), predicted = lockstep.predicted(t);
-    const auto instruction = t == 0          ? "(start)"
-                             : truth.empty() ? ""
-                                             : lockstep.machine->instruction_text(truth);
-    text += fmt::format("{:>5}  {:<14}", t, instruction);
-    text += truth.empty() ? fmt::format("{:<{}}", " (ended)", heading.size()) : state_text(t);
-    if (predicted.empty())
-      text += paint(red, "   ended");
-    else if (truth.empty())
-      text += paint(red, fmt::format("   {}", lockstep.machine->instruction_text(predicted)));
-    else if (t > 0)
-      text += std::ranges::equal(truth, predicted)
-                  ? paint(green, "   same")
-                  : paint(red, fmt::format("   {}", differences(layout, predicted, truth)));
-    text += '\n';
-  }
-  return text + "\n" + verdict(lockstep) + "\n";
+  text += "  " + verdict;
+  text.erase(text.find_last_not_of(' ') + 1);
+  return text;
+}
+
+std::string lockstep_verdict(const Lockstep& lockstep) {
+  const int64_t n = lockstep.states();
+  std::string text =
+      fmt::format("{} after {} state{}; the model ", to_string(lockstep.run.stops[0]), n, n == 1 ? "" : "s");
+  const auto first = lockstep.first_difference();
+  if (!first) return text + "agrees in every one" + (lockstep.halted() ? " and in the end" : "");
+  const Record truth = lockstep.truth(*first);
+  const Record predicted = lockstep.predicted[static_cast<size_t>(*first - 1)];
+  const Layout& layout = lockstep.machine->layout();
+  if (truth.empty()) return text + "agrees in every one, but does not end there";
+  if (!lockstep.free)
+    text +=
+        fmt::format("differs {} time{}, ", lockstep.differences(), lockstep.differences() == 1 ? "" : "s");
+  text += lockstep.free ? "parts" : "first";
+  if (predicted.empty()) return text + fmt::format(" at state {}, before which it ends", *first);
+  return text + fmt::format(" at state {}: {} where the machine has {}", *first,
+                            fields_unlike(layout, predicted, truth), fields_unlike(layout, truth, predicted));
 }
 
 nlohmann::ordered_json lockstep_json(const Lockstep& lockstep) {
   auto json = trace_json(*lockstep.machine, lockstep.run.bytes, lockstep.run.stops[0]);
+  json["free"] = lockstep.free;
   auto& predicted = json["predicted"] = nlohmann::ordered_json::array();
-  for (int64_t t = 1; t <= lockstep.predicted_states(); ++t) {
+  for (const auto& record : lockstep.predicted) {
     std::string hex;
-    for (const uint8_t byte : lockstep.predicted(t)) hex += fmt::format("{:02x}", byte);
-    predicted.push_back(std::move(hex));
+    for (const uint8_t byte : record) hex += fmt::format("{:02x}", byte);
+    predicted.push_back(record.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(hex));
   }
-  json["ended"] = lockstep.prediction.ended;
-  const auto parting = lockstep.parting();
-  json["parts_at"] = parting ? nlohmann::ordered_json(*parting) : nlohmann::ordered_json();
+  const auto first = lockstep.first_difference();
+  json["first_difference"] = first ? nlohmann::ordered_json(*first) : nlohmann::ordered_json();
+  json["differences"] = lockstep.differences();
   return json;
 }
 

@@ -1,7 +1,8 @@
-// One program on the machine and on a predictor, state by state: where they part, as text and as JSON.
+// One program on the machine and on a predictor, state by state: where they differ, as text and as JSON.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
@@ -14,28 +15,37 @@ namespace bytecpu {
 
 struct Lockstep {
   const Machine* machine = nullptr;
-  TraceBatch run;  // one trace
-  RolloutPrediction prediction;
+  bool free = false;                            // the predictor runs on its own states, else on the true ones
+  TraceBatch run;                               // one trace
+  std::vector<std::vector<uint8_t>> predicted;  // [t - 1] record t; empty where the end is predicted
+  bool finished = false;                        // everything has been predicted
 
   int64_t states() const;  // after state 0
-  int64_t predicted_states() const;
   bool halted() const { return run.stops[0] == StopReason::halted; }
-  // Record t; empty where there is none.
-  std::span<const uint8_t> truth(int64_t t) const;
-  std::span<const uint8_t> predicted(int64_t t) const;
-  // The first state in which they differ; states() + 1 where only the end does; none where they agree.
-  std::optional<int64_t> parting() const;
+  std::span<const uint8_t> truth(int64_t t) const;  // record t; empty where there is none
+  bool differs(int64_t t) const;                    // t from 1 to predicted.size()
+  // Of what is predicted: the first state that differs, states() + 1 being the end; and how many do.
+  std::optional<int64_t> first_difference() const;
+  int64_t differences() const;
 };
 
-// Runs the start, memory image ‖ state 0, on both, for at most `steps` states.
-Lockstep run_lockstep(Machine& machine, Predictor& predictor, std::span<const uint8_t> start, int64_t steps);
+// Called with the states first … last whenever more are predicted; false ends the lockstep.
+using OnStates = std::function<bool(const Lockstep&, int64_t first, int64_t last)>;
 
-// A row a state: the machine's state, and "same" or what the predictor has instead. A line says where they
-// part.
-std::string lockstep_text(const Lockstep& lockstep, bool colour);
+// Runs the start, memory image ‖ state 0, on both, for at most `steps` states. Free, the predictor goes on to
+// its own end, or rollout_slack states after the machine's.
+Lockstep run_lockstep(Machine& machine, Predictor& predictor, std::span<const uint8_t> start, int64_t steps,
+                      bool free, const OnStates& on_states = {});
 
-// As trace_json(), and "predicted": records after state 0 in hexadecimal; "ended"; "parts_at", null where
-// they agree.
+// A table, row by row. A row has the machine's state and "same" or what the predictor has instead; the first
+// row that differs begins with ">". What changed since the state before is bold, or marked with * without
+// colour.
+std::string lockstep_heading(const Lockstep& lockstep);
+std::string lockstep_row(const Lockstep& lockstep, int64_t t, bool colour);
+std::string lockstep_verdict(const Lockstep& lockstep);
+
+// As trace_json(), and "free"; "predicted": records after state 0 in hexadecimal, null where the end is
+// predicted; "first_difference", null where they agree, and "differences".
 nlohmann::ordered_json lockstep_json(const Lockstep& lockstep);
 
 }  // namespace bytecpu

@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <boost/math/distributions/beta.hpp>
 #include <cmath>
-#include <functional>
 #include <numbers>
-#include <numeric>
 
 #include "emulator/error.hpp"
 
@@ -44,6 +42,17 @@ void ConfidenceHistogram::add(double confidence, bool is_right) {
   const auto bin =
       std::clamp<std::ptrdiff_t>(above - edges.begin() - 1, 0, static_cast<std::ptrdiff_t>(right.size()) - 1);
   ++(is_right ? right : wrong)[static_cast<size_t>(bin)];
+  (is_right ? right_sum : wrong_sum)[static_cast<size_t>(bin)] += confidence;
+}
+
+double ConfidenceHistogram::calibration_error() const {
+  double error = 0;
+  int64_t total = 0;
+  for (size_t i = 0; i < right.size(); ++i) {
+    error += std::abs(static_cast<double>(right[i]) - right_sum[i] - wrong_sum[i]);
+    total += right[i] + wrong[i];
+  }
+  return total ? error / static_cast<double>(total) : 0;
 }
 
 Scores::Scores(Mode m, const Machine& machine, size_t most)
@@ -91,7 +100,10 @@ void Scores::add(int64_t trace, const TrueTrace& truth, const RolloutPrediction&
   missing_states += std::max<int64_t>(n - m, 0);
   surplus_states += std::max<int64_t>(m - n, 0);
   const End end = m < n ? End::early : m == n && prediction.ended ? End::right : End::late;
-  add(trace, truth, predicted, end, {});
+  const std::span confidences(prediction.confidence);
+  BYTECPU_CHECK(confidences.empty() ||
+                confidences.size() * static_cast<size_t>(layout.record_bytes) == prediction.records.size());
+  add(trace, truth, predicted, end, confidences.first(std::min(confidences.size(), static_cast<size_t>(m))));
 }
 
 void Scores::add(int64_t trace, const TrueTrace& truth, std::span<const uint8_t* const> predicted, End end,
@@ -100,14 +112,27 @@ void Scores::add(int64_t trace, const TrueTrace& truth, std::span<const uint8_t*
   const auto record = static_cast<size_t>(layout.record_bytes);
   const uint8_t* state = truth.bytes.data() + layout.memory_bytes;  // the true state before the one scored
   int64_t wrong_bytes = 0, first_wrong = 0;
+  Tally tally;
   for (int64_t t = 1; t <= static_cast<int64_t>(predicted.size()); ++t, state += record) {
     const std::string form = t > n    ? std::string(surplus_form)
                              : t == 1 ? std::string(first_fetch_form)
                                       : machine_.instruction_form({state, record});
-    const int wrong =
-        add_state(t, form, t <= n ? state + record : nullptr, predicted[static_cast<size_t>(t - 1)]);
-    if (!confidences.empty()) confidence.add(confidences[static_cast<size_t>(t - 1)], wrong == 0);
-    if (wrong && !first_wrong) first_wrong = t;
+    const auto place = static_cast<size_t>(t - 1);
+    const int wrong = t > n ? add_state(form, nullptr, nullptr, predicted[place])
+                            : add_state(form, state, state + record, predicted[place]);
+    if (by_step.size() <= place) by_step.resize(place + 1);
+    by_step[place].add(wrong);
+    tally.add(wrong);
+    if (place < confidences.size()) confidence.add(confidences[place], wrong == 0);
+    if (wrong && !first_wrong) {
+      first_wrong = t;
+      ++first_error_by_form[form];
+    }
+    if (first_wrong) {
+      const auto distance = static_cast<size_t>(t - first_wrong);
+      if (after_error.size() <= distance) after_error.resize(distance + 1);
+      after_error[distance].add(wrong);
+    }
     wrong_bytes += wrong;
   }
   if (truth.complete) {
@@ -117,13 +142,15 @@ void Scores::add(int64_t trace, const TrueTrace& truth, std::span<const uint8_t*
     if (end == End::late && !first_wrong) first_wrong = n + 1;
   }
   traces.add(!first_wrong);
+  by_length[n].traces.add(!first_wrong);
+  by_length[n].states += tally;
   if (!first_wrong) return;
 
   if (first_error.size() < static_cast<size_t>(first_wrong))
     first_error.resize(static_cast<size_t>(first_wrong));
   ++first_error[static_cast<size_t>(first_wrong - 1)];
 
-  if (most_ == 0 || (worst.size() == most_ && wrong_bytes <= worst.back().wrong_bytes)) return;
+  if (trace < 0 || most_ == 0 || (worst.size() == most_ && wrong_bytes <= worst.back().wrong_bytes)) return;
   Example example{trace,       wrong_bytes,
                   first_wrong, {truth.bytes.begin(), truth.bytes.end()},
                   {},          truth.complete ? end : End::right};
@@ -135,28 +162,24 @@ void Scores::add(int64_t trace, const TrueTrace& truth, std::span<const uint8_t*
   if (worst.size() > most_) worst.pop_back();
 }
 
-int Scores::add_state(int64_t t, std::string_view form, const uint8_t* truth, const uint8_t* predicted) {
-  const bool both = truth && predicted;
+int Scores::add_state(std::string_view form, const uint8_t* before, const uint8_t* truth,
+                      const uint8_t* predicted) {
   int wrong = layout.record_bytes;
-  if (both)
-    wrong = layout.record_bytes -
-            static_cast<int>(std::inner_product(truth, truth + layout.record_bytes, predicted, 0,
-                                                std::plus<>(), std::equal_to<>()));
-  bytes.right += layout.record_bytes - wrong;
-  bytes.total += layout.record_bytes;
+  for (int i = 0; truth && i < layout.record_bytes; ++i) {
+    const bool right = predicted && truth[i] == predicted[i];
+    (truth[i] == before[i] ? unchanged : changed).add(right);
+    wrong -= right;
+  }
+  bytes += {layout.record_bytes - wrong, layout.record_bytes};
   states.add(wrong == 0);
   for (size_t f = 0; f < by_field.size(); ++f) {
     const auto& [name, offset, length] = layout.fields[f];
-    by_field[f].add(both && std::equal(truth + offset, truth + offset + length, predicted + offset));
+    by_field[f].add(truth && predicted &&
+                    std::equal(truth + offset, truth + offset + length, predicted + offset));
   }
-  if (by_step.size() < static_cast<size_t>(t)) by_step.resize(static_cast<size_t>(t));
   auto form_tally = by_form.find(form);
   if (form_tally == by_form.end()) form_tally = by_form.emplace(form, Tally{}).first;
-  for (Tally* tally : {&by_step[static_cast<size_t>(t - 1)], &form_tally->second}) {
-    ++tally->states;
-    tally->wrong_states += wrong != 0;
-    tally->wrong_bytes += wrong;
-  }
+  form_tally->second.add(wrong);
   return wrong;
 }
 

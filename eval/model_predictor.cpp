@@ -68,7 +68,9 @@ class ModelPredictor final : public Predictor {
       std::iota(batch.begin(), batch.end(), first);
       auto rollouts = roll_out(*model_, views(starts, batch), max_records.subspan(first, batch.size()));
       for (size_t i = 0; i < batch.size(); ++i) {
-        predictions[batch[i]] = {.records = std::move(rollouts[i].records), .ended = rollouts[i].ended};
+        predictions[batch[i]] = {.records = std::move(rollouts[i].records),
+                                 .ended = rollouts[i].ended,
+                                 .confidence = std::move(rollouts[i].confidence)};
       }
     }
     return predictions;

@@ -26,7 +26,8 @@ struct StepPrediction {
 // Records predicted after state 0, each from the model's own records before it.
 struct RolloutPrediction {
   std::vector<uint8_t> records;
-  bool ended = false;  // the predictor ended the trace itself; false: it was cut at its limit
+  bool ended = false;                  // the predictor ended the trace itself; false: it was cut at its limit
+  std::vector<float> confidence = {};  // probability given to each record; empty without probabilities
 };
 
 class Predictor {

@@ -1,15 +1,20 @@
 // bytecpu-run: runs one program on Unicorn and, given a checkpoint, on the model in lockstep; shows where
-// they part. Exit code 0: they agree; 3: they part; 1: the program could not be run to its end; 2: bad usage.
+// they differ. Exit code 0: they agree; 3: they differ; 1: the program could not be run to its end; 2: bad
+// usage; 130: interrupted.
 #include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
+#include <csignal>
+#include <cstdio>
 #include <cstdlib>
+#include <stdexcept>
 
 #include "datagen/cli.hpp"
 #include "datagen/files.hpp"
 #include "datagen/show.hpp"
 #include "emulator/machine.hpp"
+#include "eval/baselines.hpp"
 #include "eval/lockstep.hpp"
 #include "eval/model_predictor.hpp"
 
@@ -18,7 +23,13 @@ namespace {
 
 namespace po = boost::program_options;
 
-constexpr int exit_parted = 3;
+constexpr int exit_parted = 3, exit_interrupted = 130;
+
+volatile std::sig_atomic_t interrupted = 0;  // by SIGINT; a second one ends the program at once
+
+struct Interrupted : std::runtime_error {
+  Interrupted() : std::runtime_error("interrupted") {}
+};
 
 // Sets a field of the record, as in "A=5" or "X0=0xff".
 void set_field(const Layout& layout, const std::string& assignment, std::span<uint8_t> record) {
@@ -46,11 +57,13 @@ void set_field(const Layout& layout, const std::string& assignment, std::span<ui
   }
 }
 
-// Returns whether machine and model parted.
+// Returns whether machine and model differ.
 bool run(const po::variables_map& options) {
   if (!options.count("program")) throw UsageError("which program? See bytecpu-run --help");
   const auto steps = options["steps"].as<int64_t>();
   if (steps < 1) throw UsageError("--steps is {}; use 1 or more", steps);
+  if (options.count("checkpoint") && options.count("predictor"))
+    throw UsageError("give --checkpoint or --predictor, not both");
   std::unique_ptr<Predictor> model;
   if (options.count("checkpoint")) model = load_model_predictor(options["checkpoint"].as<std::string>(), {});
   Layout wanted{"toy8", 1024, 16, {}};
@@ -63,6 +76,8 @@ bool run(const po::variables_map& options) {
                      model->layout().machine, model->layout().memory_bytes);
   }
   const auto machine = make_machine(wanted.machine, wanted.memory_bytes);
+  if (options.count("predictor"))
+    model = make_baseline(options["predictor"].as<std::string>(), machine->layout());
   const auto& file = options["program"].as<std::string>();
   auto start = machine->load_program(read_file(file), file);
   start.resize(static_cast<size_t>(machine->layout().start_bytes()));
@@ -77,11 +92,25 @@ bool run(const po::variables_map& options) {
   bool parted = false;
   const bool json = options["json"].as<bool>();
   if (model) {
-    const Lockstep lockstep = run_lockstep(*machine, *model, start, steps);
-    const bool colour = ::isatty(STDOUT_FILENO) && !std::getenv("NO_COLOR");
-    fmt::print("{}", json ? lockstep_json(lockstep).dump(1) + "\n" : lockstep_text(lockstep, colour));
+    const bool free = options["free"].as<bool>(),
+               colour = ::isatty(STDOUT_FILENO) && !std::getenv("NO_COLOR");
+    struct sigaction once = {};
+    once.sa_handler = [](int) { interrupted = 1; };
+    once.sa_flags = SA_RESETHAND | SA_RESTART;
+    ::sigaction(SIGINT, &once, nullptr);
+    const auto show = [&](const Lockstep& lockstep, int64_t first, int64_t last) {
+      if (json) return !interrupted;
+      if (first == 1) fmt::print("{}\n{}\n", lockstep_heading(lockstep), lockstep_row(lockstep, 0, colour));
+      for (int64_t t = first; t <= last && !interrupted; ++t)
+        fmt::print("{}\n", lockstep_row(lockstep, t, colour));
+      std::fflush(stdout);
+      return !interrupted;
+    };
+    const Lockstep lockstep = run_lockstep(*machine, *model, start, steps, free, show);
+    if (interrupted) throw Interrupted();
+    fmt::print("{}\n", json ? lockstep_json(lockstep).dump(1) : "\n" + lockstep_verdict(lockstep));
     stop = lockstep.run.stops[0];
-    parted = lockstep.parting().has_value();
+    parted = lockstep.first_difference().has_value();
   } else {
     TraceBatch run;
     machine->run(start, {.steps = static_cast<uint64_t>(steps)}, run);
@@ -104,19 +133,24 @@ int main(int argc, char** argv) {
   cli::Command command{"", "", "PROGRAM [options]",
                        {}, {}, [&](const po::variables_map& options) { parted = run(options); }};
   command.summary =
-      "Runs a program on Unicorn and, given a checkpoint, on the model in lockstep; shows where they part.\n"
-      "Exit code 0: they agree, 3: they part, 1: the program does not run to its end, 2: bad usage.";
+      "Runs a program on Unicorn and, given a checkpoint, on the model in lockstep; shows where they "
+      "differ.\n"
+      "Exit code 0: they agree, 3: they differ, 1: the program does not run to its end, 2: bad usage.";
   command.options.add_options()                                                       //
       ("program", po::value<std::string>(), "assembly for toy8, else a flat binary")  //
       ("checkpoint", po::value<std::string>()->value_name("RUN"),
-       "a trained model: a run's folder or a checkpoint's")                                         //
+       "a trained model: a run's folder or a checkpoint's")  //
+      ("predictor", po::value<std::string>()->value_name("NAME"),
+       "copy or oracle in the model's place, as of bytecpu-eval baseline")                          //
       ("machine", po::value<std::string>()->value_name("NAME"), "default: the model's, else toy8")  //
       ("memory", po::value<int>()->value_name("BYTES"), "default: the model's, else 1024")          //
       ("set", po::value<std::vector<std::string>>()->composing()->value_name("FIELD=VALUE"),
        "a field of state 0, else 0; may be repeated")                                                    //
       ("steps", po::value<int64_t>()->value_name("N")->default_value(1000), "run for at most N states")  //
+      ("free", po::bool_switch(),
+       "let the model run on its own states; else it gets the true one after every step")  //
       ("json", po::bool_switch(), "print JSON instead of the table");
   command.positional.add("program", 1);
   const int code = cli::main("bytecpu-run", command.summary, {command}, argc, argv);
-  return code == 0 && parted ? exit_parted : code;
+  return interrupted ? exit_interrupted : code == 0 && parted ? exit_parted : code;
 }

@@ -114,27 +114,32 @@ inline void transpose16(__m512i (&r)[16]) {
   }
 }
 
-// Vectors x [positions, size] as the transposed factor: to[size / 2][positions], pairs along the size.
-void pack_transposed(const Bf16* x, int64_t stride, int64_t positions, int64_t size, Pair* to) {
-  for (int64_t i = 0; i < positions; i += lanes) {
+// Vectors x [positions, size] as the transposed factor: to[size / 2][padded], pairs along the size. Here and
+// below `padded` is the positions rounded up to a multiple of 16, those past the last one being zero.
+void pack_transposed(const Bf16* x, int64_t stride, int64_t positions, int64_t size, int64_t padded,
+                     Pair* to) {
+  for (int64_t i = 0; i < padded; i += lanes) {
     for (int64_t d = 0; d < size; d += 2 * lanes) {
       __m512i rows[16];
-      for (int k = 0; k < 16; ++k) rows[k] = _mm512_loadu_si512(x + (i + k) * stride + d);
+      for (int k = 0; k < 16; ++k) {
+        rows[k] = i + k < positions ? _mm512_loadu_si512(x + (i + k) * stride + d) : _mm512_setzero_si512();
+      }
       transpose16(rows);
-      for (int k = 0; k < 16; ++k) _mm512_storeu_si512(to + (d / 2 + k) * positions + i, rows[k]);
+      for (int k = 0; k < 16; ++k) _mm512_storeu_si512(to + (d / 2 + k) * padded + i, rows[k]);
     }
   }
 }
 
-// Vectors x [positions, size] as the plain factor: to[(positions + 1) / 2][size], pairs along the positions,
-// a missing last one zero.
-void pack(const Bf16* x, int64_t stride, int64_t positions, int64_t size, Pair* to) {
-  for (int64_t i = 0; i < positions; i += 2) {
+// Vectors x [positions, size] as the plain factor: to[padded / 2][size], pairs along the positions.
+void pack(const Bf16* x, int64_t stride, int64_t positions, int64_t size, int64_t padded, Pair* to) {
+  for (int64_t i = 0; i < padded; i += 2) {
     for (int64_t d = 0; d < size; d += lanes) {
-      const auto first = _mm512_cvtepu16_epi32(load16(x + i * stride + d));
-      const auto second = i + 1 < positions ? _mm512_cvtepu16_epi32(load16(x + (i + 1) * stride + d))
-                                            : _mm512_setzero_si512();
-      _mm512_storeu_si512(to + i / 2 * size + d, _mm512_or_si512(first, _mm512_slli_epi32(second, 16)));
+      const auto load = [&](int64_t position) {
+        return position < positions ? _mm512_cvtepu16_epi32(load16(x + position * stride + d))
+                                    : _mm512_setzero_si512();
+      };
+      _mm512_storeu_si512(to + i / 2 * size + d,
+                          _mm512_or_si512(load(i), _mm512_slli_epi32(load(i + 1), 16)));
     }
   }
 }
@@ -144,8 +149,7 @@ void round_rows(const float* x, int64_t rows, int64_t columns, Bf16* to) {
   for (int64_t i = 0; i < rows * columns; i += lanes) store16(to + i, _mm512_loadu_ps(x + i));
 }
 
-// x [rows, columns] transposed and rounded to bf16: to [columns, padded], rows past the last one zero;
-// `padded` is rows rounded up to a multiple of 16.
+// x [rows, columns] transposed and rounded to bf16: to [columns, padded].
 void round_columns(const float* x, int64_t rows, int64_t columns, int64_t padded, Bf16* to) {
   for (int64_t i = 0; i < rows; i += lanes) {
     for (int64_t j = 0; j < columns; j += lanes) {
@@ -247,45 +251,42 @@ inline void for_rows(int64_t rows, Visit visit) {
   for (; i < rows; ++i) visit(std::integral_constant<int, 1>(), i);
 }
 
-// Probabilities [count, keys] of the queries from `first` on, q pointing at the first of them.
+int64_t round_up(int64_t n) { return (n + lanes - 1) / lanes * lanes; }
+
+// Probabilities [count, padded keys] of the queries from `first` on, q pointing at the first of them.
 void probabilities(const Attention& s, int64_t first, int64_t count, const Bf16* q, const Pair* keys,
-                   float scale, float* scores) {
-  product(count, s.keys, s.size / 2, pairs_of(q), s.query_stride / 2, keys, s.keys, scores, s.keys);
+                   float* scores) {
+  const int64_t padded = round_up(s.keys);
+  const float scale = 1 / std::sqrt(static_cast<float>(s.size));
+  product(count, padded, s.size / 2, pairs_of(q), s.query_stride / 2, keys, padded, scores, padded);
   for_rows(count, [&](auto rows, int64_t i) {
     int64_t seen[rows.value];
-    for (int r = 0; r < rows.value; ++r) {
-      seen[r] = s.causal ? first + i + r + 1 + s.keys - s.queries : s.keys;
-    }
-    softmax<rows.value>(scores + i * s.keys, seen, s.keys, scale);
+    for (int r = 0; r < rows.value; ++r) seen[r] = s.causal ? first + i + r + 1 + s.keys - s.queries : s.keys;
+    softmax<rows.value>(scores + i * padded, seen, padded, scale);
   });
 }
 
-int64_t round_up(int64_t n) { return (n + lanes - 1) / lanes * lanes; }
-
 }  // namespace
 
-bool bf16_attention_takes(const Attention& s) {
-  return s.size % (2 * lanes) == 0 && s.keys % lanes == 0 && s.query_stride % 2 == 0;
-}
+bool bf16_attention_takes(const Attention& s) { return s.size % (2 * lanes) == 0 && s.query_stride % 2 == 0; }
 
 void bf16_attention(const Attention& s, const Bf16* q, const Bf16* k, const Bf16* v, Bf16* out) {
-  const float scale = 1 / std::sqrt(static_cast<float>(s.size));
-  const int64_t block = std::min(query_block, s.queries), width = s.heads * s.size;
+  const int64_t block = std::min(query_block, s.queries), padded = round_up(s.keys), width = s.heads * s.size;
 #pragma omp parallel
   {
-    const Buffer<Pair> keys(s.keys * s.size / 2), values(s.keys * s.size / 2);
-    const Buffer<float> scores(block * s.keys), mixed(block * s.size);
-    const Buffer<Bf16> rounded(block * s.keys);
+    const Buffer<Pair> keys(padded * s.size / 2), values(padded * s.size / 2);
+    const Buffer<float> scores(block * padded), mixed(block * s.size);
+    const Buffer<Bf16> rounded(block * padded);
 #pragma omp for schedule(static)
     for (int64_t item = 0; item < s.batch * s.heads; ++item) {
       const int64_t b = item / s.heads, head = item % s.heads * s.size;
-      pack_transposed(k + b * s.keys * s.key_stride + head, s.key_stride, s.keys, s.size, keys);
-      pack(v + b * s.keys * s.key_stride + head, s.key_stride, s.keys, s.size, values);
+      pack_transposed(k + b * s.keys * s.key_stride + head, s.key_stride, s.keys, s.size, padded, keys);
+      pack(v + b * s.keys * s.key_stride + head, s.key_stride, s.keys, s.size, padded, values);
       for (int64_t first = 0; first < s.queries; first += block) {
         const int64_t count = std::min(block, s.queries - first), at = b * s.queries + first;
-        probabilities(s, first, count, q + at * s.query_stride + head, keys, scale, scores);
-        round_rows(scores, count, s.keys, rounded);
-        product(count, s.size, s.keys / 2, pairs_of(rounded), s.keys / 2, values, s.size, mixed, s.size);
+        probabilities(s, first, count, q + at * s.query_stride + head, keys, scores);
+        round_rows(scores, count, padded, rounded);
+        product(count, s.size, padded / 2, pairs_of(rounded), padded / 2, values, s.size, mixed, s.size);
         scatter(mixed, count, s.size, 1, out + at * width + head, width);
       }
     }
@@ -295,42 +296,42 @@ void bf16_attention(const Attention& s, const Bf16* q, const Bf16* k, const Bf16
 void bf16_attention_backward(const Attention& s, const Bf16* q, const Bf16* k, const Bf16* v,
                              const Bf16* dout, Bf16* dq, Bf16* dk, Bf16* dv) {
   const float scale = 1 / std::sqrt(static_cast<float>(s.size));
-  const int64_t block = std::min(query_block, s.queries), padded = round_up(block), width = s.heads * s.size;
+  const int64_t block = std::min(query_block, s.queries), padded = round_up(s.keys), width = s.heads * s.size;
 #pragma omp parallel
   {
-    const Buffer<Pair> keys_t(s.keys * s.size / 2), keys(s.keys * s.size / 2), values_t(s.keys * s.size / 2),
-        packed(padded * s.size / 2);
-    const Buffer<float> scores(block * s.keys), gradient(block * s.keys), gq(block * s.size),
-        gk(s.keys * s.size), gv(s.keys * s.size);
-    const Buffer<Bf16> rows(block * s.keys), columns(s.keys * padded);
+    const Buffer<Pair> keys_t(padded * s.size / 2), keys(padded * s.size / 2), values_t(padded * s.size / 2),
+        packed(round_up(block) * s.size / 2);
+    const Buffer<float> scores(block * padded), gradient(block * padded), gq(block * s.size),
+        gk(padded * s.size), gv(padded * s.size);
+    const Buffer<Bf16> rows(block * padded), columns(padded * round_up(block));
 #pragma omp for schedule(static)
     for (int64_t item = 0; item < s.batch * s.heads; ++item) {
       const int64_t b = item / s.heads, head = item % s.heads * s.size;
       const int64_t key_at = b * s.keys * s.key_stride + head;
-      pack_transposed(k + key_at, s.key_stride, s.keys, s.size, keys_t);
-      pack_transposed(v + key_at, s.key_stride, s.keys, s.size, values_t);
-      pack(k + key_at, s.key_stride, s.keys, s.size, keys);
+      pack_transposed(k + key_at, s.key_stride, s.keys, s.size, padded, keys_t);
+      pack_transposed(v + key_at, s.key_stride, s.keys, s.size, padded, values_t);
+      pack(k + key_at, s.key_stride, s.keys, s.size, padded, keys);
       for (int64_t first = 0; first < s.queries; first += block) {
         const int64_t count = std::min(block, s.queries - first), at = b * s.queries + first;
-        const int64_t long_count = round_up(count), depth = (count + 1) / 2;
+        const int64_t depth = round_up(count);
         const Bf16 *mine = q + at * s.query_stride + head, *g = dout + at * width + head;
-        probabilities(s, first, count, mine, keys_t, scale, scores);
-        product(count, s.keys, s.size / 2, pairs_of(g), width / 2, values_t, s.keys, gradient, s.keys);
+        probabilities(s, first, count, mine, keys_t, scores);
+        product(count, padded, s.size / 2, pairs_of(g), width / 2, values_t, padded, gradient, padded);
         // dv = probabilitiesᵀ · g
-        round_columns(scores, count, s.keys, long_count, columns);
-        pack(g, width, count, s.size, packed);
-        product(s.keys, s.size, depth, pairs_of(columns), long_count / 2, packed, s.size, gv, s.size,
+        round_columns(scores, count, padded, depth, columns);
+        pack(g, width, count, s.size, depth, packed);
+        product(padded, s.size, depth / 2, pairs_of(columns), depth / 2, packed, s.size, gv, s.size,
                 first > 0);
         for_rows(count, [&](auto group, int64_t i) {
-          softmax_backward<group.value>(scores + i * s.keys, gradient + i * s.keys, s.keys);
+          softmax_backward<group.value>(scores + i * padded, gradient + i * padded, padded);
         });
         // dq = gradient · k, dk = gradientᵀ · q
-        round_rows(gradient, count, s.keys, rows);
-        product(count, s.size, s.keys / 2, pairs_of(rows), s.keys / 2, keys, s.size, gq, s.size);
+        round_rows(gradient, count, padded, rows);
+        product(count, s.size, padded / 2, pairs_of(rows), padded / 2, keys, s.size, gq, s.size);
         scatter(gq, count, s.size, scale, dq + at * s.query_stride + head, s.query_stride);
-        round_columns(gradient, count, s.keys, long_count, columns);
-        pack(mine, s.query_stride, count, s.size, packed);
-        product(s.keys, s.size, depth, pairs_of(columns), long_count / 2, packed, s.size, gk, s.size,
+        round_columns(gradient, count, padded, depth, columns);
+        pack(mine, s.query_stride, count, s.size, depth, packed);
+        product(padded, s.size, depth / 2, pairs_of(columns), depth / 2, packed, s.size, gk, s.size,
                 first > 0);
       }
       scatter(gk, s.keys, s.size, scale, dk + key_at, s.key_stride);

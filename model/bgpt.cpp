@@ -123,16 +123,26 @@ Rows Bgpt::rows(std::span<const TraceView> traces, Targets targets, const torch:
           .trace = index(trace)};
 }
 
-torch::Tensor Bgpt::logits(const torch::Tensor& condition, const torch::Tensor& patches) {
-  auto feature = condition;
-  if (byte_level_->projection) {
-    const auto& p = byte_level_->projection;
-    feature = torch::linear(feature, p->weight.to(feature.dtype()), p->bias.to(feature.dtype()));
-  }
+torch::Tensor Bgpt::logits(const torch::Tensor& condition, const torch::Tensor& patches, int64_t end,
+                           ByteCache* cache) {
   const auto table = byte_level_->wte->weight.to(precision_);
-  const auto earlier = patches.slice(1, 0, config_.patch_size - 1);
-  const auto embedded = torch::cat({feature.unsqueeze(1), torch::embedding(table, earlier)}, 1);
-  return torch::matmul(byte_level_->transformer(embedded), table.t());
+  const int64_t past = cache ? cache->positions : 0;
+  // Position 0 reads the patch's feature, position i the byte before it.
+  auto embedded = torch::embedding(table, patches.slice(1, std::max<int64_t>(past - 1, 0), end - 1));
+  if (past == 0) {
+    auto feature = condition;
+    if (byte_level_->projection) {
+      const auto& p = byte_level_->projection;
+      feature = torch::linear(feature, p->weight.to(feature.dtype()), p->bias.to(feature.dtype()));
+    }
+    embedded = torch::cat({feature.unsqueeze(1), embedded}, 1);
+  }
+  if (cache) {
+    cache->layers.resize(static_cast<size_t>(config_.byte_layers));
+    cache->positions = end;
+  }
+  const auto hidden = byte_level_->transformer(embedded, cache ? &cache->layers : nullptr, past);
+  return torch::matmul(hidden, table.t());
 }
 
 class BgptHistory final : public History {

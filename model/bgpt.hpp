@@ -14,7 +14,9 @@ class Bgpt final : public ByteModel {
   explicit Bgpt(const ModelConfig& config);
 
   Rows rows(std::span<const TraceView> traces, Targets targets, const torch::Tensor& chosen = {}) override;
-  torch::Tensor logits(const torch::Tensor& condition, const torch::Tensor& patches) override;
+  using ByteModel::logits;
+  torch::Tensor logits(const torch::Tensor& condition, const torch::Tensor& patches, int64_t end,
+                       ByteCache* cache) override;
   std::unique_ptr<History> begin(std::span<const TraceView> starts) override;
   int64_t longest_trace() const override;
   double forward_flops(std::span<const TraceView> traces, Targets targets) const override;

@@ -1,5 +1,7 @@
 #include "model/byte_model.hpp"
 
+#include <algorithm>
+
 #include "emulator/error.hpp"
 #include "model/bgpt.hpp"
 #include "model/fused.hpp"
@@ -12,6 +14,15 @@ std::shared_ptr<ByteModel> make_model(const ModelConfig& config) {
   if (config.family == "bgpt") return std::make_shared<Bgpt>(config);
   if (config.family == "transition") return std::make_shared<Transition>(config);
   throw Error("unknown model family \"{}\"", config.family);
+}
+
+void ByteCache::keep(const torch::Tensor& index, int64_t count) {
+  positions = std::min(positions, count);
+  for (auto& [keys, values] : layers) {
+    if (!keys.defined()) continue;
+    keys = keys.slice(2, 0, positions).index_select(0, index);
+    values = values.slice(2, 0, positions).index_select(0, index);
+  }
 }
 
 Loss cross_entropy(const torch::Tensor& logits, const torch::Tensor& patches) {

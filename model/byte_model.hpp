@@ -9,9 +9,11 @@
 
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "model/batch.hpp"
 #include "model/config.hpp"
+#include "model/layers.hpp"
 #include "model/optimizer.hpp"
 
 namespace bytecpu {
@@ -44,6 +46,14 @@ class History {
   virtual void keep(const torch::Tensor& index) = 0;
 };
 
+// The byte-level decoder's keys and values for the first positions of N patches, one item a layer.
+struct ByteCache {
+  std::vector<KeyValues> layers = {};
+  int64_t positions = 0;
+  // Goes on with the patches of `index` (I64, ascending) only, and with the first `count` positions.
+  void keep(const torch::Tensor& index, int64_t count);
+};
+
 class ByteModel : public torch::nn::Module {
  public:
   explicit ByteModel(ModelConfig config) : config_(std::move(config)) {}
@@ -52,7 +62,13 @@ class ByteModel : public torch::nn::Module {
   // CPU) says of the N. Traces are whole records of the layout.
   virtual Rows rows(std::span<const TraceView> traces, Targets targets, const torch::Tensor& chosen = {}) = 0;
   // Logits [N, P, V] of each byte given the condition and the bytes before it in `patches` (I64 [N, P]).
-  virtual torch::Tensor logits(const torch::Tensor& condition, const torch::Tensor& patches) = 0;
+  torch::Tensor logits(const torch::Tensor& condition, const torch::Tensor& patches) {
+    return logits(condition, patches, patches.size(1), nullptr);
+  }
+  // With a cache, only those of the positions after the cached ones and before `end`, which join it: [N, end
+  // - cached, V]. Without gradients then.
+  virtual torch::Tensor logits(const torch::Tensor& condition, const torch::Tensor& patches, int64_t end,
+                               ByteCache* cache) = 0;
   // Starts a free run. Every start is memory image ‖ state 0. Only without gradients.
   virtual std::unique_ptr<History> begin(std::span<const TraceView> starts) = 0;
   // Longest trace it can take, in records after state 0, the end not counted.

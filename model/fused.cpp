@@ -156,7 +156,7 @@ struct ResidualAttentionFunction : Function<ResidualAttentionFunction> {
 };
 
 struct CrossAttentionFunction : Function<CrossAttentionFunction> {
-  static kernels::Attention shape(const Tensor& q, const Tensor& kv, int64_t heads) {
+  static kernels::Attention shape(const Tensor& q, const Tensor& kv, int64_t heads, bool causal) {
     return {.batch = q.size(0),
             .heads = heads,
             .size = q.size(2) / heads,
@@ -164,32 +164,34 @@ struct CrossAttentionFunction : Function<CrossAttentionFunction> {
             .keys = kv.size(1),
             .query_stride = q.size(2),
             .key_stride = kv.size(2),
-            .causal = false};
+            .causal = causal};
   }
   static Tensor forward(AutogradContext* context, const Tensor& queries, const Tensor& keys_values,
-                        int64_t heads) {
+                        int64_t heads, bool causal) {
     const auto q = queries.contiguous(), kv = keys_values.contiguous();
     auto out = torch::empty_like(q);
     for_type(q, [&]<typename T>(T*) {
       const T* k = data<const T>(kv);
-      kernels::attention(shape(q, kv, heads), data<const T>(q), k, k + q.size(2), data<T>(out));
+      kernels::attention(shape(q, kv, heads, causal), data<const T>(q), k, k + q.size(2), data<T>(out));
     });
     context->save_for_backward({q, kv});
     context->saved_data["heads"] = heads;
+    context->saved_data["causal"] = causal;
     return out;
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto saved = context->get_saved_variables();
     const auto &q = saved[0], &kv = saved[1];
     const auto g = gradients[0].contiguous();
+    const auto o = shape(q, kv, context->saved_data["heads"].toInt(), context->saved_data["causal"].toBool());
     auto dq = torch::empty_like(q), dkv = torch::empty_like(kv);
     for_type(q, [&]<typename T>(T*) {
       const T* k = data<const T>(kv);
       T* dk = data<T>(dkv);
-      kernels::attention_backward(shape(q, kv, context->saved_data["heads"].toInt()), data<const T>(q), k,
-                                  k + q.size(2), data<const T>(g), data<T>(dq), dk, dk + q.size(2));
+      kernels::attention_backward(o, data<const T>(q), k, k + q.size(2), data<const T>(g), data<T>(dq), dk,
+                                  dk + q.size(2));
     });
-    return {dq, dkv, Tensor()};
+    return {dq, dkv, Tensor(), Tensor()};
   }
 };
 
@@ -278,10 +280,10 @@ Tensor residual_attention(const Tensor& x, const Tensor& qkv, const Tensor& out,
   return x + torch::matmul(plain_attention(parts[0], parts[1], parts[2], heads, causal), out);
 }
 
-Tensor cross_attention(const Tensor& q, const Tensor& kv, int64_t heads) {
-  if (fast(q)) return CrossAttentionFunction::apply(q, kv, heads);
+Tensor cross_attention(const Tensor& q, const Tensor& kv, int64_t heads, bool causal) {
+  if (fast(q)) return CrossAttentionFunction::apply(q, kv, heads, causal);
   const auto parts = kv.chunk(2, 2);
-  return plain_attention(q, parts[0], parts[1], heads, false);
+  return plain_attention(q, parts[0], parts[1], heads, causal);
 }
 
 Tensor embed(const Tensor& symbols, const Tensor& table, const Tensor& positions,

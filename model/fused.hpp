@@ -16,8 +16,9 @@ torch::Tensor residual_mlp(const torch::Tensor& x, const torch::Tensor& up, cons
 torch::Tensor residual_attention(const torch::Tensor& x, const torch::Tensor& qkv, const torch::Tensor& out,
                                  int64_t heads, bool causal);
 // Softmax(q·kᵀ / √(width / heads))·v in each head. q: [B, Tq, width]; kv: [B, Tk, 2 · width], keys before
-// values; returns [B, Tq, width].
-torch::Tensor cross_attention(const torch::Tensor& q, const torch::Tensor& kv, int64_t heads);
+// values; returns [B, Tq, width]. Causal: the queries are the last of the Tk positions.
+torch::Tensor cross_attention(const torch::Tensor& q, const torch::Tensor& kv, int64_t heads,
+                              bool causal = false);
 // table[symbols] + positions, in `precision`. symbols I64 [N, P]; table [classes, width]; positions [P,
 // width].
 torch::Tensor embed(const torch::Tensor& symbols, const torch::Tensor& table, const torch::Tensor& positions,

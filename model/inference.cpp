@@ -1,102 +1,140 @@
 #include "model/inference.hpp"
 
 #include <algorithm>
-#include <limits>
+#include <cmath>
 
 #include "emulator/error.hpp"
+#include "model/draft.hpp"
 
 namespace bytecpu {
 namespace {
 
-// Log-probabilities F32 [N, P, V] with the symbols that cannot be chosen at minus infinity. "Nothing" keeps
-// its probability mass: it is only never chosen.
-torch::Tensor choices(const torch::Tensor& log_probabilities, const torch::Tensor& may_end) {
-  auto allowed = log_probabilities.clone();
-  auto end = allowed.select(2, nothing);
-  end.slice(1, 1).fill_(-std::numeric_limits<float>::infinity());
-  end.select(1, 0).masked_fill_(may_end.logical_not(), -std::numeric_limits<float>::infinity());
-  return allowed;
-}
-
+// F32 [N, end - cached, V].
 torch::Tensor log_probabilities(ByteModel& model, const torch::Tensor& condition,
-                                const torch::Tensor& patches) {
-  return model.logits(condition, patches).to(torch::kFloat).log_softmax(-1);
+                                const torch::Tensor& patches, int64_t end, ByteCache* cache) {
+  return model.logits(condition, patches, end, cache).to(torch::kFloat).log_softmax(-1);
 }
 
-// [N, P, V] at `patches` [N, P], summed over the patch.
-torch::Tensor total(const torch::Tensor& values, const torch::Tensor& patches) {
-  return values.gather(2, patches.unsqueeze(2)).squeeze(2).sum(1);
+// The most probable byte of each position, I64 [N, T]; the end, where may_end (bool [N]; undefined: nowhere)
+// allows it and it is more probable than any byte, at position 0. "Nothing" keeps its probability mass
+// elsewhere: it is only never chosen.
+torch::Tensor choose(const torch::Tensor& log_p, const torch::Tensor& may_end) {
+  const auto [best, byte] = log_p.slice(2, 0, nothing).max(-1);
+  if (may_end.defined()) {
+    const auto ends = may_end & log_p.select(1, 0).select(1, nothing).gt(best.select(1, 0));
+    byte.select(1, 0).masked_fill_(ends, nothing);
+  }
+  return byte;
+}
+
+// Of each position's symbol in `patches` [N, T].
+torch::Tensor at(const torch::Tensor& log_p, const torch::Tensor& patches) {
+  return log_p.gather(2, patches.unsqueeze(2)).squeeze(2);
 }
 
 // Where the end was chosen, the rest of the patch is "nothing", and the confidence that of the end.
-void settle_ends(Decoded& d, const torch::Tensor& first_log_probabilities) {
+// `log_chosen` F32 [N, P].
+void settle_ends(Decoded& d, const torch::Tensor& log_chosen) {
   d.ended = d.patches.select(1, 0) == nothing;
   d.patches.masked_fill_(d.ended.unsqueeze(1), nothing);
-  d.confidence = torch::where(d.ended, first_log_probabilities.select(1, nothing), d.confidence);
+  d.confidence = torch::where(d.ended, log_chosen.select(1, 0), log_chosen.sum(1));
 }
+
+// Operations of one more record of one trace.
+double record_flops(const ByteModel& model) {
+  const Layout& layout = model.config().layout;
+  const std::vector<uint8_t> trace(layout.start_bytes() + 2 * layout.record_bytes);
+  const auto flops = [&](int64_t records) {
+    const TraceView view{
+        .bytes = std::span(trace).first(layout.start_bytes() + records * layout.record_bytes),
+        .complete = false};
+    return model.forward_flops({&view, 1}, Targets::states);
+  };
+  return flops(2) - flops(1);
+}
+
+// While it lives: one thread where a step has less work than it costs to wake the others for each of its
+// operations.
+class Threads {
+ public:
+  explicit Threads(double record_flops) : record_flops_(record_flops) {}
+  ~Threads() { at::set_num_threads(all_); }
+  Threads(const Threads&) = delete;
+  Threads& operator=(const Threads&) = delete;
+
+  void suit(size_t rows) {
+    constexpr double worth_waking = 2e8;
+    at::set_num_threads(record_flops_ * static_cast<double>(rows) < worth_waking ? 1 : all_);
+  }
+
+ private:
+  double record_flops_;
+  int all_ = at::get_num_threads();
+};
 
 }  // namespace
 
 Decoded decode(ByteModel& model, const torch::Tensor& condition, const torch::Tensor& draft,
                const torch::Tensor& may_end) {
-  torch::NoGradGuard no_grad;
-  Decoded d{.patches = draft.clone()};
-  d.confidence = torch::zeros({draft.size(0)}, draft.options().dtype(torch::kFloat));
-  torch::Tensor first;  // log-probabilities of each patch's first symbol
-  torch::Tensor open;   // I64: rows not final yet; undefined: all
-  while (!open.defined() || open.numel() > 0) {
-    const bool all = !open.defined();
-    const auto rows = all ? condition : condition.index_select(0, open);
-    const auto drafted = all ? d.patches : d.patches.index_select(0, open);
-    const auto log_p = log_probabilities(model, rows, drafted);
-    if (all) {
-      d.draft_nats = -total(log_p, drafted);
-      first = log_p.select(1, 0);
-    }
-    const auto allowed = choices(log_p, all ? may_end : may_end.index_select(0, open));
-    const auto chosen = allowed.argmax(-1);
-    const auto confidence = total(log_p, chosen);
-    ++d.passes;
-    BYTECPU_CHECK(d.passes <= draft.size(1) + 1);
+  c10::InferenceMode inference;
+  const int64_t patch = draft.size(1);
+  Decoded d;
+  ByteCache cache;
+  auto log_p = log_probabilities(model, condition, draft, patch, &cache);
+  d.draft_nats = -at(log_p, draft).sum(1);
+  d.patches = choose(log_p, may_end);
+  auto log_chosen = at(log_p, d.patches);
+  d.passes = 1;
+  d.patch_passes = draft.size(0);
 
-    // Final where the choices confirm the draft; the last symbol conditions nothing, and neither does what
-    // follows an end.
-    const auto last = draft.size(1) - 1;
-    const auto differs =
-        chosen.slice(1, 0, last).ne(drafted.slice(1, 0, last)).any(1) & chosen.select(1, 0).ne(nothing);
-    if (all) {
-      d.patches = chosen;
-      d.confidence = confidence;
-      open = differs.nonzero().squeeze(1);
-    } else {
-      d.patches.index_copy_(0, open, chosen);
-      d.confidence.index_copy_(0, open, confidence);
-      open = open.masked_select(differs);
-    }
+  // Final is what the choices confirm. The last symbol conditions nothing, and neither does what follows an
+  // end.
+  auto differs = d.patches.slice(1, 0, patch - 1).ne(draft.slice(1, 0, patch - 1)) &
+                 d.patches.slice(1, 0, 1).ne(nothing);
+  auto open = differs.any(1).nonzero().squeeze(1);  // I64: rows that are not final yet
+  auto live = open;                                 // the same, as rows of the cache and of `differs`
+  while (open.numel() > 0) {
+    BYTECPU_CHECK(d.passes < patch);
+    // In every open row the choices are final up to the first place where any differs.
+    const auto places = differs.index_select(0, live).any(0).nonzero();
+    const int64_t from = cache.positions - differs.size(1) + places[0].item<int64_t>();
+    cache.keep(live, from);
+    const auto drafted = d.patches.index_select(0, open);
+    log_p = log_probabilities(model, condition.index_select(0, open), drafted, patch, &cache);
+    const auto chosen = choose(log_p, {});
+    d.patches.slice(1, from).index_copy_(0, open, chosen);
+    log_chosen.slice(1, from).index_copy_(0, open, at(log_p, chosen));
+    ++d.passes;
+    d.patch_passes += open.size(0);
+    differs = chosen.slice(1, 0, patch - 1 - from).ne(drafted.slice(1, from, patch - 1));
+    live = differs.any(1).nonzero().squeeze(1);
+    open = open.index_select(0, live);
   }
-  settle_ends(d, first);
+  settle_ends(d, log_chosen);
   return d;
 }
 
 Decoded decode_bytewise(ByteModel& model, const torch::Tensor& condition, const torch::Tensor& may_end) {
-  torch::NoGradGuard no_grad;
-  const int64_t patch = model.config().patch_size;
-  const auto options = may_end.options().dtype(torch::kLong);
-  Decoded d{.patches = torch::full({condition.size(0), patch}, nothing, options)};
-  torch::Tensor first, log_p;
+  c10::InferenceMode inference;
+  const int64_t patch = model.config().patch_size, count = condition.size(0);
+  Decoded d;
+  ByteCache cache;
+  d.patches = torch::full({count, patch}, nothing, may_end.options().dtype(torch::kLong));
+  auto log_chosen = torch::empty({count, patch}, may_end.options().dtype(torch::kFloat));
   for (int64_t i = 0; i < patch; ++i) {
-    log_p = log_probabilities(model, condition, d.patches);
-    if (i == 0) first = log_p.select(1, 0).clone();
-    d.patches.select(1, i).copy_(choices(log_p, may_end).select(1, i).argmax(-1));
+    const auto log_p = log_probabilities(model, condition, d.patches, i + 1, &cache);
+    const auto chosen = choose(log_p, i == 0 ? may_end : torch::Tensor());
+    d.patches.slice(1, i, i + 1).copy_(chosen);
+    log_chosen.slice(1, i, i + 1).copy_(at(log_p, chosen));
     ++d.passes;
+    d.patch_passes += count;
   }
-  d.confidence = total(log_p, d.patches);
-  settle_ends(d, first);
+  settle_ends(d, log_chosen);
   return d;
 }
 
 std::vector<PredictedTrace> predict_steps(ByteModel& model, std::span<const TraceView> traces) {
-  torch::NoGradGuard no_grad;
+  c10::InferenceMode inference;
   const auto& layout = model.config().layout;
   std::vector<TraceView> whole(traces.begin(), traces.end());
   std::vector<PredictedTrace> predicted(traces.size());
@@ -138,82 +176,142 @@ std::vector<PredictedTrace> predict_steps(ByteModel& model, std::span<const Trac
 }
 
 std::vector<Rollout> roll_out(ByteModel& model, std::span<const TraceView> starts,
-                              std::span<const int64_t> most_records) {
-  torch::NoGradGuard no_grad;
+                              std::span<const int64_t> most_records, Decoding decoding, RolloutCost* cost) {
+  c10::InferenceMode inference;
+  constexpr size_t most_learnt = 16;  // records a step that the drafter learns from
   const auto& layout = model.config().layout;
-  const int64_t patch = model.config().patch_size;
+  const size_t record = layout.record_bytes, patch = model.config().patch_size;
   std::vector<Rollout> rollouts(starts.size());
-  std::vector<int64_t> live;  // which trace each row of the batch is
-  for (int64_t i = 0; i < std::ssize(starts); ++i) live.push_back(i);
-  const auto room = [&](int64_t i) { return std::min(most_records[i], model.longest_trace()); };
-  std::erase_if(live, [&](int64_t i) { return room(i) <= 0; });
-  if (live.empty()) return rollouts;
-
-  // The first draft repeats the record before.
+  std::vector<size_t> live;  // which trace each row of the batch is
+  const auto has_room = [&](size_t i) {
+    return std::ssize(rollouts[i].records) <
+           std::min(most_records[i], model.longest_trace()) * layout.record_bytes;
+  };
   std::vector<TraceView> begun;
-  std::vector<torch::Tensor> last;  // I64 [B, P] for each patch of the record before
-  for (int64_t i : live) begun.push_back(starts[i]);
-  auto history = model.begin(begun);
-  for (int part = 0; part < model.patches_per_record(); ++part) {
-    auto tokens = torch::empty({std::ssize(live), patch}, torch::kLong);
-    for (int64_t b = 0; b < std::ssize(live); ++b) {
-      const auto bytes = begun[b].bytes.subspan(layout.memory_bytes + part * patch, patch);
-      std::copy(bytes.begin(), bytes.end(), tokens.data_ptr<int64_t>() + b * patch);
-    }
-    last.push_back(tokens.to(model.device()));
+  for (size_t i = 0; i < starts.size(); ++i) {
+    if (most_records[i] <= 0 || model.longest_trace() <= 0) continue;
+    live.push_back(i);
+    begun.push_back(starts[i]);
   }
+  if (live.empty()) return rollouts;
+  const auto history = model.begin(begun);
+  const auto options = torch::TensorOptions(model.device());
+  // Goes on with the rows of the batch for which stays(row) holds; returns them.
+  const auto leave = [&](const auto& stays) {
+    std::vector<int64_t> rows;
+    for (size_t b = 0; b < live.size(); ++b) {
+      if (stays(b)) rows.push_back(static_cast<int64_t>(b));
+    }
+    const auto index = torch::tensor(rows, options.dtype(torch::kLong));
+    if (rows.size() == live.size()) return index;
+    std::vector<size_t> traces;
+    for (const int64_t b : rows) traces.push_back(live[b]);
+    live = std::move(traces);
+    if (!live.empty()) history->keep(index);
+    return index;
+  };
 
+  Threads threads(record_flops(model));
+  Drafter drafter(layout);
+  std::vector<uint8_t> before, drafts;  // of the live traces: the newest record, and the guess at the next
   while (!live.empty()) {
-    std::vector<int64_t> kept;  // rows that go on
-    for (int part = 0; part < model.patches_per_record(); ++part) {
-      const auto may_end = torch::full({std::ssize(live)}, part == 0, last[0].options().dtype(torch::kBool));
-      const auto decoded = decode(model, history->condition(), last[part], may_end);
+    threads.suit(live.size());
+    before.resize(live.size() * record);
+    drafts.resize(live.size() * record);
+    const auto row = [&](std::vector<uint8_t>& records, size_t b) {
+      return std::span(records).subspan(b * record, record);
+    };
+    for (size_t b = 0; b < live.size(); ++b) {
+      const auto& done = rollouts[live[b]].records;
+      const auto newest = done.empty() ? starts[live[b]].bytes.subspan(layout.memory_bytes, record)
+                                       : std::span(done).last(record);
+      std::ranges::copy(newest, row(before, b).begin());
+      drafter.draft(starts[live[b]].bytes.first(layout.memory_bytes), row(before, b), row(drafts, b));
+      rollouts[live[b]].confidence.push_back(1);
+    }
+    auto draft = torch::from_blob(drafts.data(), {std::ssize(live), std::ssize(drafts) / std::ssize(live)},
+                                  torch::kByte)
+                     .to(options.dtype(torch::kLong));
+    if (cost) cost->records += std::ssize(live);
+    for (size_t part = 0; part < record; part += patch) {
+      const auto may_end = torch::full({std::ssize(live)}, part == 0, options.dtype(torch::kBool));
+      const auto condition = history->condition();
+      const auto decoded = decoding == Decoding::drafted
+                               ? decode(model, condition, draft.slice(1, part, part + patch), may_end)
+                               : decode_bytewise(model, condition, may_end);
+      if (cost) cost->patch_passes += decoded.patch_passes;
+      const auto probability = decoded.confidence.exp().to(torch::kCPU);
+      for (size_t b = 0; b < live.size(); ++b)
+        rollouts[live[b]].confidence.back() *= probability.data_ptr<float>()[b];
       auto patches = decoded.patches;
       if (part == 0) {
         // Those that end leave before anything is appended.
         const auto ended = decoded.ended.to(torch::kCPU);
-        std::vector<int64_t> going;
-        for (int64_t b = 0; b < std::ssize(live); ++b) {
-          if (ended.data_ptr<bool>()[b]) {
-            rollouts[live[b]].ended = true;
-          } else {
-            going.push_back(b);
-          }
+        for (size_t b = 0; b < live.size(); ++b) {
+          if (!ended.data_ptr<bool>()[b]) continue;
+          rollouts[live[b]].ended = true;
+          rollouts[live[b]].confidence.pop_back();
         }
-        if (std::ssize(going) < std::ssize(live)) {
-          std::vector<int64_t> traces;
-          for (int64_t b : going) traces.push_back(live[b]);
-          live = std::move(traces);
-          if (live.empty()) return rollouts;
-          const auto index = torch::tensor(going, last[0].options());
-          history->keep(index);
-          patches = patches.index_select(0, index);
-          for (auto& l : last) l = l.index_select(0, index);
-        }
+        const auto going = leave([&](size_t b) { return !ended.data_ptr<bool>()[b]; });
+        if (live.empty()) return rollouts;
+        patches = patches.index_select(0, going);
+        draft = draft.index_select(0, going);
       }
       history->append(patches);
-      last[part] = patches;
       const auto bytes = patches.to(torch::kCPU, torch::kByte).contiguous();
-      for (int64_t b = 0; b < std::ssize(live); ++b) {
+      for (size_t b = 0; b < live.size(); ++b) {
         const uint8_t* first = bytes.data_ptr<uint8_t>() + b * patch;
-        rollouts[live[b]].records.insert(rollouts[live[b]].records.end(), first, first + patch);
+        auto& records = rollouts[live[b]].records;
+        records.insert(records.end(), first, first + patch);
       }
     }
-    for (int64_t b = 0; b < std::ssize(live); ++b) {
-      const auto& done = rollouts[live[b]].records;
-      if (std::ssize(done) < room(live[b]) * layout.record_bytes) kept.push_back(b);
+    for (size_t b = 0; b < std::min(live.size(), most_learnt); ++b) {
+      const std::span done = rollouts[live[b]].records;
+      const auto image = starts[live[b]].bytes.first(layout.memory_bytes);
+      const auto previous = done.size() == record ? starts[live[b]].bytes.subspan(layout.memory_bytes, record)
+                                                  : done.last(2 * record).first(record);
+      drafter.learn(image, previous, done.last(record));
     }
-    if (std::ssize(kept) < std::ssize(live)) {
-      std::vector<int64_t> traces;
-      for (int64_t b : kept) traces.push_back(live[b]);
-      live = std::move(traces);
-      if (live.empty()) break;
-      const auto index = torch::tensor(kept, last[0].options());
-      history->keep(index);
-      for (auto& l : last) l = l.index_select(0, index);
-    }
+    leave([&](size_t b) { return has_room(live[b]); });
   }
   return rollouts;
+}
+
+Rollout roll_out_plainly(ByteModel& model, const TraceView& start, int64_t most_records) {
+  c10::InferenceMode inference;
+  const auto& layout = model.config().layout;
+  const int64_t patch = model.config().patch_size;
+  const int64_t most = std::min(most_records, model.longest_trace());
+  Rollout rollout;
+  std::vector<uint8_t> trace(start.bytes.begin(), start.bytes.end());
+  while (std::ssize(rollout.records) < most * layout.record_bytes) {
+    double log_confidence = 0;
+    for (int part = 0; part < model.patches_per_record(); ++part) {
+      auto symbols_so_far = torch::full({1, patch}, nothing, torch::kLong).to(model.device());
+      for (int64_t i = 0; i < patch; ++i) {
+        // Complete, so that the last row is the patch after all that is there.
+        const TraceView history{.bytes = trace, .complete = true};
+        const auto rows = model.rows({&history, 1}, Targets::states);
+        const auto condition = rows.condition.slice(0, rows.condition.size(0) - 1);
+        const auto log_p =
+            log_probabilities(model, condition, symbols_so_far, i + 1, nullptr).slice(1, i, i + 1);
+        const bool may_end = part == 0 && i == 0;
+        const auto chosen =
+            choose(log_p, may_end ? torch::ones({1}, log_p.options().dtype(torch::kBool)) : torch::Tensor());
+        if (chosen.item<int64_t>() == nothing) {
+          rollout.ended = true;
+          return rollout;
+        }
+        symbols_so_far.slice(1, i, i + 1).copy_(chosen);
+        log_confidence += at(log_p, chosen).item<double>();
+      }
+      const auto bytes = symbols_so_far.to(torch::kCPU, torch::kByte);
+      trace.insert(trace.end(), bytes.data_ptr<uint8_t>(), bytes.data_ptr<uint8_t>() + patch);
+    }
+    rollout.records.assign(trace.begin() + layout.start_bytes(), trace.end());
+    rollout.confidence.push_back(static_cast<float>(std::exp(log_confidence)));
+  }
+  return rollout;
 }
 
 }  // namespace bytecpu

@@ -1,9 +1,9 @@
 // Greedy decoding: of every record given its true history, and of free runs. The same for every model family.
 //
-// The next patch is drafted, the byte-level decoder scores the whole draft in one pass, and what differs from
-// its own choices is drafted again from them, until nothing differs. Every pass makes at least one more byte
-// final, from the left, so the result is byte for byte that of decoding one byte at a time, in far fewer
-// passes.
+// The next record is drafted (draft.hpp), the byte-level decoder scores the whole draft in one pass, and what
+// follows the first byte that differs from its own choice is scored again with that choice in place, until
+// nothing differs. Every pass makes at least one more byte final, from the left, so the result is byte for
+// byte that of decoding one byte at a time, in far fewer passes. Keys and values are cached at both levels.
 #pragma once
 
 #include "model/byte_model.hpp"
@@ -16,6 +16,7 @@ struct Decoded {
   torch::Tensor confidence = {};  // F32 [N]: log-probability of the chosen patch
   torch::Tensor draft_nats = {};  // F32 [N]: negative log-likelihood of the draft, summed over its bytes
   int64_t passes = 0;             // of the byte-level decoder
+  int64_t patch_passes = 0;       // summed over the patches in each pass
 };
 
 // Decodes N patches. `draft` I64 [N, P] is where to start: any symbols, the better guessed the fewer passes.
@@ -24,14 +25,14 @@ struct Decoded {
 Decoded decode(ByteModel& model, const torch::Tensor& condition, const torch::Tensor& draft,
                const torch::Tensor& may_end);
 
-// The plain way, one byte after the other: what decode() must equal.
+// The same one byte after the other, without a draft.
 Decoded decode_bytewise(ByteModel& model, const torch::Tensor& condition, const torch::Tensor& may_end);
 
 // Records predicted for one trace.
 struct PredictedTrace {
   std::vector<uint8_t> records;   // a predicted end is zeros
   std::vector<uint8_t> ended;     // a flag for each
-  std::vector<float> nats;        // teacher-forced only: of the true record, summed over its bytes
+  std::vector<float> nats;        // of the true record, summed over its bytes
   std::vector<float> confidence;  // probability given to the predicted record
 };
 
@@ -42,12 +43,25 @@ std::vector<PredictedTrace> predict_steps(ByteModel& model, std::span<const Trac
 
 struct Rollout {
   std::vector<uint8_t> records;
-  bool ended = false;  // the model ended the trace; false: it was cut
+  std::vector<float> confidence;  // probability given to each record
+  bool ended = false;             // the model ended the trace; false: it was cut
+};
+
+enum class Decoding { drafted, bytewise };
+
+// What free runs cost: passes of one patch through the byte-level decoder, and records, ends included.
+struct RolloutCost {
+  int64_t records = 0, patch_passes = 0;
 };
 
 // Free runs from image ‖ state 0, until the model ends each or most_records[i] (or all that the model can
-// take) are there. Traces that ended leave the batch.
+// take) are there. Traces that ended leave the batch. `cost`, if any, is added to.
 std::vector<Rollout> roll_out(ByteModel& model, std::span<const TraceView> starts,
-                              std::span<const int64_t> most_records);
+                              std::span<const int64_t> most_records, Decoding decoding = Decoding::drafted,
+                              RolloutCost* cost = nullptr);
+
+// The plain way: one trace, the history and the patch begun read anew for every byte. What roll_out() must
+// equal, and what it is timed against.
+Rollout roll_out_plainly(ByteModel& model, const TraceView& start, int64_t most_records);
 
 }  // namespace bytecpu

@@ -121,8 +121,16 @@ PlainBlockImpl::PlainBlockImpl(int64_t width, int64_t heads_, int64_t mlp_multip
   down = register_module("down", Matrix(mlp_multiple * width, width, 0.0));
 }
 
-torch::Tensor PlainBlockImpl::forward(const torch::Tensor& x, bool causal) {
-  return mlp(residual_attention(x, qkv->weight.to(x.dtype()), out->weight.to(x.dtype()), heads, causal));
+torch::Tensor PlainBlockImpl::forward(const torch::Tensor& x, bool causal, KeyValues* cache) {
+  if (!cache) {
+    return mlp(residual_attention(x, qkv->weight.to(x.dtype()), out->weight.to(x.dtype()), heads, causal));
+  }
+  const auto parts = qkv(layer_norm(x)).unsqueeze(1).chunk(3, 3);  // [N, 1, T, width] each
+  *cache = cache->keys.defined()
+               ? KeyValues{torch::cat({cache->keys, parts[1]}, 2), torch::cat({cache->values, parts[2]}, 2)}
+               : KeyValues{parts[1], parts[2]};
+  const auto keys_values = torch::cat({cache->keys, cache->values}, 3).squeeze(1);
+  return mlp(out->add_to(x, cross_attention(parts[0].squeeze(1), keys_values, heads, causal)));
 }
 
 torch::Tensor PlainBlockImpl::forward_in_time(const torch::Tensor& x, KeyValues* cache) {

@@ -84,8 +84,9 @@ TORCH_MODULE(Matrix);
 // Transformer block without biases and gains, its MLP with squared rectifiers; what it adds starts at zero.
 struct PlainBlockImpl : torch::nn::Module {
   PlainBlockImpl(int64_t width, int64_t heads, int64_t mlp_multiple);  // heads 0: no attention
-  // Attention among the positions of each row, x: [N, P, width].
-  torch::Tensor forward(const torch::Tensor& x, bool causal);
+  // Attention among the positions of each row, x: [N, P, width]. With a cache, causal only, x follows the
+  // cached positions and joins them; its heads lie side by side: [N, 1, T, width].
+  torch::Tensor forward(const torch::Tensor& x, bool causal, KeyValues* cache = nullptr);
   // Causal attention over time with a cache, x: [B, T, width] following the cached positions.
   torch::Tensor forward_in_time(const torch::Tensor& x, KeyValues* cache);
   torch::Tensor mlp(const torch::Tensor& x);

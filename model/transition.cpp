@@ -191,12 +191,22 @@ Rows Transition::rows(std::span<const TraceView> traces, Targets targets, const 
   return rows;
 }
 
-torch::Tensor Transition::logits(const torch::Tensor& condition, const torch::Tensor& patches) {
+torch::Tensor Transition::logits(const torch::Tensor& condition, const torch::Tensor& patches, int64_t end,
+                                 ByteCache* cache) {
+  const int64_t past = cache ? cache->positions : 0;
   // At each position the symbol before it; "nothing" before the first.
-  auto earlier = torch::full_like(patches, nothing);
-  earlier.slice(1, 1) = patches.slice(1, 0, patches.size(1) - 1);
-  auto x = condition + embed(earlier, previous_->weight, decoder_position_->weight, precision_);
-  for (size_t i = 0; i < decoder_->size(); ++i) x = decoder_->at<PlainBlockImpl>(i).forward(x, true);
+  auto earlier = torch::full({patches.size(0), end - past}, nothing, patches.options());
+  const int64_t first = past == 0 ? 1 : 0;
+  earlier.slice(1, first) = patches.slice(1, past - 1 + first, end - 1);
+  auto x = condition.slice(1, past, end) +
+           embed(earlier, previous_->weight, decoder_position_->weight.slice(0, past, end), precision_);
+  if (cache) {
+    cache->layers.resize(decoder_->size());
+    cache->positions = end;
+  }
+  for (size_t i = 0; i < decoder_->size(); ++i) {
+    x = decoder_->at<PlainBlockImpl>(i).forward(x, true, cache ? &cache->layers[i] : nullptr);
+  }
   return torch::matmul(layer_norm(x), head_->weight.to(precision_).t());
 }
 

@@ -155,7 +155,8 @@ TEST_F(Evaluation, PredictedFilesAreScoredAsRollouts) {
   const Dataset data(dataset(0, 6));
   const TestSet set = dataset_traces(data, Split::test, 0, *machine);
   for (const TrueTrace& trace : set.traces) write(trace, trace.bytes);
-  EXPECT_EQ(evaluate_files(folder / "predicted", false, set, *machine).scores.traces, (Rate{6, 6}));
+  EXPECT_EQ(evaluate_files(folder / "predicted", Truth::data, false, set, *machine).scores.traces,
+            (Rate{6, 6}));
 
   auto wrong = file_of(set.traces[0]), longer = file_of(set.traces[1]), shorter = file_of(set.traces[2]);
   wrong[start + 3] ^= 1;
@@ -164,7 +165,7 @@ TEST_F(Evaluation, PredictedFilesAreScoredAsRollouts) {
   write(set.traces[0], wrong);
   write(set.traces[1], longer);
   write(set.traces[2], shorter);
-  const Scores scores = evaluate_files(folder / "predicted", false, set, *machine).scores;
+  const Scores scores = evaluate_files(folder / "predicted", Truth::data, false, set, *machine).scores;
   EXPECT_EQ(scores.traces, (Rate{3, 6}));
   EXPECT_EQ(scores.bytes, (Rate{16 * set.states - 1 - 16, 16 * set.states + 32}));
   EXPECT_EQ(scores.states, (Rate{set.states - 2, set.states + 2}));
@@ -176,41 +177,97 @@ TEST_F(Evaluation, ATraceWithoutAFileIsAllWrongOrLeftOut) {
   const Dataset data(dataset(0, 3));
   const TestSet set = dataset_traces(data, Split::test, 0, *machine);
   write(set.traces[0], set.traces[0].bytes);
-  const FileScores strict = evaluate_files(folder / "predicted", false, set, *machine);
+  const FileScores strict = evaluate_files(folder / "predicted", Truth::data, false, set, *machine);
   EXPECT_EQ(strict.without_file, 2);
   EXPECT_EQ(strict.scores.traces, (Rate{1, 3}));
   EXPECT_EQ(strict.scores.states.total, set.states);
-  const FileScores skipping = evaluate_files(folder / "predicted", true, set, *machine);
+  const FileScores skipping = evaluate_files(folder / "predicted", Truth::data, true, set, *machine);
   EXPECT_EQ(skipping.without_file, 2);
   EXPECT_EQ(skipping.scores.traces, (Rate{1, 1}));
 }
 
-TEST_F(Evaluation, BadPredictedFilesAreErrorsThatNameThem) {
+TEST_F(Evaluation, BadPredictedFilesAreListedAndTheirStatesWrong) {
+  const Dataset data(dataset(0, 6));
+  const TestSet set = dataset_traces(data, Split::test, 0, *machine);
+  const auto states = [&](size_t i) {
+    return (std::ssize(set.traces[i].bytes) - static_cast<int64_t>(start)) / 16;
+  };
+  auto torn = file_of(set.traces[0]), other_start = file_of(set.traces[1]), overlong = file_of(set.traces[3]),
+       torn_surplus = file_of(set.traces[4]);
+  torn.pop_back();
+  other_start[start - 1] ^= 1;
+  overlong.resize(overlong.size() + 16 * 1000);
+  torn_surplus.resize(torn_surplus.size() + 5);
+  write(set.traces[0], torn);
+  write(set.traces[1], other_start);
+  write(set.traces[2], {});
+  write(set.traces[3], overlong);
+  write(set.traces[4], torn_surplus);
+  write(set.traces[5], set.traces[5].bytes);
+  write_file(folder / "predicted" / "0123456789abcdef0123456789abcdef.bin", std::string_view("x"));
+  fs::create_directory(folder / "predicted" / "folder.bin");
+  fs::copy_file(folder / "predicted" / bin_file_name(*machine, set.traces[5].bytes.first(test_memory)),
+                folder / "predicted" / "zz-again.bin");
+
+  const FileScores result = evaluate_files(folder / "predicted", Truth::data, false, set, *machine);
+  EXPECT_EQ(result.problems.size(), 8u);
+  EXPECT_EQ(result.without_file, 2);
+  EXPECT_EQ(result.scores.traces, (Rate{1, 6}));
+  EXPECT_EQ(result.scores.missing_states, 1 + states(1) + states(2));
+  EXPECT_EQ(result.scores.surplus_states, rollout_slack + 1);
+  EXPECT_EQ(result.scores.states,
+            (Rate{set.states - 1 - states(1) - states(2), set.states + rollout_slack + 1}));
+  const auto said = [&](const std::string& file) {
+    for (const auto& problem : result.problems) {
+      if (problem.file == file) return problem.problem;
+    }
+    return std::string("nothing");
+  };
+  const auto name = [&](size_t i) { return bin_file_name(*machine, set.traces[i].bytes.first(test_memory)); };
+  EXPECT_NE(said(name(0)).find("15 bytes into a record"), std::string::npos) << said(name(0));
+  EXPECT_NE(said(name(0)).find("1 of"), std::string::npos) << said(name(0));
+  EXPECT_NE(said(name(1)).find("as one without a file"), std::string::npos) << said(name(1));
+  EXPECT_NE(said(name(2)).find("0 bytes"), std::string::npos) << said(name(2));
+  EXPECT_NE(said(name(3)).find("1000 states after the end, 16 of them counted"), std::string::npos);
+  EXPECT_NE(said("0123456789abcdef0123456789abcdef.bin").find("not counted"), std::string::npos);
+  EXPECT_NE(said("zz-again.bin").find("second prediction"), std::string::npos);
+  EXPECT_NE(said("folder.bin"), "nothing");
+}
+
+TEST_F(Evaluation, WithoutADatasetTheMachineSaysWhatTheFilesShouldHold) {
+  const Dataset data(dataset(0, 6));
+  const TestSet exported = dataset_traces(data, Split::test, 0, *machine);
+  for (const TrueTrace& trace : exported.traces) write(trace, trace.bytes);
+  auto wrong = file_of(exported.traces[0]);
+  wrong.back() ^= 1;
+  write(exported.traces[0], wrong);
+  const auto evaluate_them = [&] {
+    const TestSet set = traces_of_files(folder / "predicted", *machine);
+    return evaluate_files(folder / "predicted", Truth::files, false, set, *machine);
+  };
+  const FileScores result = evaluate_them();
+  EXPECT_EQ(result.scores.traces, (Rate{5, 6}));
+  EXPECT_EQ(result.scores.bytes, (Rate{16 * exported.states - 1, 16 * exported.states}));
+  EXPECT_TRUE(result.problems.empty());
+  EXPECT_EQ(result.without_file, 0);
+
+  // Damaged beyond knowing what it should hold: one wrong state.
+  write_file(folder / "predicted" / "short.bin", std::string_view("x"));
+  const FileScores worse = evaluate_them();
+  EXPECT_EQ(worse.scores.traces, (Rate{5, 7}));
+  EXPECT_EQ(worse.scores.states, (Rate{exported.states - 1, exported.states + 1}));
+  ASSERT_EQ(worse.problems.size(), 1u);
+  EXPECT_EQ(worse.problems[0].file, "short.bin");
+  EXPECT_EQ(worse.scores.worst.size(), 1u);  // the wrong one; of the damaged one there is nothing to show
+}
+
+TEST_F(Evaluation, AFolderWithoutPredictedFilesIsAnError) {
   const Dataset data(dataset(0, 2));
   const TestSet set = dataset_traces(data, Split::test, 0, *machine);
-  const std::string name = bin_file_name(*machine, set.traces[0].bytes.first(test_memory));
-  const auto expect_error = [&](const std::string& named) {
-    try {
-      evaluate_files(folder / "predicted", false, set, *machine);
-      ADD_FAILURE() << "no error naming " << named;
-    } catch (const Error& error) {
-      EXPECT_NE(std::string(error.what()).find(named), std::string::npos) << error.what();
-    }
-  };
-  expect_error("predicted");  // no such folder
-  auto bytes = file_of(set.traces[0]);
-  bytes.pop_back();
-  write(set.traces[0], bytes);
-  expect_error(name);  // a torn record
-  bytes = file_of(set.traces[0]);
-  bytes[start - 1] ^= 1;
-  write(set.traces[0], bytes);
-  expect_error(name);  // another state 0
-  write(set.traces[0], {});
-  expect_error(name);  // empty
-  write(set.traces[0], set.traces[0].bytes);
-  write_file(folder / "predicted" / "0123456789abcdef0123456789abcdef.bin", std::string_view("x"));
-  expect_error("0123456789abcdef0123456789abcdef");
+  EXPECT_THROW(evaluate_files(folder / "predicted", Truth::data, false, set, *machine), Error);
+  fs::create_directories(folder / "predicted");
+  EXPECT_THROW(evaluate_files(folder / "predicted", Truth::data, false, set, *machine), Error);
+  EXPECT_THROW(traces_of_files(folder / "predicted", *machine), Error);
 }
 
 }  // namespace

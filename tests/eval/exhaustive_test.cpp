@@ -10,6 +10,11 @@
 namespace bytecpu {
 namespace {
 
+// The four bytes of the instruction that a trace isolates: where state 0's PC points.
+std::span<const uint8_t> instruction_of(std::span<const uint8_t> trace) {
+  return trace.subspan(4 * trace[test_memory], 4);
+}
+
 struct Exhaustive : testing::Test {
   std::unique_ptr<Machine> machine = make_machine("toy8", test_memory);
 
@@ -45,15 +50,22 @@ TEST_F(Exhaustive, GoesThroughEveryValueOfTheOperands) {
     explicit Recorder(const Layout& l) : oracle(make_machine(l.machine, l.memory_bytes)) {}
     OraclePredictor oracle;
     std::set<std::pair<int, int>> pairs;
-    std::set<int> registers;
+    std::set<int> registers, places;
     std::string name() const override { return "recorder"; }
     const Layout& layout() const override { return oracle.layout(); }
     std::vector<StepPrediction> step(std::span<const std::span<const uint8_t>> traces) override {
       for (const auto trace : traces) {
-        const auto state = trace.subspan(test_memory);
-        pairs.emplace(state[5 + trace[1]], state[5 + trace[2]]);
-        registers.insert(trace[1]);
-        EXPECT_NE(trace[1], trace[2]);
+        const auto state = trace.subspan(test_memory), code = instruction_of(trace);
+        pairs.emplace(state[5 + code[1]], state[5 + code[2]]);
+        registers.insert(code[1]);
+        places.insert(state[0]);
+        EXPECT_NE(code[1], code[2]);
+        EXPECT_EQ(trace.size(), test_memory + 3 * 16);
+        if (state[0] == 0) continue;
+        // State 0 is what an instruction before it, which changes nothing, leaves.
+        EXPECT_TRUE(std::ranges::equal(state.subspan(2, 4), trace.subspan(4 * (state[0] - 1), 4)));
+        EXPECT_EQ(state[3], state[4]);
+        EXPECT_EQ(state[5], 0);
       }
       return oracle.step(traces);
     }
@@ -67,6 +79,16 @@ TEST_F(Exhaustive, GoesThroughEveryValueOfTheOperands) {
   EXPECT_EQ(scores.traces, (Rate{65536, 65536}));
   EXPECT_EQ(recorder.pairs.size(), 65536u);
   EXPECT_EQ(recorder.registers.size(), 10u);
+  EXPECT_EQ(recorder.places.size(), 14u);  // of 16 instructions, the halting one and PC's last place not
+  EXPECT_EQ(*recorder.places.rbegin(), 13);
+
+  ExhaustiveOptions options;
+  options.forms = {"XOR R R"};
+  options.most_cases = 100;
+  options.places = 1;
+  recorder.places.clear();
+  evaluate_exhaustive(recorder, *machine, options);
+  EXPECT_EQ(recorder.places, std::set<int>{0});
 }
 
 TEST_F(Exhaustive, SamplesOfASweepAreDistinctAndVaryBothOperands) {
@@ -91,9 +113,9 @@ TEST_F(Exhaustive, SamplesOfASweepAreDistinctAndVaryBothOperands) {
 TEST_F(Exhaustive, FindsExactlyTheOperandsThatArePredictedWrong) {
   CorruptedPredictor corrupted(machine->layout());
   corrupted.corrupt_step = [](StepPrediction& p, std::span<const uint8_t> trace) {
-    const bool division = trace[0] == 16 && trace[3] == 0 && trace[2] != 0;  // DIV R S
-    const auto state = trace.subspan(test_memory);
-    if (division && state[5 + trace[2]] == 0) p.records[16 + 1] ^= 1;  // by zero: the result's ACC
+    const auto code = instruction_of(trace), state = trace.subspan(test_memory);
+    const bool division = code[0] == 16 && code[3] == 0 && code[2] != 0;  // DIV R S
+    if (division && state[5 + code[2]] == 0) p.records[16 + 1] ^= 1;      // by zero: the result's ACC
   };
   const auto scores = run(corrupted, {"DIV R R", "DIV R R (same)", "DIV R R R (same)", "MOV R R (same)"});
   for (const auto& row : scores.rows) {

@@ -39,16 +39,26 @@ void expect_breakdowns_add_up(const Scores& scores) {
     steps = {steps.states + tally.states, steps.wrong_states + tally.wrong_states,
              steps.wrong_bytes + tally.wrong_bytes};
   }
+  Tally lengths;
+  Rate traces;
+  for (const auto& [length, tally] : scores.by_length) {
+    lengths += tally.states;
+    traces += tally.traces;
+  }
   const Tally total{scores.states.total, scores.states.wrong(), scores.bytes.wrong()};
   EXPECT_EQ(forms, total);
   EXPECT_EQ(steps, total);
+  EXPECT_EQ(lengths, total);
+  EXPECT_EQ(traces, scores.traces);
+  EXPECT_EQ(scores.changed.total + scores.unchanged.total + 16 * scores.surplus_states, scores.bytes.total);
+  EXPECT_EQ(scores.changed.right + scores.unchanged.right, scores.bytes.right);
   int64_t field_errors = 0, first_errors = 0;
   for (const Rate& field : scores.by_field) {
     EXPECT_EQ(field.total, scores.states.total);
     field_errors += field.wrong();
   }
   EXPECT_EQ(field_errors, scores.bytes.wrong());  // every field of toy8 is one byte
-  for (const int64_t traces : scores.first_error) first_errors += traces;
+  for (const int64_t errors : scores.first_error) first_errors += errors;
   EXPECT_EQ(first_errors, scores.traces.wrong());
 }
 
@@ -65,6 +75,20 @@ TEST(ClopperPearson, AgreesWithKnownValues) {
   expect(10, 10, 0.69150289218123917, 1);
   expect(5, 10, 0.18708602844739855, 0.81291397155260145);
   expect(99, 100, 0.9455406146079193, 0.9997468539670226);
+}
+
+// Newcombe, "Two-sided confidence intervals for the single proportion", Statistics in Medicine 17 (1998),
+// table I, method 5.
+TEST(ClopperPearson, AgreesWithPublishedValues) {
+  const auto expect = [](int64_t k, int64_t n, double low, double high) {
+    const auto [l, h] = clopper_pearson(k, n);
+    EXPECT_NEAR(l, low, 5e-5) << k << " of " << n;
+    EXPECT_NEAR(h, high, 5e-5) << k << " of " << n;
+  };
+  expect(81, 263, 0.2527, 0.3676);
+  expect(15, 148, 0.0578, 0.1617);
+  expect(0, 20, 0, 0.1684);
+  expect(1, 29, 0.0009, 0.1776);
 }
 
 TEST(ClopperPearson, KeepsItsPrecisionNearOne) {
@@ -212,6 +236,52 @@ TEST_F(Metrics, ConfidenceIsSplitByRightAndWrong) {
   EXPECT_EQ(step.confidence.wrong, (std::array<int64_t, 7>{0, 0, 1, 0, 0, 0, 0}));
 }
 
+// State 3 differs from state 2 in PC, ACC and the instruction: ADD A → INC B.
+TEST_F(Metrics, ChangedAndUnchangedBytesAreCountedApart) {
+  auto changed = perfect_step(), unchanged = perfect_step();
+  changed.records[2 * record + 1] ^= 1;     // ACC of state 3
+  unchanged.records[2 * record + 15] ^= 1;  // J
+  Scores other(Mode::step, *machine);
+  step.add(0, truth, changed);
+  other.add(0, truth, unchanged);
+  EXPECT_EQ(step.changed.wrong(), 1);
+  EXPECT_EQ(step.unchanged.wrong(), 0);
+  EXPECT_EQ(other.changed.wrong(), 0);
+  EXPECT_EQ(other.unchanged.wrong(), 1);
+  expect_breakdowns_add_up(step);
+}
+
+TEST_F(Metrics, HowErrorsSpreadIsCountedFromTheFirstWrongState) {
+  auto spreads = perfect_rollout(), recovers = perfect_rollout();
+  for (size_t t = 2; t <= 4; ++t) spreads.records[(t - 1) * record + 1] ^= 1;
+  spreads.records[3 * record + 15] ^= 1;
+  recovers.records[1 * record + 1] ^= 1;
+  rollout.add(0, truth, spreads);
+  rollout.add(1, truth, recovers);
+  rollout.add(2, truth, perfect_rollout());
+  EXPECT_EQ(rollout.after_error, (std::vector<Tally>{{2, 2, 2}, {2, 1, 1}, {2, 1, 2}}));
+  EXPECT_EQ(rollout.first_error_by_form.at("LOADI n"), 2);  // what leads to state 2
+  EXPECT_EQ(rollout.first_error_by_form.size(), 1u);
+  EXPECT_EQ(rollout.by_length.at(4).traces, (Rate{1, 3}));
+  EXPECT_EQ(rollout.by_length.at(4).states, (Tally{12, 4, 5}));
+  expect_breakdowns_add_up(rollout);
+}
+
+TEST_F(Metrics, CalibrationComparesConfidenceWithWhatIsRight) {
+  auto prediction = perfect_rollout();
+  prediction.confidence = {0.95F, 0.95F, 0.95F, 0.6F};
+  prediction.records[0] ^= 1;
+  rollout.add(0, truth, prediction);
+  // Three of confidence 0.95, two of them right; one of 0.6, right.
+  EXPECT_NEAR(rollout.confidence.calibration_error(), (3 * 0.95 - 2 + (1 - 0.6)) / 4, 1e-6);
+  const auto json = to_json(rollout, *machine).at("confidence");
+  EXPECT_NEAR(json.at("mean_wrong").get<double>(), 0.95, 1e-6);
+  EXPECT_NEAR(json.at("mean_right").get<double>(), (0.95 + 0.95 + 0.6) / 3, 1e-6);
+  int64_t total = 0;
+  for (const auto& bin : json.at("bins")) total += bin.at("total").get<int64_t>();
+  EXPECT_EQ(total, 4);
+}
+
 TEST_F(Metrics, TheWorstTracesAreKeptWorstFirst) {
   Scores scores(Mode::rollout, *machine, 2);
   for (const int64_t wrong : {1, 3, 0, 2, 3}) {
@@ -237,6 +307,8 @@ TEST_F(Metrics, TheCopyBaselineScoresWhatCountingByHandGives) {
   EXPECT_EQ(step.bytes, (Rate{32 - 3 - 4, 32}));
   EXPECT_EQ(step.states, (Rate{0, 2}));
   EXPECT_EQ(step.late_ends, 1);
+  EXPECT_EQ(step.changed, (Rate{0, 3 + 4}));
+  EXPECT_EQ(step.unchanged, (Rate{32 - 3 - 4, 32 - 3 - 4}));
   EXPECT_EQ(step.by_field[6], (Rate{1, 2}));  // A
   EXPECT_EQ(rollout.bytes, (Rate{32 - 3 - 2, 18 * 16}));
   EXPECT_EQ(rollout.states, (Rate{0, 18}));
@@ -248,6 +320,26 @@ TEST(Texts, AccuracyNearOneKeepsItsDigits) {
   EXPECT_EQ(accuracy_text({99, 100}), "99.00 %");
   EXPECT_EQ(accuracy_text({999'999, 1'000'000}), "99.99990 %");
   EXPECT_EQ(accuracy_text({5, 5}), "100 %");
+}
+
+// One wrong of many: the interval's upper end is nearer to 1 than its lower one, and still not 1.
+TEST(Texts, HundredPerCentIsPrintedOfNoErrorOnly) {
+  auto machine = make_machine("toy8", test_memory);
+  Scores scores(Mode::step, *machine);
+  scores.bytes = {999'999, 1'000'000};
+  scores.states = {1000, 1000};
+  const nlohmann::ordered_json document = {
+      {"predictor", {{"name", "p"}}},
+      {"data", {{"source", "d"}, {"layout", {{"machine", "toy8"}, {"memory_bytes", 64}}}}},
+      {"modes", {{"step", to_json(scores, *machine)}}}};
+  const std::string text = summary(document);
+  const size_t bytes = text.find("  bytes"), states = text.find("  states");
+  ASSERT_NE(bytes, text.npos) << text;
+  const std::string wrong = text.substr(bytes, text.find('\n', bytes) - bytes),
+                    right = text.substr(states, text.find('\n', states) - states);
+  EXPECT_EQ(wrong.find("100"), wrong.npos) << wrong;
+  EXPECT_NE(wrong.find("99.9999975 %"), wrong.npos) << wrong;
+  EXPECT_NE(right.find("100 %   99.63 … 100 %; error rate < 0.37 %"), right.npos) << right;
 }
 
 }  // namespace

@@ -1,7 +1,12 @@
 // The programs as their users run them.
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -87,11 +92,42 @@ TEST_F(Programs, PredictionsOfAnotherProgramAreReadFromFiles) {
   EXPECT_EQ(worse.at("surplus_states"), 1);
 
   fs::resize_file(file, fs::file_size(file) - 1);
-  expect_failure(command, 1, file.filename().string());
+  const Result torn = run(command);
+  EXPECT_EQ(torn.code, 0);
+  EXPECT_NE(torn.out.find(file.filename().string() + ": ends 15 bytes into a record"), std::string::npos)
+      << torn.out;
+  const json recomputed = json::parse(
+      run("bytecpu-eval files --predicted " + predicted + "/test --machine toy8 --memory 64 --json -").out);
+  EXPECT_EQ(recomputed.at("modes").at("rollout").at("bytes"), worse.at("bytes"));
+  EXPECT_EQ(recomputed.at("files").at("problems").size(), 1u);
   fs::remove(file);
   const Result missing = run(command);
   EXPECT_EQ(missing.code, 0);
   EXPECT_NE(missing.out.find("have no file"), std::string::npos) << missing.out;
+}
+
+TEST_F(Programs, TheExhaustiveSummaryEndsWithALineToQuote) {
+  const Result result = run("bytecpu-eval baseline --predictor copy --data " + data +
+                            " --mode exhaustive,step --forms INC,HLT --cases 50");
+  EXPECT_EQ(result.code, 0);
+  EXPECT_TRUE(result.out.ends_with("\n110 of 110 cases wrong\n")) << result.out;
+}
+
+TEST_F(Programs, BaselinesStandBesideWhatIsEvaluated) {
+  const json step = json::parse(run("bytecpu-eval baseline --predictor oracle --data " + data +
+                                    " --mode step,rollout --json -")
+                                    .out)
+                        .at("modes");
+  const json copy =
+      json::parse(
+          run("bytecpu-eval baseline --predictor copy --data " + data + " --mode step,rollout --json -").out)
+          .at("modes");
+  for (const char* mode : {"step", "rollout"}) {
+    for (const char* rate : {"bytes", "changed", "unchanged", "states", "traces", "ends"}) {
+      EXPECT_EQ(step.at(mode).at("baselines").at("copy").at(rate), copy.at(mode).at(rate)) << mode << rate;
+      EXPECT_EQ(copy.at(mode).at("baselines").at("oracle").at(rate), step.at(mode).at(rate)) << mode << rate;
+    }
+  }
 }
 
 TEST_F(Programs, BadUsageExitsWithTwoAndFailuresWithOne) {
@@ -110,6 +146,8 @@ TEST_F(Programs, BadUsageExitsWithTwoAndFailuresWithOne) {
   expect_failure("bytecpu-eval baseline --predictor copy --data /no/such/data", 1, "/no/such/data");
   expect_failure("bytecpu-eval files --data " + data, 2, "--predicted");
   expect_failure("bytecpu-eval files --predicted /no/such --data " + data, 1, "/no/such");
+  expect_failure("bytecpu-eval files --predicted /no/such", 2, "--machine and --memory");
+  expect_failure("bytecpu-eval files --predicted /no/such --data " + data + " --memory 64", 2, "--memory");
   expect_failure("bytecpu-eval model --data " + data, 2, "--checkpoint");
 }
 
@@ -124,9 +162,67 @@ TEST_F(Programs, RunShowsAProgramsStates) {
   EXPECT_EQ(states.at(2).at("fields").at("C"), 21);
 }
 
+TEST_F(Programs, RunComparesStepByStepAndSaysSoInItsExitCode) {
+  const auto file = program("ADD A B C\nHLT\n").string();
+  const Result oracle = run("bytecpu-run " + file + " --predictor oracle --memory 64");
+  EXPECT_EQ(oracle.code, 0) << oracle.out;
+  EXPECT_NE(oracle.out.find("agrees in every one and in the end"), std::string::npos) << oracle.out;
+  const Result copy = run("bytecpu-run " + file + " --predictor copy --memory 64 --set A=5");
+  EXPECT_EQ(copy.code, 3);
+  EXPECT_NE(copy.out.find("\n>    1  ADD A B C"), std::string::npos) << copy.out;
+  const json free =
+      json::parse(run("bytecpu-run " + file + " --predictor copy --memory 64 --free --json").out);
+  EXPECT_EQ(free.at("first_difference"), 1);
+  EXPECT_EQ(free.at("predicted").size(), 2u + 16u);
+}
+
+std::string long_program() {
+  std::string text;
+  for (int i = 0; i < 250; ++i) text += "INC A\n";
+  return text;
+}
+
+TEST_F(Programs, RunEndsQuietlyWhereThePipeCloses) {
+  const auto file = program(long_program()).string();
+  const Result result = run("bytecpu-run " + file + " --predictor oracle | head -n 2");
+  EXPECT_EQ(std::count(result.out.begin(), result.out.end(), '\n'), 2) << result.out;
+}
+
+TEST_F(Programs, RunEndsCleanlyOnCtrlC) {
+  const auto file = program(long_program()).string();
+  std::array<int, 2> ends;
+  ASSERT_EQ(::pipe(ends.data()), 0);
+  // A pipe that holds a few rows only, so that the program is still writing when the signal comes.
+  ASSERT_GT(::fcntl(ends[1], F_SETPIPE_SZ, 4096), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::dup2(ends[1], STDOUT_FILENO);
+    ::dup2(ends[1], STDERR_FILENO);
+    ::close(ends[0]);
+    ::execl(BYTECPU_BIN "/bytecpu-run", "bytecpu-run", file.c_str(), "--predictor", "oracle", nullptr);
+    ::_exit(127);
+  }
+  ::close(ends[1]);
+  std::string out(1, '\0');
+  ASSERT_EQ(::read(ends[0], out.data(), 1), 1);  // it writes
+  ::kill(child, SIGINT);
+  char buffer[4096];
+  for (ssize_t n; (n = ::read(ends[0], buffer, sizeof buffer)) > 0;)
+    out.append(buffer, static_cast<size_t>(n));
+  ::close(ends[0]);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 130);
+  EXPECT_TRUE(out.ends_with("\nbytecpu-run: interrupted\n")) << out;
+  EXPECT_LT(std::count(out.begin(), out.end(), '\n'), 240);
+}
+
 TEST_F(Programs, RunRefusesBadProgramsAndSettings) {
   const auto file = program("HLT\n").string();
   expect_failure("bytecpu-run", 2, "program");
+  expect_failure("bytecpu-run " + file + " --predictor other", 2, "other");
+  expect_failure("bytecpu-run " + file + " --predictor copy --checkpoint /no/such", 2, "not both");
   expect_failure("bytecpu-run " + file + " --set A", 2, "FIELD=VALUE");
   expect_failure("bytecpu-run " + file + " --set Q=1", 2, "ADDR1");
   expect_failure("bytecpu-run " + file + " --set A=256", 2, "A=256");

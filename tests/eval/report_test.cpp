@@ -1,12 +1,17 @@
 #include "eval/report.hpp"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
 #include "emulator/error.hpp"
 #include "eval/document.hpp"
+#include "eval/evaluation.hpp"
+#include "eval/exhaustive.hpp"
 #include "support.hpp"
 
 namespace bytecpu {
@@ -59,6 +64,12 @@ TEST_F(Document, TellsCountsIntervalsAndExamples) {
   EXPECT_EQ(json.at("traces").at("interval").size(), 2u);
   EXPECT_EQ(json.at("by_step").at("states"), (std::vector<int64_t>{2, 2, 1}));
   EXPECT_EQ(json.at("by_step").at("wrong_bytes"), (std::vector<int64_t>{0, 1, 16}));
+  EXPECT_EQ(json.at("by_step").at("bins").at(1).at("states"), to_json(Rate{1, 2}));
+  EXPECT_EQ(json.at("by_length").at(0).at("traces"), to_json(Rate{1, 2}));
+  EXPECT_EQ(json.at("by_length").at(0).at("first"), 2);
+  EXPECT_EQ(json.at("after_error").at("bins").at(0).at("states"), to_json(Rate{0, 1}));
+  EXPECT_EQ(json.at("changed").at("total").get<int64_t>() + json.at("unchanged").at("total").get<int64_t>(),
+            64);
   EXPECT_EQ(json.at("first_error"), (std::vector<int64_t>{0, 1}));
   EXPECT_TRUE(json.at("confidence").is_null());
   const auto& example = json.at("examples").at(0);
@@ -87,6 +98,105 @@ TEST_F(Document, ListsWrongOperandsAsABitmap) {
   EXPECT_EQ(row.at("examples").size(), 10u);
   EXPECT_FALSE(json.at("forms").at(1).contains("wrong_values") &&
                json.at("forms").at(1).at("results").at("wrong") == 0);
+}
+
+std::string grouped(int64_t number) {
+  std::string text = std::to_string(number);
+  for (auto at = static_cast<std::ptrdiff_t>(text.size()) - 3; at > 0; at -= 3)
+    text.insert(static_cast<size_t>(at), 1, ',');
+  return text;
+}
+
+// What a browser makes of the page; empty where there is none.
+std::string page_in_browser(const std::string& html) {
+  std::string browser;
+  for (const char* name : {"chromium", "chromium-browser", "google-chrome"}) {
+    if (browser.empty() && std::system(("command -v " + std::string(name) + " >/dev/null").c_str()) == 0)
+      browser = name;
+  }
+  if (browser.empty()) return "";
+  const auto folder =
+      std::filesystem::path(testing::TempDir()) / ("bytecpu_page_" + std::to_string(::getpid()));
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder / "report.html") << html;
+  const auto command = fmt::format(
+      "{} --headless --no-sandbox --disable-gpu --user-data-dir={}/profile --virtual-time-budget=5000 "
+      "--dump-dom "
+      "file://{}/report.html 2>/dev/null",
+      browser, folder.string(), folder.string());
+  FILE* pipe = ::popen(command.c_str(), "r");
+  std::string page;
+  char buffer[4096];
+  for (size_t n; (n = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;) page.append(buffer, n);
+  ::pclose(pipe);
+  std::filesystem::remove_all(folder);
+  return page;
+}
+
+TEST_F(Document, ThePageShowsTheFiguresOfTheDocument) {
+  ProgramOptions programs;
+  programs.max_instructions = 15;
+  const TestSet set = fresh_traces(*machine, programs, 60, 1, nullptr);
+  CorruptedPredictor corrupted(machine->layout());
+  corrupted.corrupt_step = [](StepPrediction& p, std::span<const uint8_t> t) {
+    if (t[0] % 3 == 0) p.records[1] ^= 1;
+    if (t[test_memory + 1] == 9) p.records[17] ^= 1;
+  };
+  corrupted.corrupt_rollout = [](RolloutPrediction& p, std::span<const uint8_t> t) {
+    if (t[0] % 4 == 0) p.records.resize(p.records.size() - 16);
+  };
+  ordered_json modes;
+  for (const Mode mode : {Mode::step, Mode::rollout}) {
+    auto& json = modes[std::string(to_string(mode))] =
+        to_json(evaluate(corrupted, mode, set, *machine, 64), *machine);
+    CopyPredictor copy(machine->layout());
+    json["baselines"]["copy"] = headline(evaluate(copy, mode, set, *machine, 64));
+    json["seconds"] = 1;
+  }
+  ExhaustiveOptions options;
+  options.forms = {"INC"};
+  modes["exhaustive"] = to_json(evaluate_exhaustive(corrupted, *machine, options));
+  const ordered_json document = {{"bytecpu", "test"},
+                                 {"command", "a test"},
+                                 {"time", "2024-01-01T00:00:00Z"},
+                                 {"predictor", {{"name", "corrupted"}}},
+                                 {"data", {{"source", "fresh"}, {"layout", to_json(machine->layout())}}},
+                                 {"modes", modes}};
+  const std::string page = page_in_browser(render_report(document));
+  if (page.empty()) GTEST_SKIP() << "there is no chromium here to open the page with";
+
+  const auto expect_shown = [&](const std::string& text) {
+    EXPECT_NE(page.find(text), page.npos) << "not in the page: " << text;
+  };
+  const auto wrong_of = [&](const ordered_json& rate) {
+    return fmt::format("{} of {} wrong", grouped(rate.at("wrong")), grouped(rate.at("total")));
+  };
+  const auto bin_text = [&](const char* what, const ordered_json& bin, const char* rate) {
+    return fmt::format("{} {}: {}", what, bin.at("first").dump(), wrong_of(bin.at(rate)));
+  };
+  for (const char* mode : {"step", "rollout"}) {
+    const auto& scores = modes.at(mode);
+    for (const char* what : {"bytes", "changed", "unchanged", "states", "traces", "ends"}) {
+      for (const auto& rates : {scores, scores.at("baselines").at("copy")}) {
+        const auto& rate = rates.at(what);
+        expect_shown(fmt::format(">{}</td>", accuracy_text({rate.at("right"), rate.at("total")})));
+        expect_shown(wrong_of(rate));
+      }
+    }
+    for (const char* list : {"by_form", "by_field"}) {
+      for (const auto& row : scores.at(list)) expect_shown(wrong_of(row));
+    }
+    for (const auto& bin : scores.at("by_step").at("bins")) expect_shown(bin_text("state", bin, "states"));
+    for (const auto& bin : scores.at("by_length")) expect_shown(bin_text("length", bin, "states"));
+    for (const auto& example : scores.at("examples"))
+      expect_shown(fmt::format("trace {}, {} wrong byte", example.at("trace").dump(),
+                               example.at("wrong_bytes").dump()));
+  }
+  for (const auto& bin : modes.at("rollout").at("after_error").at("bins"))
+    expect_shown(bin_text("distance", bin, "bytes"));
+  const auto& results = modes.at("exhaustive").at("results");
+  expect_shown(
+      fmt::format("{} of {} cases wrong", grouped(results.at("wrong")), grouped(results.at("total"))));
 }
 
 TEST(TrainingMetrics, AreReadLineByLineWithoutATornLastOne) {

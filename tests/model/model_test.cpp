@@ -120,27 +120,6 @@ TEST_P(EveryFamily, AHistoryGivesTheConditionsOfTheWholeTrace) {
   }
 }
 
-TEST_P(EveryFamily, DraftedDecodingEqualsDecodingByteByByte) {
-  torch::NoGradGuard no_grad;
-  auto model = tiny_model(config_);
-  // Sharper choices, so that rounding cannot tip a balance.
-  for (auto& p : model->parameters()) p.mul_(2.0);
-  const auto batch = some_traces(300, 15);
-  const auto rows = model->rows(views(batch), Targets::states);
-  ASSERT_GE(rows.patches.size(0), 2000);
-  const auto may_end = torch::ones({rows.patches.size(0)}, torch::kBool);
-  const auto plain = decode_bytewise(*model, rows.condition, may_end);
-  const auto random_draft = torch::randint(0, 256, rows.patches.sizes(), torch::kLong);
-  for (const auto& draft : {rows.patches, random_draft, plain.patches}) {
-    const auto drafted = decode(*model, rows.condition, draft, may_end);
-    EXPECT_TRUE(torch::equal(drafted.patches, plain.patches));
-    EXPECT_TRUE(torch::equal(drafted.ended, plain.ended));
-    EXPECT_TRUE(torch::allclose(drafted.confidence, plain.confidence, 1e-3, 1e-4));
-  }
-  EXPECT_EQ(decode(*model, rows.condition, plain.patches, may_end).passes, 1);
-  EXPECT_FALSE(decode(*model, rows.condition, random_draft, may_end.logical_not()).ended.any().item<bool>());
-}
-
 // Trains on eight traces until it knows them; then every way of asking must agree.
 TEST_P(EveryFamily, LearnsEightTracesByHeartAndRollsThemOut) {
   torch::manual_seed(0);
@@ -165,7 +144,8 @@ TEST_P(EveryFamily, LearnsEightTracesByHeartAndRollsThemOut) {
 
   const auto steps = predict_steps(*model, traces);
   const std::vector<int64_t> room(traces.size(), 20);
-  const auto free = roll_out(*model, starts(batch, config_.layout), room);
+  const auto begun = starts(batch, config_.layout);
+  const auto free = roll_out(*model, begun, room);
   for (size_t i = 0; i < traces.size(); ++i) {
     const auto truth = traces[i].bytes.subspan(config_.layout.start_bytes());
     ASSERT_EQ(steps[i].records.size(), truth.size() + 16);
@@ -174,6 +154,15 @@ TEST_P(EveryFamily, LearnsEightTracesByHeartAndRollsThemOut) {
     EXPECT_EQ(steps[i].ended.back(), 1);
     EXPECT_TRUE(free[i].ended);
     EXPECT_TRUE(std::equal(truth.begin(), truth.end(), free[i].records.begin(), free[i].records.end()));
+  }
+  for (const auto precision : {torch::kFloat, torch::kBFloat16}) {
+    model->set_precision(precision);
+    const auto drafted = roll_out(*model, begun, room);
+    for (size_t i = 0; i < traces.size(); ++i) {
+      const auto plain = roll_out_plainly(*model, begun[i], room[i]);
+      EXPECT_TRUE(drafted[i].records == plain.records) << "trace " << i;
+      EXPECT_EQ(drafted[i].ended, plain.ended);
+    }
   }
 }
 
