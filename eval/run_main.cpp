@@ -52,11 +52,20 @@ bool run(const po::variables_map& options) {
   const auto steps = options["steps"].as<int64_t>();
   if (steps < 1) throw UsageError("--steps is {}; use 1 or more", steps);
   std::unique_ptr<Predictor> model;
-  if (options.count("checkpoint")) model = load_model_predictor(options["checkpoint"].as<std::string>(), {});
   Layout wanted{"toy8", 1024, 16, {}};
-  if (model) wanted = model->layout();
-  if (options.count("machine")) wanted.machine = options["machine"].as<std::string>();
-  if (options.count("memory")) wanted.memory_bytes = options["memory"].as<int>();
+  const auto set_what_is_given = [&] {
+    if (options.count("machine")) wanted.machine = options["machine"].as<std::string>();
+    if (options.count("memory")) wanted.memory_bytes = options["memory"].as<int>();
+  };
+  set_what_is_given();
+  if (options.count("checkpoint")) {
+    PredictorOptions predictor;
+    predictor.machine = wanted.machine;
+    predictor.memory_bytes = wanted.memory_bytes;
+    model = load_model_predictor(options["checkpoint"].as<std::string>(), predictor);
+    wanted = model->layout();
+    set_what_is_given();
+  }
   if (model &&
       (wanted.machine != model->layout().machine || wanted.memory_bytes != model->layout().memory_bytes)) {
     throw UsageError("the model is of {} with {} bytes of memory; leave --machine and --memory out",
@@ -110,7 +119,7 @@ int main(int argc, char** argv) {
   command.options.add_options()                                                       //
       ("program", po::value<std::string>(), "assembly for toy8, else a flat binary")  //
       ("checkpoint", po::value<std::string>()->value_name("RUN"),
-       "a trained model: a run's folder or a checkpoint's")                                         //
+       "a trained model: a run's folder, a checkpoint's, or a safetensors file of bGPT weights")    //
       ("machine", po::value<std::string>()->value_name("NAME"), "default: the model's, else toy8")  //
       ("memory", po::value<int>()->value_name("BYTES"), "default: the model's, else 1024")          //
       ("set", po::value<std::vector<std::string>>()->composing()->value_name("FIELD=VALUE"),
