@@ -23,21 +23,24 @@ struct DtypeInfo {
   std::string_view name;
   size_t bytes;
 };
-constexpr std::array dtypes = {DtypeInfo{Dtype::U8, "U8", 1},     DtypeInfo{Dtype::I16, "I16", 2},
-                               DtypeInfo{Dtype::I32, "I32", 4},   DtypeInfo{Dtype::I64, "I64", 8},
-                               DtypeInfo{Dtype::BF16, "BF16", 2}, DtypeInfo{Dtype::F16, "F16", 2},
-                               DtypeInfo{Dtype::F32, "F32", 4},   DtypeInfo{Dtype::F64, "F64", 8}};
+constexpr std::array dtypes = {
+    DtypeInfo{Dtype::BOOL, "BOOL", 1}, DtypeInfo{Dtype::U8, "U8", 1},   DtypeInfo{Dtype::I16, "I16", 2},
+    DtypeInfo{Dtype::I32, "I32", 4},   DtypeInfo{Dtype::I64, "I64", 8}, DtypeInfo{Dtype::BF16, "BF16", 2},
+    DtypeInfo{Dtype::F16, "F16", 2},   DtypeInfo{Dtype::F32, "F32", 4}, DtypeInfo{Dtype::F64, "F64", 8}};
 
 constexpr size_t length_bytes = 8;
 constexpr uint64_t most_header_bytes = 100'000'000;
-constexpr int deepest = 3;  // header, tensor, its shape
+constexpr int most_values = 200'000;  // some 20,000 tensors
+constexpr int deepest = 3;            // header, tensor, its shape
 
 // A duplicate name would silently win or lose; JSON libraries do not agree on which.
 ordered_json parse_header(std::string_view text) {
   std::array<std::set<std::string>, deepest + 1> names;
+  int values = 0;
   const auto check = [&](int depth, ordered_json::parse_event_t event, ordered_json& value) {
     using Event = ordered_json::parse_event_t;
     if (depth > deepest) throw Error("the header is nested too deeply");
+    if (++values > most_values) throw Error("the header holds more than {} values", most_values);
     if (event == Event::object_start && depth < deepest) names[depth + 1].clear();
     if (event == Event::key && !names[depth].insert(value.get<std::string>()).second) {
       throw Error("\"{}\" is there twice", value.get<std::string>());

@@ -14,7 +14,7 @@
 
 namespace bytecpu::safetensors {
 
-enum class Dtype { U8, I16, I32, I64, BF16, F16, F32, F64 };
+enum class Dtype { BOOL, U8, I16, I32, I64, BF16, F16, F32, F64 };
 std::string_view to_string(Dtype dtype);
 size_t bytes_per_element(Dtype dtype);
 
@@ -31,9 +31,9 @@ using Metadata = std::map<std::string, std::string>;
 // so put tensors of wide elements first.
 void write(const std::filesystem::path& path, std::span<const Tensor> tensors, const Metadata& metadata);
 
-// A mapped file. Opening checks the header in full: its length (at most 100 MB), JSON, duplicate names,
-// types, shapes, and that the offsets tile the data without gap, overlap or excess; throws Error naming file
-// and tensor.
+// A mapped file. Opening checks the header in full: its length (at most 100 MB and 200,000 JSON values, which
+// keeps a hostile one from filling the memory), JSON, duplicate names, types, shapes, and that the offsets
+// tile the data without gap, overlap or excess; throws Error naming file and tensor.
 class File {
  public:
   explicit File(const std::filesystem::path& path);

@@ -45,10 +45,11 @@ void evaluation_options(po::options_description& options) {
       ("seed", po::value<uint64_t>()->value_name("N")->default_value(0),
        "of fresh programs, and of the registers in exhaustive evaluation")  //
       ("machine", po::value<std::string>()->value_name("NAME"),
-       "of fresh programs; else that of data or model")                                                   //
-      ("memory", po::value<int>()->value_name("BYTES"), "of fresh programs; else that of data or model")  //
-      ("min-instructions", po::value<int>()->value_name("N")->default_value(1), "of fresh programs")      //
-      ("max-instructions", po::value<int>()->value_name("N")->default_value(255), "of fresh programs")    //
+       "of fresh programs or a bare weight file; else that of data or model")  //
+      ("memory", po::value<int>()->value_name("BYTES"),
+       "of fresh programs or a bare weight file; else that of data or model")                           //
+      ("min-instructions", po::value<int>()->value_name("N")->default_value(1), "of fresh programs")    //
+      ("max-instructions", po::value<int>()->value_name("N")->default_value(255), "of fresh programs")  //
       ("mode", po::value<std::string>()->value_name("LIST")->default_value("step,rollout"),
        "step (teacher-forced), rollout (free-running), exhaustive; with commas between")  //
       ("forms", po::value<std::string>()->value_name("LIST"),
@@ -290,6 +291,19 @@ void model_command(const po::variables_map& options) {
   if (predictor.threads < 0) throw UsageError("--threads is {}; use 0 or more", predictor.threads);
   if (predictor.batch_traces < 1)
     throw UsageError("--batch-traces is {}; use 1 or more", predictor.batch_traces);
+  if (fs::is_regular_file(checkpoint)) {
+    if (options.count("data")) {
+      const Dataset data(options["data"].as<std::string>());
+      predictor.machine = data.layout().machine;
+      predictor.memory_bytes = data.layout().memory_bytes;
+    } else if (options.count("machine") && options.count("memory")) {
+      predictor.machine = options["machine"].as<std::string>();
+      predictor.memory_bytes = options["memory"].as<int>();
+    } else {
+      throw UsageError("{} does not tell its machine: give --data DIR, or --machine and --memory",
+                       checkpoint.string());
+    }
+  }
   fs::path metrics;
   for (const fs::path& folder : {fs::absolute(checkpoint), fs::absolute(checkpoint).parent_path()}) {
     if (metrics.empty() && fs::is_regular_file(folder / "metrics.jsonl")) metrics = folder / "metrics.jsonl";
@@ -354,8 +368,8 @@ std::vector<cli::Command> commands() {
       model_command};
   model.options.add_options()  //
       ("checkpoint", po::value<std::string>()->value_name("RUN"),
-       "a run's folder (its newest checkpoint) or a checkpoint's")                                    //
-      ("threads", po::value<int>()->value_name("N")->default_value(0), "of LibTorch; 0: every core")  //
+       "a run's folder (its newest checkpoint), a checkpoint's, or a safetensors file of bGPT weights")  //
+      ("threads", po::value<int>()->value_name("N")->default_value(0), "of LibTorch; 0: every core")     //
       ("batch-traces", po::value<int>()->value_name("N")->default_value(256),
        "traces that the model predicts at once")  //
       ("precision", po::value<std::string>()->value_name("NAME")->default_value("auto"),

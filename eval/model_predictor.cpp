@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "emulator/error.hpp"
+#include "emulator/machine.hpp"
 #include "model/checkpoint.hpp"
 #include "model/inference.hpp"
 #include "model/trainer.hpp"
@@ -15,14 +16,20 @@ namespace {
 class ModelPredictor final : public Predictor {
  public:
   ModelPredictor(const std::filesystem::path& run, const PredictorOptions& options) {
-    const auto checkpoint = find_checkpoint(run);
+    const bool bare = std::filesystem::is_regular_file(run);
+    const auto checkpoint = bare ? run : find_checkpoint(run);
     if (!checkpoint) throw Error("{}: holds no checkpoint; train one with bytecpu-train --out", run.string());
     checkpoint_ = *checkpoint;
     if (options.precision != "auto" && options.precision != "fp32" && options.precision != "bf16") {
       throw UsageError("precision must be auto, fp32 or bf16, not \"{}\"", options.precision);
     }
     use_threads(options.threads);
-    model_ = load_model(checkpoint_);
+    if (bare) {
+      model_ = load_published(run, make_machine(options.machine, options.memory_bytes)->layout());
+    } else {
+      model_ = load_model(checkpoint_);
+      step_ = load_training_state(checkpoint_).value("step", int64_t{0});
+    }
     model_->eval();
     const auto device = choose_device("auto");
     model_->to(device);
@@ -38,7 +45,7 @@ class ModelPredictor final : public Predictor {
     int64_t parameters = 0;
     for (const auto& p : model_->parameters()) parameters += p.numel();
     return {{"checkpoint", checkpoint_.string()},
-            {"step", load_training_state(checkpoint_).value("step", int64_t{0})},
+            {"step", step_},
             {"parameters", parameters},
             {"precision", model_->precision() == torch::kFloat ? "fp32" : "bf16"},
             {"device", model_->device().str()},
@@ -93,6 +100,7 @@ class ModelPredictor final : public Predictor {
 
   std::filesystem::path checkpoint_;
   std::shared_ptr<ByteModel> model_;
+  int64_t step_ = 0;  // of its training; 0: unknown
   size_t batch_traces_ = 0;
 };
 

@@ -14,10 +14,14 @@ struct PredictorOptions {
   int threads = 0;                 // of LibTorch; 0: every core
   int batch_traces = 256;          // traces predicted at once
   std::string precision = "auto";  // "fp32", "bf16", or "auto": what is faster here
+  // What a bare weight file does not tell; a checkpoint does.
+  std::string machine = {};
+  int memory_bytes = 0;
 };
 
-// `checkpoint` is a run's folder (its newest checkpoint counts) or a checkpoint's. Throws Error naming the
-// file; UsageError where bytecpu was built without the model.
+// `checkpoint` is a run's folder (its newest checkpoint counts), a checkpoint's, or a bare safetensors file
+// of bGPT weights under their published names. Throws Error naming the file; UsageError where bytecpu was
+// built without the model.
 std::unique_ptr<Predictor> load_model_predictor(const std::filesystem::path& checkpoint,
                                                 const PredictorOptions& options);
 

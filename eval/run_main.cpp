@@ -65,11 +65,20 @@ bool run(const po::variables_map& options) {
   if (options.count("checkpoint") && options.count("predictor"))
     throw UsageError("give --checkpoint or --predictor, not both");
   std::unique_ptr<Predictor> model;
-  if (options.count("checkpoint")) model = load_model_predictor(options["checkpoint"].as<std::string>(), {});
   Layout wanted{"toy8", 1024, 16, {}};
-  if (model) wanted = model->layout();
-  if (options.count("machine")) wanted.machine = options["machine"].as<std::string>();
-  if (options.count("memory")) wanted.memory_bytes = options["memory"].as<int>();
+  const auto set_what_is_given = [&] {
+    if (options.count("machine")) wanted.machine = options["machine"].as<std::string>();
+    if (options.count("memory")) wanted.memory_bytes = options["memory"].as<int>();
+  };
+  set_what_is_given();
+  if (options.count("checkpoint")) {
+    PredictorOptions predictor;
+    predictor.machine = wanted.machine;
+    predictor.memory_bytes = wanted.memory_bytes;
+    model = load_model_predictor(options["checkpoint"].as<std::string>(), predictor);
+    wanted = model->layout();
+    set_what_is_given();
+  }
   if (model &&
       (wanted.machine != model->layout().machine || wanted.memory_bytes != model->layout().memory_bytes)) {
     throw UsageError("the model is of {} with {} bytes of memory; leave --machine and --memory out",
@@ -139,7 +148,7 @@ int main(int argc, char** argv) {
   command.options.add_options()                                                       //
       ("program", po::value<std::string>(), "assembly for toy8, else a flat binary")  //
       ("checkpoint", po::value<std::string>()->value_name("RUN"),
-       "a trained model: a run's folder or a checkpoint's")  //
+       "a trained model: a run's folder, a checkpoint's, or a safetensors file of bGPT weights")  //
       ("predictor", po::value<std::string>()->value_name("NAME"),
        "copy or oracle in the model's place, as of bytecpu-eval baseline")                          //
       ("machine", po::value<std::string>()->value_name("NAME"), "default: the model's, else toy8")  //

@@ -1,7 +1,9 @@
 #include "model/checkpoint.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
+#include <limits>
 
 #include "datagen/files.hpp"
 #include "datagen/safetensors.hpp"
@@ -17,8 +19,22 @@ constexpr std::string_view format = "bytecpu-checkpoint";
 constexpr int version = 1;
 constexpr std::string_view tied_from = "byte_level_decoder.base.transformer.wte.weight";
 constexpr std::string_view tied_to = "byte_level_decoder.base.lm_head.weight";
+constexpr int published_head_width = 64;
 
-void write_tensors(const fs::path& path, const std::vector<NamedTensor>& named) {
+// Constant causal masks, which older releases of the published code's libraries store with the weights.
+bool is_mask(std::string_view name) {
+  return name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias");
+}
+
+// What no tensor's shape tells.
+safetensors::Metadata weights_metadata(const ModelConfig& config) {
+  return {{"format", "pt"},
+          {"patch_heads", fmt::to_string(config.patch_heads)},
+          {"byte_heads", fmt::to_string(config.byte_heads)}};
+}
+
+void write_tensors(const fs::path& path, const std::vector<NamedTensor>& named,
+                   const safetensors::Metadata& metadata) {
   std::vector<torch::Tensor> kept;  // what the spans borrow from
   std::vector<safetensors::Tensor> tensors;
   for (const auto& [name, tensor] : named) {
@@ -29,7 +45,7 @@ void write_tensors(const fs::path& path, const std::vector<NamedTensor>& named) 
                        .shape = t.sizes().vec(),
                        .bytes = {static_cast<const uint8_t*>(t.data_ptr()), t.nbytes()}});
   }
-  safetensors::write(path, tensors, {{"format", "pt"}});
+  safetensors::write(path, tensors, metadata);
 }
 
 torch::ScalarType scalar_type(safetensors::Dtype dtype, const fs::path& path, const std::string& name) {
@@ -41,7 +57,8 @@ torch::ScalarType scalar_type(safetensors::Dtype dtype, const fs::path& path, co
     case safetensors::Dtype::BF16:
       return torch::kBFloat16;
     default:
-      throw Error("{}: tensor \"{}\" is not of a floating-point type", path.string(), name);
+      throw Error("{}: tensor \"{}\" is of type {}; use F32, F16 or BF16", path.string(), name,
+                  safetensors::to_string(dtype));
   }
 }
 
@@ -50,10 +67,11 @@ std::string shape_text(c10::IntArrayRef shape) {
 }
 
 // Fills every tensor of `named` from the file, which must hold these and no others.
-void read_tensors(const fs::path& path, const std::vector<NamedTensor>& named) {
+void read_tensors(const safetensors::File& file, const std::vector<NamedTensor>& named) {
   torch::NoGradGuard no_grad;
-  const safetensors::File file(path);
+  const auto& path = file.path();
   for (const auto& stored : file.tensors()) {
+    if (is_mask(stored.name)) continue;
     const bool known =
         std::any_of(named.begin(), named.end(), [&](const auto& n) { return n.name == stored.name; });
     if (!known) throw Error("{}: tensor \"{}\" is not part of the model", path.string(), stored.name);
@@ -73,6 +91,68 @@ void read_tensors(const fs::path& path, const std::vector<NamedTensor>& named) {
     auto destination = tensor;
     destination.copy_(loaded);
   }
+}
+
+void read_weights(const safetensors::File& file, ByteModel& model) {
+  auto named = published_parameters(model);
+  const auto *table = file.find(tied_from), *output = file.find(tied_to);
+  if (table && output && !std::ranges::equal(table->bytes, output->bytes)) {
+    throw Error("{}: tensors \"{}\" and \"{}\" differ; the model has one for both", file.path().string(),
+                tied_from, tied_to);
+  }
+  // Writers that store a tied tensor once leave out one of its names.
+  if (table && !output) std::erase_if(named, [](const auto& n) { return n.name == tied_to; });
+  read_tensors(file, named);
+}
+
+// Heads of one level as the file's metadata has them, else 64 wide; 0 where neither fits.
+int stored_heads(const safetensors::File& file, const char* key, int width) {
+  const auto found = file.metadata().find(key);
+  if (found == file.metadata().end()) return width % published_head_width ? 0 : width / published_head_width;
+  int heads = 0;
+  const auto& text = found->second;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), heads);
+  if (error != std::errc() || end != text.data() + text.size() || heads < 1 || width % heads) {
+    throw Error("{}: metadata {} is \"{}\"; it must be a divisor of the width {}", file.path().string(), key,
+                text, width);
+  }
+  return heads;
+}
+
+// `config` with the sizes of the model whose weights the file holds; heads as stored_heads.
+ModelConfig stored_sizes(const safetensors::File& file, ModelConfig config) {
+  const auto path = file.path().string();
+  const auto level = [&](const std::string& prefix, int& positions, int& width, int& layers) {
+    const auto name = prefix + "wpe.weight";
+    const auto* table = file.find(name);
+    if (!table) throw Error("{}: tensor \"{}\" is missing; not the weights of a bGPT", path, name);
+    const auto& shape = table->shape;
+    constexpr int64_t most = std::numeric_limits<int>::max();
+    if (shape.size() != 2 || shape[0] < 1 || shape[1] < 1 || shape[0] > most || shape[1] > most) {
+      throw Error("{}: tensor \"{}\" has shape {}; it must be [positions, width]", path, name,
+                  shape_text(shape));
+    }
+    positions = static_cast<int>(shape[0]);
+    width = static_cast<int>(shape[1]);
+    layers = 0;
+    while (file.find(fmt::format("{}h.{}.ln_1.weight", prefix, layers))) ++layers;
+  };
+  level("patch_level_decoder.base.", config.patch_length, config.patch_width, config.patch_layers);
+  int byte_positions = 0;  // the patch's feature, then its bytes
+  level("byte_level_decoder.base.transformer.", byte_positions, config.byte_width, config.byte_layers);
+  config.patch_size = byte_positions - 1;
+  config.patch_heads = stored_heads(file, "patch_heads", config.patch_width);
+  config.byte_heads = stored_heads(file, "byte_heads", config.byte_width);
+
+  const auto square = [](double width) { return width * width; };
+  const double fewest_bytes = 2 * (12 * config.patch_layers * square(config.patch_width) +
+                                   12 * config.byte_layers * square(config.byte_width) +
+                                   static_cast<double>(config.patch_size) * symbols * config.patch_width);
+  if (fewest_bytes > static_cast<double>(file.file_bytes().size())) {
+    throw Error("{}: too small for {} layers of width {} and {} of width {}, which its tensors name", path,
+                config.patch_layers, config.patch_width, config.byte_layers, config.byte_width);
+  }
+  return config;
 }
 
 ordered_json read_json(const fs::path& path) {
@@ -116,8 +196,9 @@ void save_checkpoint(const fs::path& run, int64_t step, const ByteModel& model, 
   try {
     fs::remove_all(temporary);
     fs::create_directories(temporary);
-    write_tensors(temporary / "model.safetensors", published_parameters(model));
-    write_tensors(temporary / "optimizer.safetensors", optimizer.state());
+    write_tensors(temporary / "model.safetensors", published_parameters(model),
+                  weights_metadata(model.config()));
+    write_tensors(temporary / "optimizer.safetensors", optimizer.state(), {{"format", "pt"}});
     write_file(temporary / "training.json", training.dump(1) + "\n");
     write_file(
         temporary / "config.json",
@@ -162,10 +243,50 @@ std::shared_ptr<ByteModel> load_model(const fs::path& checkpoint) {
   return model;
 }
 
-void load_weights(const fs::path& file, ByteModel& model) { read_tensors(file, published_parameters(model)); }
+void load_weights(const fs::path& file, ByteModel& model) { read_weights(safetensors::File(file), model); }
+
+std::shared_ptr<ByteModel> load_published(const fs::path& path, const Layout& layout) {
+  const safetensors::File file(path);
+  ModelConfig config;
+  config.layout = layout;
+  config = stored_sizes(file, config);
+  if (config.patch_heads == 0 || config.byte_heads == 0) {
+    throw Error(
+        "{}: how many attention heads? Widths {} and {} are no multiples of {}; write the file with metadata "
+        "patch_heads and byte_heads",
+        path.string(), config.patch_width, config.byte_width, published_head_width);
+  }
+  try {
+    check(config);
+  } catch (const Error& e) {
+    throw Error("{}: {}", path.string(), e.what());
+  }
+  auto model = make_model(config);
+  read_weights(file, *model);
+  return model;
+}
+
+void load_initial_weights(const fs::path& path, ByteModel& model) {
+  const safetensors::File file(path);
+  const auto& wanted = model.config();
+  if (wanted.family == "bgpt") {
+    auto stored = stored_sizes(file, wanted);
+    if (stored.patch_heads == 0) stored.patch_heads = wanted.patch_heads;
+    if (stored.byte_heads == 0) stored.byte_heads = wanted.byte_heads;
+    const ordered_json have = stored, want = wanted;
+    std::string settings;
+    for (const auto& [name, value] : have.items()) {
+      if (value != want[name]) settings += fmt::format(" --{} {}", name, value.dump());
+    }
+    if (!settings.empty()) {
+      throw Error("{}: its sizes are others than the configuration's: give{}", path.string(), settings);
+    }
+  }
+  read_weights(file, model);
+}
 
 void load_optimizer(const fs::path& checkpoint, Optimizer& optimizer) {
-  read_tensors(checkpoint / "optimizer.safetensors", optimizer.state());
+  read_tensors(safetensors::File(checkpoint / "optimizer.safetensors"), optimizer.state());
 }
 
 ordered_json load_training_state(const fs::path& checkpoint) {

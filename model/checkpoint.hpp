@@ -30,4 +30,13 @@ void load_weights(const std::filesystem::path& file, ByteModel& model);
 void load_optimizer(const std::filesystem::path& checkpoint, Optimizer& optimizer);
 nlohmann::ordered_json load_training_state(const std::filesystem::path& checkpoint);
 
+// A bare weight file: safetensors with the published names, such as a checkpoint's model.safetensors of the
+// family bgpt or a converted .pth. Sizes are those of its tensors. Heads show in no tensor: the metadata
+// "patch_heads" and "byte_heads" tell them, or else they are 64 wide, as all published ones. Throws Error
+// like the above, before it allocates what the file cannot fill.
+std::shared_ptr<ByteModel> load_published(const std::filesystem::path& file, const Layout& layout);
+// Starts a new training of `model` from such a file, or from a model.safetensors of the model's own family.
+// Sizes that differ from the model's are an Error that names the settings to change.
+void load_initial_weights(const std::filesystem::path& file, ByteModel& model);
+
 }  // namespace bytecpu

@@ -60,6 +60,7 @@ void for_each_train_field(Config& c, Visit visit) {
   visit(c.validate_every, "validate-every", "steps between validations; 0: only at the end");
   visit(c.validation_traces, "validation-traces", "held-out traces a validation");
   visit(c.checkpoint_every, "checkpoint-every", "steps between checkpoints");
+  visit(c.tensorboard, "tensorboard", "write the lines of metrics.jsonl to TensorBoard event files too");
 }
 
 template <typename Config, typename ForEach>
@@ -69,7 +70,11 @@ boost::program_options::options_description make_options(const char* title, Conf
   po::options_description description(title);
   for_each(config, [&](auto& field, const char* name, const char* text) {
     using T = std::decay_t<decltype(field)>;
-    description.add_options()(name, po::value<T>(&field)->default_value(field), text);
+    if constexpr (std::is_same_v<T, bool>) {
+      description.add_options()(name, po::bool_switch(&field)->default_value(field), text);
+    } else {
+      description.add_options()(name, po::value<T>(&field)->default_value(field), text);
+    }
   });
   return description;
 }

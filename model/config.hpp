@@ -77,6 +77,7 @@ struct TrainConfig {
   int64_t validate_every = 200;  // steps; 0: only at the end
   int64_t validation_traces = 256;
   int64_t checkpoint_every = 500;  // steps
+  bool tensorboard = false;        // event files beside metrics.jsonl
 };
 
 void to_json(nlohmann::ordered_json& json, const ModelConfig& config);

@@ -15,7 +15,7 @@ namespace {
 std::atomic<bool> stop_requested = false;  // set by SIGINT and SIGTERM
 
 struct Options {
-  std::string data, out;
+  std::string data, out, init;
   bool resume = false;
   StreamSource::Options stream;
   ProgramOptions programs;
@@ -49,7 +49,8 @@ void run(Options& o, const cli::po::variables_map& given) {
   o.model.layout = sources.train->layout();
   check(o.model);
   check(o.train);
-  if (const auto checkpoint = o.resume ? find_checkpoint(o.out) : std::nullopt) {
+  const auto checkpoint = o.resume ? find_checkpoint(o.out) : std::nullopt;
+  if (checkpoint) {
     if (load_model_config(*checkpoint) != o.model) {
       throw Error(
           "{}: the checkpoint's model or machine is another than the configuration's: train into a new "
@@ -64,6 +65,7 @@ void run(Options& o, const cli::po::variables_map& given) {
   const auto device = choose_device(o.train.device);
   torch::manual_seed(o.train.seed);
   const auto model = make_model(o.model);
+  if (!o.init.empty() && !checkpoint) load_initial_weights(o.init, *model);
   model->to(device);
   model->set_precision(supported_precision(o.train.precision, device));
 
@@ -102,7 +104,9 @@ int main(int argc, char** argv) {
   options.add_options()("out", po::value(&o.out)->required(),
                         "folder of the run: checkpoints, metrics.jsonl, configuration")(
       "resume", po::bool_switch(&o.resume), "go on from the newest checkpoint in --out, if there is one")(
-      "data", po::value(&o.data)->default_value(""), "dataset; none: an endless stream of fresh programs");
+      "data", po::value(&o.data)->default_value(""), "dataset; none: an endless stream of fresh programs")(
+      "init", po::value(&o.init)->default_value(""),
+      "safetensors file to start from: bGPT weights under their published names, or a checkpoint's");
   po::options_description stream("Stream of fresh programs");
   stream.add_options()("machine", po::value(&o.stream.machine)->default_value(o.stream.machine), "machine")(
       "memory", po::value(&o.stream.memory_bytes)->default_value(o.stream.memory_bytes), "bytes of memory")(

@@ -11,6 +11,7 @@
 #include "datagen/files.hpp"
 #include "emulator/error.hpp"
 #include "model/checkpoint.hpp"
+#include "model/tensorboard.hpp"
 #include "model/torch_compat.hpp"
 
 namespace bytecpu {
@@ -161,7 +162,7 @@ void from_json(const ordered_json& j, Progress& p, std::vector<double>& operatio
 // metrics.jsonl, on resuming without the lines that will be written again.
 class Metrics {
  public:
-  Metrics(const fs::path& path, int64_t last_step) {
+  Metrics(const fs::path& path, int64_t last_step, bool tensorboard) {
     std::string kept;
     if (last_step > 0 && fs::exists(path)) {
       std::istringstream lines(read_file(path));
@@ -173,15 +174,18 @@ class Metrics {
     write_file(path, kept);
     out_.open(path, std::ios::app);
     path_ = path;
+    if (tensorboard) events_.emplace(path.parent_path(), last_step);
   }
   void write(const ordered_json& line) {
     out_ << line.dump() << std::endl;
     if (!out_) throw Error("{}: cannot write: {}", path_.string(), std::strerror(errno));
+    if (events_) events_->write(line);
   }
 
  private:
   fs::path path_;
   std::ofstream out_;
+  std::optional<EventFile> events_;
 };
 
 struct Validation {
@@ -242,7 +246,7 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
   } else {
     progress.weights = progress.next_weights = data.programs.operation_weights;
   }
-  Metrics metrics(run / "metrics.jsonl", progress.step);
+  Metrics metrics(run / "metrics.jsonl", progress.step, config.tensorboard);
 
   // Pools are drawn one ahead, off this thread.
   const auto draw = [&data](uint64_t index, const std::vector<double>& weights) {

@@ -24,6 +24,7 @@ enum class TrainingEnd { finished, stopped };
 //                    "tokens_per_second", "gflops", "padding", "hard_share", "seconds"}, means since the line
 //                    before, loss in nats a byte; and {"step", "seconds", "validation": {"loss",
 //                    "byte_accuracy", "step_accuracy", "states"}}
+//   events.out.tfevents.*   with config.tensorboard, the same for TensorBoard
 // With `resume` it goes on from the newest checkpoint, if there is one; the losses are then bit for bit those
 // of an undisturbed run (same machine, same number of threads, a budget in steps). Throws Error, leaving the
 // last good checkpoint, when the loss is not a number or explodes.

@@ -36,7 +36,8 @@ void write_example(const std::filesystem::path& path) {
       {"wide", Dtype::I64, {3}, {reinterpret_cast<const uint8_t*>(wide.data()), 24}},
       {"bytes", Dtype::U8, {2, 3}, bytes},
       {"none", Dtype::F32, {0, 5}, {}},
-      {"scalar", Dtype::I16, {}, std::span(bytes).first(2)}};
+      {"scalar", Dtype::I16, {}, std::span(bytes).first(2)},
+      {"flags", Dtype::BOOL, {1}, std::span(bytes).first(1)}};
   write(path, tensors, {{"key", "välue \"quoted\""}});
 }
 
@@ -45,7 +46,7 @@ TEST(Safetensors, ReadsBackWhatItWrote) {
   write_example(folder / "f");
   const File file(folder / "f");
   EXPECT_EQ(file.metadata(), (Metadata{{"key", "välue \"quoted\""}}));
-  ASSERT_EQ(file.tensors().size(), 4u);
+  ASSERT_EQ(file.tensors().size(), 5u);
   int64_t wide[3];
   std::memcpy(wide, file.require("wide", Dtype::I64, 1).bytes.data(), sizeof wide);
   EXPECT_EQ(wide[2], 1LL << 40);
@@ -89,7 +90,9 @@ TEST(Safetensors, LayoutIsTheFormatsDescription) {
             nlohmann::json::parse(R"({"dtype": "F32", "shape": [0, 5], "data_offsets": [30, 30]})"));
   EXPECT_EQ(header["scalar"],
             nlohmann::json::parse(R"({"dtype": "I16", "shape": [], "data_offsets": [30, 32]})"));
-  EXPECT_EQ(file.size(), 8 + n + 32);
+  EXPECT_EQ(header["flags"],
+            nlohmann::json::parse(R"({"dtype": "BOOL", "shape": [1], "data_offsets": [32, 33]})"));
+  EXPECT_EQ(file.size(), 8 + n + 33);
   EXPECT_EQ(file.substr(8 + n + 24, 6), "\x09\x08\x07\x06\x05\x04");
 }
 
@@ -121,6 +124,22 @@ TEST(Safetensors, RefusesMalformedHeaders) {
                  "x", {"\"a\" is there twice"});
   expect_refused(R"({"__metadata__": {"a": 1}})", "", {"__metadata__", "\"a\""});
   expect_refused(R"({"a": )" + std::string(100'000, '['), "", {"nested"});
+}
+
+TEST(Safetensors, RefusesHeadersMadeToFillTheMemory) {
+  std::string ones = "1";
+  for (int i = 0; i < 300'000; ++i) ones += ",1";
+  expect_refused(R"({"a": {"dtype": "U8", "shape": [)" + ones + R"(], "data_offsets": [0, 1]}})", "x",
+                 {"more than 200000 values"});
+
+  // As long as a header may be, and longer; sparse files.
+  const TemporaryFolder folder;
+  for (const uint64_t length : {100'000'000, 100'000'001}) {
+    put(folder / "long", std::string_view(reinterpret_cast<const char*>(&length), 8));
+    std::filesystem::resize_file(folder / "long", 8 + length);
+    expect_error([&] { File file(folder / "long"); },
+                 {length > 100'000'000 ? "header's length" : "not valid JSON"});
+  }
 }
 
 TEST(Safetensors, RefusesWrongLengths) {
@@ -165,8 +184,8 @@ TEST(Safetensors, MutatedFilesAreReadOrRefusedNeverTrusted) {
           file.erase(at % file.size(), 1 + below(4));
       }
       // Most edits keep the length right, to get past the first check.
-      if (below(4) > 0 && file.size() >= 8 + 32) {
-        const uint64_t length = file.size() - 8 - 32;
+      if (below(4) > 0 && file.size() >= 8 + 33) {
+        const uint64_t length = file.size() - 8 - 33;
         std::memcpy(file.data(), &length, 8);
       }
     }

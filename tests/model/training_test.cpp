@@ -146,6 +146,35 @@ TEST_F(Training, KeepsTheNewestTwoCheckpointsAndWritesWhatItRan) {
   EXPECT_EQ(losses(again), losses(run));
 }
 
+TEST_F(Training, WritesTensorboardFilesWhereAsked) {
+  const auto run = folder_ / "run";
+  ASSERT_EQ(train({"--out", run, "--steps", "10", "--tensorboard"}), 0) << log();
+  ASSERT_EQ(train({"--out", run, "--steps", "20", "--tensorboard", "--resume"}), 0) << log();
+  int files = 0;
+  for (const auto& entry : fs::directory_iterator(run)) {
+    if (!entry.path().filename().string().starts_with("events.out.tfevents.")) continue;
+    ++files;
+    const auto events = read_file(entry.path());
+    for (const char* tag : {"training/loss", "training/lr", "validation/byte_accuracy"}) {
+      EXPECT_NE(events.find(tag), std::string::npos) << tag;
+    }
+  }
+  EXPECT_EQ(files, 2);
+}
+
+TEST_F(Training, StartsFromGivenWeights) {
+  const auto first = folder_ / "first", second = folder_ / "second";
+  ASSERT_EQ(train({"--out", first, "--steps", "10"}), 0) << log();
+  const auto weights = first / "step-00000010" / "model.safetensors";
+  ASSERT_EQ(train({"--out", second, "--steps", "1", "--init", weights, "--learning-rate", "1e-30",
+                   "--muon-learning-rate", "1e-30"}),
+            0)
+      << log();
+  EXPECT_EQ(read_file(second / "step-00000001" / "model.safetensors"), read_file(weights));
+  EXPECT_EQ(train({"--out", folder_ / "third", "--init", weights, "--byte-width", "32"}), 1);
+  EXPECT_NE(log().find("model.safetensors: tensor \""), std::string::npos) << log();
+}
+
 TEST_F(Training, AnExplodingLossStopsItAndLeavesTheLastCheckpoint) {
   const auto run = folder_ / "run";
   ASSERT_EQ(train({"--out", run, "--steps", "10", "--schedule", "constant"}), 0) << log();
