@@ -101,8 +101,7 @@ void generate(Options& o) {
 }
 
 int main(int argc, char** argv) {
-  // LibTorch's threads spin between tasks unless told otherwise, which is slow on cores that others use too.
-  cli::ensure_environment("OMP_WAIT_POLICY", "passive", argv);
+  cli::prepare_compute(argv);
   Options o;
   const auto threads = [&](po::options_description& options) {
     options.add_options()("threads", po::value(&o.threads)->default_value(0)->value_name("N"),

@@ -1,7 +1,6 @@
 #include "model/batch.hpp"
 
 #include <algorithm>
-#include <functional>
 #include <numeric>
 
 #include "emulator/random.hpp"
@@ -41,15 +40,6 @@ double padding_share(const BatchPlan& plan, std::span<const int64_t> trace_bytes
     padded += longest * static_cast<int64_t>(batch.size());
   }
   return padded ? 1 - static_cast<double>(used) / static_cast<double>(padded) : 0;
-}
-
-double hard_share(std::span<const float> losses) {
-  std::vector<float> sorted(losses.begin(), losses.end());
-  std::sort(sorted.begin(), sorted.end(), std::greater<>());
-  const double most = 0.98 * std::accumulate(sorted.begin(), sorted.end(), 0.0);
-  size_t count = 0;
-  for (double sum = 0; count < sorted.size() && sum < most; ++count) sum += sorted[count];
-  return sorted.empty() ? 1 : static_cast<double>(count) / static_cast<double>(sorted.size());
 }
 
 std::vector<bool> hardest(std::span<const float> losses, size_t count) {

@@ -30,9 +30,6 @@ BatchPlan plan_batches(std::span<const int64_t> trace_bytes, int patch_size, int
 double padding_share(const BatchPlan& plan, std::span<const int64_t> trace_bytes, int patch_size,
                      int extra_patches);
 
-// Hard examples. Smallest share of the losses whose sum is 98 % of all: 1 where all are alike, near 0 where a
-// few hold nearly everything; 1 of none.
-double hard_share(std::span<const float> losses);
 // For each loss, whether it is among the `count` greatest; of equal ones the first.
 std::vector<bool> hardest(std::span<const float> losses, size_t count);
 

@@ -41,8 +41,7 @@ void for_each_train_field(Config& c, Visit visit) {
   visit(c.pool_traces, "pool-traces", "traces drawn, sorted by length and batched together");
   visit(c.operation_mix, "operation-mix", "training programs: uniform | loss (hard operations more often)");
   visit(c.candidates, "candidates",
-        "batches looked at for the hardest states of one, once few states hold most of the loss; 1: train on "
-        "all");
+        "batches looked at for the hardest states of one, once few states are wrong; 1: train on all");
   visit(c.operation_floor, "operation-floor", "operation-mix loss: smallest weight of an operation");
   visit(c.loss, "loss", "patches that count: states | all");
   visit(c.precision, "precision", "fp32 | bf16 (fp32 accumulation and master weights)");

@@ -54,8 +54,9 @@ struct TrainConfig {
   int pool_traces = 2048;    // traces drawn, sorted by length and batched together
   std::string operation_mix =
       "uniform";  // training programs: "uniform", or "loss": hard operations more often
-  // Once few states hold most of the loss, this many batches are looked at, forward only, for each one
-  // trained on, which is made of their hardest states; 1: all states are trained on.
+  // Once few states are predicted wrongly, up to this many batches are looked at, forward only, for each one
+  // trained on, which is made of their hardest states: so many that about a tenth of it is wrong. 1: all are
+  // trained on.
   int candidates = 1;
   double operation_floor = 0.1;  // "loss": smallest weight of an operation, the hardest having 1
   std::string loss =

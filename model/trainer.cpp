@@ -112,12 +112,8 @@ struct Part {
   std::vector<TraceView> traces;
   int64_t seen = 0, trained = 0;  // patches that count in the loss: of the traces, and of the chosen ones
   torch::Tensor chosen;           // as in ByteModel::rows; undefined: all
-  torch::Tensor losses;  // F32 [seen], on the CPU, where looked at already: mean nats of each one's bytes
+  double loss = 0;                // nats a byte, mean over all seen
 };
-
-std::span<const float> values(const torch::Tensor& losses) {
-  return {losses.data_ptr<float>(), static_cast<size_t>(losses.numel())};
-}
 
 // Where a training stands: all that a resumed one needs besides parameters and moments.
 struct Progress {
@@ -126,7 +122,7 @@ struct Progress {
   uint64_t pool = 0;                          // being trained on
   size_t batch = 0;                           // of the pool's plan, the next
   std::vector<double> weights, next_weights;  // operation weights of this pool and of the one after
-  double hard_share = 1;  // running mean of the share of states that hold nearly all of the loss
+  double wrong_share = 1;                     // running mean of the share of states predicted wrongly
   double loss_sum = 0, norm_sum = 0,
          smooth_loss = 0;  // since the last log line; and running mean of the loss
 };
@@ -138,7 +134,7 @@ ordered_json to_json(const Progress& p, const std::vector<double>& operation_los
           {"batch", p.batch},
           {"weights", p.weights},
           {"next_weights", p.next_weights},
-          {"hard_share", p.hard_share},
+          {"wrong_share", p.wrong_share},
           {"loss_sum", p.loss_sum},
           {"norm_sum", p.norm_sum},
           {"smooth_loss", p.smooth_loss},
@@ -152,7 +148,7 @@ void from_json(const ordered_json& j, Progress& p, std::vector<double>& operatio
   j.at("batch").get_to(p.batch);
   j.at("weights").get_to(p.weights);
   j.at("next_weights").get_to(p.next_weights);
-  j.at("hard_share").get_to(p.hard_share);
+  j.at("wrong_share").get_to(p.wrong_share);
   j.at("loss_sum").get_to(p.loss_sum);
   j.at("norm_sum").get_to(p.norm_sum);
   j.at("smooth_loss").get_to(p.smooth_loss);
@@ -307,10 +303,17 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
   int64_t states = 0, patches = 0, padded_patches = 0;  // since the last log line
   double flops = 0, logged_seconds = progress.seconds;
   int64_t logged_step = progress.step - progress.step % config.log_every;
-  // A batch; or, once few states hold most of the loss, the hardest states of several.
+  // Of all that a part's traces predict.
+  const auto observe = [&](Part& part, const Rows& rows, const Loss& result) {
+    part.loss = result.nats.item<double>();
+    const double wrong = result.mistakes.gt(0).to(torch::kFloat).mean().item<double>();
+    progress.wrong_share += 0.1 * (wrong - progress.wrong_share);
+    if (config.operation_mix == "loss") mix.observe(part.traces, rows, result.row_nats);
+  };
+  // A batch; or, once few states are wrong, the hardest states of several.
   const auto next_part = [&] {
     const int64_t candidates =
-        std::clamp(static_cast<int64_t>(1 / progress.hard_share), int64_t{1}, int64_t{config.candidates});
+        std::llround(std::clamp(0.1 / progress.wrong_share, 1.0, static_cast<double>(config.candidates)));
     Part part;
     while (std::ssize(part.pools) < candidates) {
       const auto batch = next_batch();
@@ -328,10 +331,10 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
     torch::NoGradGuard no_grad;
     const auto rows = model.rows(part.traces, targets);
     const auto result = cross_entropy(model.logits(rows.condition, rows.patches), rows.patches);
-    part.losses = result.row_nats.to(torch::kCPU).contiguous();
-    if (config.operation_mix == "loss") mix.observe(part.traces, rows, part.losses);
+    observe(part, rows, result);
     part.trained = part.seen / candidates;
-    const auto chosen = hardest(values(part.losses), part.trained);
+    const auto nats = result.row_nats.to(torch::kCPU);
+    const auto chosen = hardest({nats.data_ptr<float>(), static_cast<size_t>(nats.numel())}, part.trained);
     part.chosen = torch::empty({part.seen}, torch::kBool);
     std::copy(chosen.begin(), chosen.end(), part.chosen.data_ptr<bool>());
     flops += model.forward_flops(part.traces, targets);
@@ -354,12 +357,8 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
       const auto result = cross_entropy(model.logits(rows.condition, rows.patches), rows.patches);
       const double share = static_cast<double>(part.trained) / static_cast<double>(total);
       (result.nats * share).backward();
-      if (!part.losses.defined()) {
-        part.losses = result.row_nats.to(torch::kCPU).contiguous();
-        if (config.operation_mix == "loss") mix.observe(part.traces, rows, part.losses);
-      }
-      loss += part.losses.mean().item<double>() * share;
-      progress.hard_share += 0.1 * (hard_share(values(part.losses)) - progress.hard_share);
+      if (!part.chosen.defined()) observe(part, rows, result);
+      loss += part.loss * share;
       // Backward costs twice the forward pass.
       flops += 3 * model.forward_flops(part.traces, targets) * static_cast<double>(part.trained) /
                static_cast<double>(part.seen);
@@ -395,7 +394,7 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
                      {"tokens_per_second", rate * model.config().layout.record_bytes},
                      {"gflops", flops / seconds / 1e9},
                      {"padding", padding},
-                     {"hard_share", progress.hard_share},
+                     {"wrong_share", progress.wrong_share},
                      {"seconds", progress.seconds}});
       const double left = done() > 0 ? progress.seconds * (1 / done() - 1) : 0;
       fmt::print(

@@ -21,8 +21,8 @@ enum class TrainingEnd { finished, stopped };
 // folder `run`:
 //   step-NNNNNNNN/   checkpoints, the newest two (checkpoint.hpp)
 //   metrics.jsonl    one JSON object a line: {"step", "loss", "lr", "gradient_norm", "states_per_second",
-//                    "tokens_per_second", "gflops", "padding", "hard_share", "seconds"}, means since the line
-//                    before, loss in nats a byte; and {"step", "seconds", "validation": {"loss",
+//                    "tokens_per_second", "gflops", "padding", "wrong_share", "seconds"}, means since the
+//                    line before, loss in nats a byte; and {"step", "seconds", "validation": {"loss",
 //                    "byte_accuracy", "step_accuracy", "states"}}
 //   events.out.tfevents.*   with config.tensorboard, the same for TensorBoard
 // With `resume` it goes on from the newest checkpoint, if there is one; the losses are then bit for bit those

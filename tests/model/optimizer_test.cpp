@@ -221,14 +221,6 @@ TEST(HardExamples, AreTheGreatestLosses) {
   EXPECT_EQ(hardest(std::vector<float>{1}, 3), std::vector<bool>{true});
 }
 
-TEST(HardExamples, TheirShareSaysHowFewHoldTheLoss) {
-  std::vector<float> losses(100, 1.0F);
-  EXPECT_DOUBLE_EQ(hard_share(losses), 0.98);
-  std::fill(losses.begin() + 5, losses.end(), 0.0F);
-  EXPECT_DOUBLE_EQ(hard_share(losses), 0.05);
-  EXPECT_DOUBLE_EQ(hard_share({}), 1);
-}
-
 TEST(Configuration, SurvivesJson) {
   auto config = tiny_config("transition");
   config.patch_history = true;

@@ -32,7 +32,8 @@ class Training : public testing::Test {
         "patch-width = 16\npatch-heads = 2\nbyte-layers = 1\nbyte-width = 64\nbyte-heads = 2\nbyte-mlp = 1\n"
         "memory-width = 16\nmemory-heads = 2\nbyte-init = structured\noptimizer = muon\noperation-mix = "
         "loss\n"
-        "candidates = 3\nsteps = 40\nbatch-patches = 64\npool-traces = 64\naccumulate = 2\nlog-every = 1\nvalidate-every = "
+        "candidates = 3\nsteps = 40\nbatch-patches = 64\npool-traces = 64\naccumulate = 2\nlog-every = "
+        "1\nvalidate-every = "
         "20\n"
         "validation-traces = 32\ncheckpoint-every = 10\nprecision = fp32\nthreads = 1\n");
   }
