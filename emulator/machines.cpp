@@ -44,6 +44,10 @@ std::string_view to_string(StopReason reason) {
       return "illegal instruction";
     case StopReason::memory_fault:
       return "memory fault";
+    case StopReason::code_write:
+      return "write to code";
+    case StopReason::divide_error:
+      return "divide error";
   }
   BYTECPU_CHECK(!"a StopReason");
   return {};

@@ -65,7 +65,8 @@ bool run(const po::variables_map& options) {
   const auto machine = make_machine(wanted.machine, wanted.memory_bytes);
   const auto& file = options["program"].as<std::string>();
   auto start = machine->load_program(read_file(file), file);
-  start.resize(static_cast<size_t>(machine->layout().start_bytes()));
+  const auto state = machine->first_state();
+  start.insert(start.end(), state.begin(), state.end());
   if (options.count("set")) {
     for (const auto& assignment : options["set"].as<std::vector<std::string>>()) {
       set_field(machine->layout(), assignment,
