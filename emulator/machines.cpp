@@ -1,9 +1,11 @@
 // The table of machines.
 #include <array>
 
+#include "emulator/arm64/arm64.hpp"
 #include "emulator/error.hpp"
 #include "emulator/machine.hpp"
 #include "emulator/toy8/toy8.hpp"
+#include "emulator/x86_64/x86_64.hpp"
 
 namespace bytecpu {
 namespace {
@@ -15,6 +17,8 @@ struct Entry {
 
 constexpr std::array machines = {
     Entry{"toy8", make_toy8},
+    Entry{"arm64", make_arm64},
+    Entry{"x86_64", make_x86_64},
 };
 
 }  // namespace

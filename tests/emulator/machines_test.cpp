@@ -16,7 +16,7 @@ TEST(Machines, AnUnknownNameIsAnErrorThatListsTheKnownOnes) {
     make_machine("toy9", 1024);
     FAIL();
   } catch (const Error& error) {
-    EXPECT_STREQ(error.what(), "unknown machine \"toy9\"; there are: toy8");
+    EXPECT_STREQ(error.what(), "unknown machine \"toy9\"; there are: toy8, arm64, x86_64");
   }
 }
 
