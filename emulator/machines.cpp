@@ -4,6 +4,7 @@
 #include "emulator/arm64/arm64.hpp"
 #include "emulator/error.hpp"
 #include "emulator/machine.hpp"
+#include "emulator/thumb/thumb.hpp"
 #include "emulator/toy8/toy8.hpp"
 #include "emulator/x86_64/x86_64.hpp"
 
@@ -18,6 +19,7 @@ struct Entry {
 constexpr std::array machines = {
     Entry{"toy8", make_toy8},
     Entry{"arm64", make_arm64},
+    Entry{"thumb", make_thumb},
     Entry{"x86_64", make_x86_64},
 };
 

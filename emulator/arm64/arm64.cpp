@@ -191,6 +191,7 @@ const Description description = {
     .pc_bytes = 4,
     .instruction_bytes = 4,
     .value_bytes = 8,
+    .pc_id = UC_ARM64_REG_PC,
     .flags_name = "NZCV",
     .flags_id = UC_ARM64_REG_NZCV,
     .registers = {{"W0", UC_ARM64_REG_X0},

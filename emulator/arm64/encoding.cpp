@@ -92,8 +92,14 @@ constexpr std::array encodings = {
     Encoding{0x3F200C00, 0x38000C00, d | n, [](uint32_t w) { return is_access(w) && writes_back_apart(w); }},
     Encoding{0x3F200C00, 0x38200800, d | n | m, [](uint32_t w) { return is_access(w) && bits(w, 14, 14); }},
     Encoding{0xBF000000, 0x18000000, d},  // LDR of a literal
-    // LDP, STP of 32 bits; LDP of 64 bits, as a store of 16 bytes is more than a record holds
+    // LDP, STP of 32 bits, also writing back; LDP of 64 bits, as a store of 16 bytes is more than a record
+    // holds
     Encoding{0xFF800000, 0x29000000, d | n | a, loads_apart},
+    Encoding{0xFE800000, 0x28800000, d | n | a,
+             [](uint32_t w) {
+               return loads_apart(w) && writes_back_apart(w) &&
+                      writes_back_apart((w & ~31u) | bits(w, 14, 10));
+             }},
     Encoding{0xFFC00000, 0xA9400000, d | n | a, loads_apart},
     // Branches: B, BL; B.cond; CBZ, CBNZ; TBZ, TBNZ; BR, RET; BLR
     Encoding{0x7C000000, 0x14000000, 0},

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <span>
+#include <stdexcept>
 #include <string_view>
 #include <vector>
 
@@ -28,10 +29,13 @@ struct Description {
   cs_mode disassembler_mode;
 
   int pc_bytes, instruction_bytes, value_bytes;  // lengths of the fields PC, INSN and WRITE_VALUE
+  int pc_id;
   const char* flags_name;
   int flags_id;
   std::vector<Register> registers;
-  int stack, link;  // indices in registers; link: -1 where calls push their return address
+  // Indices in registers, or -1: the stack pointer; the link register, without which calls push their return
+  // address.
+  int stack, link;
   // Of the registers: what holds the address of the data in random programs.
   int data;
 
@@ -69,6 +73,10 @@ class InstructionSet {
   // which records do not hold, or writes memory twice.
   virtual Decoded decode(std::span<const uint8_t> code) const = 0;
 
+  // Whether Unicorn must not even translate the instruction at the head of `code`, which is not one included:
+  // it ends the process at some that no processor knows either.
+  virtual bool breaks_engine(std::span<const uint8_t> /*code*/) const { return false; }
+
   // The byte that records hold, from the flags register and back.
   virtual uint8_t pack_flags(uint32_t raw) const = 0;
   virtual uint32_t unpack_flags(uint8_t flags) const = 0;
@@ -78,8 +86,9 @@ class InstructionSet {
   virtual void write(size_t operation, Use use, const Scope& scope, Code& code) const = 0;
   // A forward branch with a condition, or without; returns where it is, for bind().
   virtual size_t write_branch(size_t operation, const Scope& scope, Code& code) const = 0;
-  virtual size_t write_call(Code& code) const = 0;
-  virtual void write_return(Code& code) const = 0;
+  // Only where an operation has the use `call`.
+  virtual size_t write_call(Code& /*code*/) const { throw std::logic_error("no calls here"); }
+  virtual void write_return(Code& /*code*/) const { throw std::logic_error("no calls here"); }
   // Makes the branch or call at `at` go to `target`, both offsets in the code.
   virtual void bind(Code& code, size_t at, size_t target) const = 0;
   // A loop of `turns`: one instruction that sets the counter; loop_end_instructions() that count down and

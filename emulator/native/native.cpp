@@ -15,7 +15,8 @@ namespace bytecpu::native {
 namespace {
 
 constexpr int least_memory = 256, most_memory = 4096, memory_step = 32;
-constexpr int stack_bytes = 64;  // of the data, not touched by random programs' loads and stores
+constexpr int stack_bytes = 64;   // of the data, not touched by random programs' loads and stores
+constexpr int address_bytes = 8;  // of a return address that is pushed
 constexpr uint64_t steps_between_looks = 1024;  // at the clock
 
 // What is known of the instruction at an offset of the code that is being run: 0 nothing yet.
@@ -61,6 +62,10 @@ uint64_t load(const uint8_t* bytes, int count) {
 }
 void store(uint8_t* bytes, uint64_t value, int count) { std::memcpy(bytes, &value, count); }
 
+void check(uc_err error, std::string_view what) {
+  if (error != UC_ERR_OK) throw Error("Unicorn: {}: {}", what, uc_strerror(error));
+}
+
 class NativeMachine final : public Machine {
  public:
   NativeMachine(std::unique_ptr<InstructionSet> set, int memory_bytes);
@@ -84,6 +89,7 @@ class NativeMachine final : public Machine {
   int code_bytes() const { return layout_.data_offset; }
   int data_bytes() const { return layout_.memory_bytes - layout_.data_offset; }
   uint64_t return_address() const { return code_address + code_bytes() - about_.halt.size(); }
+  bool pushes_return_address() const { return about_.stack >= 0 && about_.link < 0; }
   uint8_t* code() const { return code_.bytes().data(); }
   uint8_t* data() const { return data_.bytes().data(); }
 
@@ -93,6 +99,8 @@ class NativeMachine final : public Machine {
   void finish_image(std::span<uint8_t> image, size_t used) const;
 
   void run_one(std::span<const uint8_t> start);
+  void set_exits();
+  void at_exit();
   void stop(StopReason reason);
   uint8_t fetch(size_t offset);
   void before_instruction(uint64_t address);
@@ -135,6 +143,7 @@ class NativeMachine final : public Machine {
   bool stopped_ = false;
   StopReason reason_{};
   std::exception_ptr failure_;
+  std::vector<uint64_t> exits_;   // addresses
   std::vector<uint8_t> fetched_;  // Fetched or a length, by offset in the code
   std::vector<uint8_t> record_;   // the next one; its write fields hold the write of the last instruction
 };
@@ -175,6 +184,7 @@ NativeMachine::NativeMachine(std::unique_ptr<InstructionSet> set, int memory_byt
       UC_HOOK_MEM_WRITE, +[](uc_engine*, uc_mem_type, uint64_t address, int size, int64_t value, void* user) {
         guard(user, [&](NativeMachine& machine) { machine.on_write(address, size, value); });
       });
+  check(uc_ctl_exits_enable(engine_.get()), "enabling exits");
   // Exceptions of the processor. Of the instructions included only a division raises one.
   hook(
       UC_HOOK_INTR, +[](uc_engine*, uint32_t, void* user) {
@@ -188,7 +198,7 @@ void NativeMachine::hook(int type, Callback* callback) {
   constexpr uint64_t first = 1, last = 0;  // everywhere
   const uc_err error =
       uc_hook_add(engine_.get(), &handle, type, reinterpret_cast<void*>(callback), this, first, last);
-  if (error != UC_ERR_OK) throw Error("Unicorn: adding a hook: {}", uc_strerror(error));
+  check(error, "adding a hook");
 }
 
 void NativeMachine::run(std::span<const uint8_t> starts, const Limits& limits, TraceBatch& out) {
@@ -219,22 +229,44 @@ void NativeMachine::run_one(std::span<const uint8_t> start) {
   uc_engine* engine = engine_.get();
   values_[0] = set_->unpack_flags(state[at_.flags]);
   for (size_t i = 1; i < values_.size(); ++i) values_[i] = load(state + at_.registers + 4 * (i - 1), 4);
-  uc_err error = uc_ctl_remove_cache(engine, code_address, code_address + code_bytes());
-  if (error == UC_ERR_OK) {
-    error = uc_reg_write_batch(engine, ids_.data(), pointers_.data(), static_cast<int>(ids_.size()));
-  }
-  if (error != UC_ERR_OK) throw Error("Unicorn: preparing a run: {}", uc_strerror(error));
+  check(uc_ctl_remove_cache(engine, code_address, code_address + code_bytes()), "dropping translations");
+  check(uc_reg_write_batch(engine, ids_.data(), pointers_.data(), static_cast<int>(ids_.size())),
+        "writing registers");
+  set_exits();
 
   const uint64_t pc = load(state + at_.pc, about_.pc_bytes);
   if (pc >= static_cast<uint64_t>(code_bytes()) || pc % about_.alignment != 0) {
     stop(StopReason::memory_fault);
   } else {
-    error = uc_emu_start(engine, (code_address + pc) | about_.fetch_mode, 0, 0, 0);
+    constexpr uint64_t until = 0;  // exits stand for it
+    const uc_err error = uc_emu_start(engine, (code_address + pc) | about_.fetch_mode, until, 0, 0);
     if (failure_) std::rethrow_exception(failure_);
+    if (!stopped_ && !exits_.empty()) at_exit();
     if (!stopped_) stop(stop_of(error));
   }
   out_->offsets.push_back(static_cast<int64_t>(out_->bytes.size()));
   out_->stops.push_back(reason_);
+}
+
+// Where the code has what Unicorn must not translate, the run is to end before it is.
+void NativeMachine::set_exits() {
+  const bool had_any = !exits_.empty();
+  exits_.clear();
+  for (int at = 0; at < code_bytes(); at += about_.alignment) {
+    if (set_->breaks_engine({code() + at, static_cast<size_t>(code_bytes() - at)})) {
+      exits_.push_back(code_address + at);
+    }
+  }
+  if (had_any || !exits_.empty()) {
+    check(uc_ctl_set_exits(engine_.get(), exits_.data(), exits_.size()), "setting exits");
+  }
+}
+
+// No hook is called there.
+void NativeMachine::at_exit() {
+  uint64_t pc = 0;
+  check(uc_reg_read(engine_.get(), about_.pc_id, &pc), "reading a register");
+  if (std::ranges::find(exits_, pc) != exits_.end()) before_instruction(pc);
 }
 
 StopReason NativeMachine::stop_of(uc_err error) const {
@@ -345,13 +377,15 @@ void NativeMachine::finish_image(std::span<uint8_t> image, size_t used) const {
   for (size_t at = used; at + halt.size() <= static_cast<size_t>(code_bytes()); at += halt.size()) {
     std::ranges::copy(halt, image.begin() + at);
   }
-  if (about_.link < 0) store(image.data() + image.size() - 8, return_address(), 8);
+  if (pushes_return_address())
+    store(image.data() + image.size() - address_bytes, return_address(), address_bytes);
 }
 
 std::vector<uint8_t> NativeMachine::first_state() const {
   std::vector<uint8_t> state(layout_.record_bytes);
   const auto set = [&](int r, uint64_t value) { store(state.data() + at_.registers + 4 * r, value, 4); };
-  set(about_.stack, data_address + data_bytes() - (about_.link < 0 ? 8 : 0));
+  const int pushed = pushes_return_address() ? address_bytes : 0;
+  if (about_.stack >= 0) set(about_.stack, data_address + data_bytes() - pushed);
   if (about_.link >= 0) set(about_.link, return_address() | about_.fetch_mode);
   return state;
 }

@@ -164,11 +164,14 @@ native::Decoded decode(std::span<const uint8_t> code) {
     const int mod = fields >> 6, reg = fields >> 3 & 7, rm = fields & 7;
     shape |= static_cast<uint64_t>(fields) << 24;
     if (form & digit) {
-      if (!(digits >> reg & 1)) return {};
+      if (!(digits >> reg & 1) || rex & 4) return {};  // REX.R means nothing here; Unicorn may refuse it
       if (form & test_imm) immediate = reg == 0;
     } else if (!included(reg | (rex & 4) << 1)) {
       return {};
     }
+    // Unicorn gets CF and OF wrong where SHL, SHR, SAR shift memory by CL.
+    const bool by_cl = !two && (opcode == 0xD2 || opcode == 0xD3);
+    if (mod != 3 && by_cl && reg >= 4) return {};
     if (mod == 3) {
       if (form & only_memory || !included(rm | (rex & 1) << 3)) return {};
     } else {
@@ -198,6 +201,20 @@ native::Decoded decode(std::span<const uint8_t> code) {
   }
   if (!reader.whole()) return {};
   return {static_cast<int>(reader.at()), !two && opcode == 0xF4, shape};
+}
+
+bool breaks_engine(std::span<const uint8_t> code) {
+  constexpr std::array<uint8_t, 10> prefixes = {0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF2, 0xF3};
+  const auto is_prefix = [&](uint8_t byte) {
+    return (byte & 0xF0) == 0x40 || std::ranges::find(prefixes, byte) != prefixes.end();
+  };
+  const auto opcode = std::ranges::find_if_not(code, is_prefix);
+  if (opcode == code.end()) return false;
+  if (*opcode == 0xF0) return true;
+  const auto fields = opcode + 1;
+  if (*opcode != 0xFF || fields == code.end()) return false;
+  const int digit = *fields >> 3 & 7;
+  return *fields >> 6 == 3 && (digit == 3 || digit == 5);
 }
 
 }  // namespace bytecpu::x86_64
