@@ -7,6 +7,8 @@
 
 namespace bytecpu {
 
+// Measures know these names: PC, and WRITE_… for what describes the memory write of a step, all 0 where there
+// is none.
 struct Field {
   std::string name;
   int offset = 0;  // bytes from the start of the record

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include "datagen/files.hpp"
 #include "emulator/error.hpp"
@@ -101,7 +102,7 @@ void error_lines(std::string& text, std::string_view title, std::vector<std::pai
 void mode_text(std::string& text, const std::string& name, const ordered_json& mode) {
   text += fmt::format("\n{}{:>{}}{:>28}   95 % interval\n", name == "step" ? "step, teacher-forced" : name,
                       "right of total", name == "step" ? 22 : 42 - static_cast<int>(name.size()), "accuracy");
-  for (const char* what : {"bytes", "results", "states", "traces", "ends"}) {
+  for (const char* what : {"bytes", "results", "states", "traces", "ends", "branches", "writes"}) {
     if (mode.contains(what)) rate_line(text, what, rate_of(mode.at(what)));
   }
   std::vector<std::pair<std::string, Rate>> forms;
@@ -119,6 +120,9 @@ void mode_text(std::string& text, const std::string& name, const ordered_json& m
   }
   for (const auto& row : mode.at("by_form")) forms.emplace_back(row.at("form"), rate_of(row));
   error_lines(text, "by form", std::move(forms));
+  std::vector<std::pair<std::string, Rate>> groups;
+  for (const auto& row : mode.at("by_group")) groups.emplace_back(row.at("group"), rate_of(row));
+  error_lines(text, "by group", std::move(groups));
   std::vector<std::pair<std::string, Rate>> fields;
   for (const auto& row : mode.at("by_field")) fields.emplace_back(row.at("field"), rate_of(row));
   error_lines(text, "by field", std::move(fields));
@@ -158,6 +162,18 @@ ordered_json to_json(const Scores& scores, const Machine& machine) {
     row["wrong_bytes"] = tally.wrong_bytes;
     forms.push_back(std::move(row));
   }
+  for (const auto& [key, name, rates] :
+       {std::tuple{"by_operation", "operation", &scores.instructions.by_operation},
+        {"by_group", "group", &scores.instructions.by_group}}) {
+    auto& rows = json[key] = ordered_json::array();
+    for (const auto& [value, rate] : *rates) {
+      ordered_json row = {{name, value}};
+      row.update(to_json(rate));
+      rows.push_back(std::move(row));
+    }
+  }
+  json["branches"] = to_json(scores.instructions.branches);
+  json["writes"] = to_json(scores.instructions.writes);
   auto& fields = json["by_field"] = ordered_json::array();
   for (size_t f = 0; f < scores.by_field.size(); ++f) {
     ordered_json row = {{"field", scores.layout.fields[f].name}};

@@ -106,6 +106,9 @@ void Scores::add(int64_t trace, const TrueTrace& truth, std::span<const uint8_t*
                                       : machine_.instruction_form({state, record});
     const int wrong =
         add_state(t, form, t <= n ? state + record : nullptr, predicted[static_cast<size_t>(t - 1)]);
+    if (t > 1 && t <= n) {
+      instructions.add(machine_, state, state + record, predicted[static_cast<size_t>(t - 1)]);
+    }
     if (!confidences.empty()) confidence.add(confidences[static_cast<size_t>(t - 1)], wrong == 0);
     if (wrong && !first_wrong) first_wrong = t;
     wrong_bytes += wrong;
