@@ -70,6 +70,11 @@ std::vector<double> operation_weights(const std::string& text, const Machine& ma
   return weights;
 }
 
+std::optional<double> share_option(const po::variables_map& values, const char* name) {
+  if (!values.count(name)) return std::nullopt;
+  return values[name].as<double>();
+}
+
 void run_generate(const po::variables_map& values) {
   using Rng = GenerateOptions::Rng;
   using Format = GenerateOptions::Format;
@@ -80,6 +85,10 @@ void run_generate(const po::variables_map& values) {
   options.programs.max_instructions = values["max-instructions"].as<int>();
   options.programs.small_operands = values["small-operands"].as<double>();
   options.programs.window_steps = values["window-steps"].as<int>();
+  options.programs.memory_share = share_option(values, "memory-share");
+  options.programs.branch_share = share_option(values, "branch-share");
+  options.programs.loop_share = share_option(values, "loop-share");
+  options.keep_faults = choice<bool>(values, "faults", {{"keep", true}, {"drop", false}});
   options.traces = {values["train"].as<int64_t>(), values["test"].as<int64_t>()};
   options.seed = unsigned_option(values, "seed");
   options.rng = choice<Rng>(values, "rng", {{"native", Rng::native}, {"python", Rng::python}});
@@ -153,6 +162,11 @@ cli::Command generate_command() {
        "probability of a register that starts small")  //
       ("window-steps", value<int>("N")->default_value(0),
        "traces are windows of this many steps, from a random instruction on; 0: whole programs")  //
+      ("memory-share", value<double>("P"), "share of instructions that access memory")            //
+      ("branch-share", value<double>("P"), "share of instructions that branch forward or call")   //
+      ("loop-share", value<double>("P"), "probability that an instruction begins a loop")         //
+      ("faults", value<std::string>("NAME")->default_value("keep"),
+       "traces that end in a fault: keep, or drop and draw others")  //
       ("format", value<std::string>("NAME")->default_value("shards"),
        "shards, or files: a .bin file a program, as published")  //
       ("shard-traces", value<int64_t>("N")->default_value(0),
@@ -448,12 +462,50 @@ void set_field(const std::string& text, const Layout& layout, std::span<uint8_t>
     state[field->offset + i] = static_cast<uint8_t>(parsed >> (8 * i));
 }
 
+// "16=0a0b" puts two bytes at offset 16 of the data, "16=@FILE" a file's.
+void set_data(const std::string& text, const Layout& layout, std::span<uint8_t> image) {
+  if (layout.data_offset == 0) throw UsageError("--data {}: {} has no data", text, layout.machine);
+  const auto data = image.subspan(layout.data_offset);
+  const auto equals = std::min(text.find('='), text.size());
+  size_t offset = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + equals, offset);
+  if (equals == text.size() || error != std::errc() || end != text.data() + equals) {
+    throw UsageError("--data {}: want OFFSET=HEX or OFFSET=@FILE", text);
+  }
+  auto bytes = text.substr(equals + 1);
+  if (bytes.starts_with('@')) {
+    bytes = read_file(bytes.substr(1));
+  } else {
+    std::string parsed;
+    for (size_t i = 0; i < bytes.size(); i += 2) {
+      uint8_t byte = 0;
+      const auto* first = bytes.data() + i;
+      const auto digits = std::from_chars(first, first + std::min<size_t>(2, bytes.size() - i), byte, 16);
+      if (digits.ptr != first + 2) throw UsageError("--data {}: not pairs of hex digits", text);
+      parsed += static_cast<char>(byte);
+    }
+    bytes = std::move(parsed);
+  }
+  if (offset > data.size() || bytes.size() > data.size() - offset) {
+    throw UsageError("--data {}: {} bytes at {} are more than the {} of data", text, bytes.size(), offset,
+                     data.size());
+  }
+  std::copy(bytes.begin(), bytes.end(), data.begin() + static_cast<std::ptrdiff_t>(offset));
+}
+
 void run_trace(const po::variables_map& values) {
   const auto machine = machine_option(values);
   const auto& layout = machine->layout();
   const auto& program = values["program"].as<std::string>();
-  auto start = machine->load_program(read_file(program), program);
-  start.resize(layout.start_bytes());
+  const auto function = values.count("function") ? values["function"].as<std::string>() : std::string();
+  auto start = machine->load_program(read_file(program), program, function);
+  const auto state = machine->first_state();
+  start.insert(start.end(), state.begin(), state.end());
+  if (values.count("data")) {
+    for (const auto& text : values["data"].as<std::vector<std::string>>()) {
+      set_data(text, layout, std::span(start).first(layout.memory_bytes));
+    }
+  }
   if (values.count("set")) {
     for (const auto& text : values["set"].as<std::vector<std::string>>()) {
       set_field(text, layout, std::span(start).subspan(layout.memory_bytes));
@@ -479,9 +531,12 @@ cli::Command trace_command() {
                        .run = run_trace};
   command.options.add_options()  //
       ("program", value<std::string>("FILE")->required(),
-       "assembly for toy8, flat binary for native machines")  //
+       "toy8: assembly; native machines: flat binary, or ELF object")                                    //
+      ("function", value<std::string>("NAME"), "function of an ELF object; where it has one, that one")  //
       ("set", value<std::vector<std::string>>("FIELD=VALUE")->composing(),
-       "value of a field of state 0, else 0; may be repeated")                     //
+       "value of a field of state 0, else 0, or what the machine needs; may be repeated")  //
+      ("data", value<std::vector<std::string>>("OFFSET=HEX|@FILE")->composing(),
+       "bytes of the data, from an offset in it on, else 0; may be repeated")      //
       ("steps", value<int64_t>("N")->default_value(65536), "run at most N steps")  //
       ("out", value<std::string>("FILE.bin"), "write the trace to this file too")  //
       ("json", po::bool_switch(), "print JSON");

@@ -82,10 +82,12 @@ ordered_json to_json(const Layout& layout) {
   auto fields = ordered_json::array();
   for (const auto& f : layout.fields)
     fields.push_back({{"name", f.name}, {"offset", f.offset}, {"bytes", f.bytes}});
-  return {{"machine", layout.machine},
-          {"memory_bytes", layout.memory_bytes},
-          {"record_bytes", layout.record_bytes},
-          {"fields", fields}};
+  ordered_json json = {{"machine", layout.machine},
+                       {"memory_bytes", layout.memory_bytes},
+                       {"record_bytes", layout.record_bytes},
+                       {"fields", fields}};
+  if (layout.data_offset > 0) json["data_offset"] = layout.data_offset;
+  return json;
 }
 
 Layout layout_from_json(const ordered_json& json) {
@@ -98,6 +100,10 @@ Layout layout_from_json(const ordered_json& json) {
     throw Error("\"memory_bytes\" is not in 1 … 2^30");
   if (layout.record_bytes < 16 || layout.record_bytes > most || layout.record_bytes % 16 != 0) {
     throw Error("\"record_bytes\" is not a multiple of 16 in 16 … 2^30");
+  }
+  if (json.contains("data_offset")) {
+    layout.data_offset = count<int>(json, "data_offset");
+    if (layout.data_offset >= layout.memory_bytes) throw Error("\"data_offset\" is past the memory image");
   }
   int next = 0;
   for (const auto& item : list(json, "fields")) {
@@ -210,7 +216,7 @@ Shard::Shard(const fs::path& path, const Layout& layout) : file_(path) {
   const auto& stops = file_.require("stops", safetensors::Dtype::U8, 1);
   if (stops.bytes.size() != traces_.size()) throw Error("{}: stops are not one a trace", path.string());
   for (const uint8_t stop : stops.bytes) {
-    if (stop > static_cast<uint8_t>(StopReason::memory_fault)) {
+    if (stop > static_cast<uint8_t>(last_stop_reason)) {
       throw Error("{}: {} is no reason to stop", path.string(), stop);
     }
   }

@@ -57,6 +57,9 @@ void check(const GenerateOptions& options, const Machine& machine) {
   }
   if (options.threads < 1 || options.threads > 1024)
     throw UsageError("--threads {}: not in 1 … 1024", options.threads);
+  if (!options.keep_faults && options.rng != Rng::native) {
+    throw UsageError("--faults drop: the published draws are kept as they come");
+  }
   if (programs.min_instructions < 1 || programs.max_instructions < programs.min_instructions) {
     throw UsageError("--min-instructions {} --max-instructions {}: want 1 <= min <= max",
                      programs.min_instructions, programs.max_instructions);
@@ -98,11 +101,34 @@ ordered_json describe(const GenerateOptions& options, const Machine& machine) {
                        {"small_operands", programs.small_operands},
                        {"window_steps", programs.window_steps},
                        {"max_steps", limits_of(programs).steps}};
+  for (const auto& [name, share] : {std::pair{"memory_share", programs.memory_share},
+                                    {"branch_share", programs.branch_share},
+                                    {"loop_share", programs.loop_share}}) {
+    if (share) json[name] = *share;
+  }
+  if (!options.keep_faults) json["faults"] = "drop";
   for (size_t i = 0; i < programs.operation_weights.size(); ++i) {
     json["operation_weights"][std::string(machine.operations()[i])] = programs.operation_weights[i];
   }
   if (options.format == Format::shards) json["shard_traces"] = options.shard_traces;
   return json;
+}
+
+// Draws and runs `count` programs; until there are so many without a fault, where those are not kept.
+void run_drawn(Machine& machine, RandomSource& random, const GenerateOptions& options, Split split,
+               int64_t count, TraceBatch& traces) {
+  const auto limits = limits_of(options.programs);
+  constexpr int most_rounds = 1000;
+  for (int round = 0; round < most_rounds; ++round) {
+    const auto missing = count - static_cast<int64_t>(traces.size());
+    if (missing == 0) return;
+    const auto starts = draw_starts(machine, random, options.programs, split, missing);
+    if (options.keep_faults) return machine.run(starts, limits, traces);
+    TraceBatch batch;
+    machine.run(starts, limits, batch);
+    append_faultless(batch, traces);
+  }
+  throw Error("of {} rounds of random programs too few end without a fault: use --faults keep", most_rounds);
 }
 
 [[noreturn]] void refuse(const fs::path& out, std::string_view why) {
@@ -263,9 +289,10 @@ GenerateResult generate(const GenerateOptions& given) {
     if (!adopted) {
       if (options.rng == Rng::native) {
         auto random = native_random(options.seed, Purpose::shard, split, index);
-        starts = draw_starts(machine, random, options.programs, split, count);
+        run_drawn(machine, random, options, split, count, traces);
+      } else {
+        machine.run(starts, limits_of(options.programs), traces);
       }
-      machine.run(starts, limits_of(options.programs), traces);
       if (shards) shards->write(split, index, traces);
       if (files) files->write(split, static_cast<int64_t>(index) * options.shard_traces, traces, machine);
     }

@@ -22,6 +22,7 @@ struct GenerateOptions {
   std::string machine = "toy8";
   int memory_bytes = 1024;
   ProgramOptions programs;
+  bool keep_faults = true;          // else programs that end in a fault are drawn again, --rng native only
   std::array<int64_t, 2> traces{};  // by Split
   uint64_t seed = 0;
   Rng rng = Rng::native;

@@ -30,4 +30,15 @@ void append(const TraceBatch& batch, TraceBatch& out) {
   out.stops.insert(out.stops.end(), batch.stops.begin(), batch.stops.end());
 }
 
+void append_faultless(const TraceBatch& batch, TraceBatch& out) {
+  for (size_t i = 0; i < batch.size(); ++i) {
+    const StopReason stop = batch.stops[i];
+    if (stop > StopReason::time_limit) continue;
+    const auto trace = batch.trace(i);
+    out.bytes.insert(out.bytes.end(), trace.begin(), trace.end());
+    out.offsets.push_back(static_cast<int64_t>(out.bytes.size()));
+    out.stops.push_back(stop);
+  }
+}
+
 }  // namespace bytecpu

@@ -21,5 +21,7 @@ std::vector<uint8_t> draw_starts(const Machine& machine, RandomSource& random, c
                                  std::optional<Split> split, int64_t count);
 
 void append(const TraceBatch& batch, TraceBatch& out);
+// Only the traces that halt, or that a limit ends.
+void append_faultless(const TraceBatch& batch, TraceBatch& out);
 
 }  // namespace bytecpu

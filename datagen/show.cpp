@@ -44,6 +44,9 @@ size_t value_width(const Field& field) { return field.bytes == 1 ? 3 : 2 + 2 * f
 
 std::string field_text(std::span<const uint8_t> record, const Field& field) {
   if (field.bytes == 1) return fmt::to_string(record[field.offset]);
+  if (field.bytes > 8) {  // no number
+    return fmt::format("{:02x}", fmt::join(record.subspan(field.offset, field.bytes), ""));
+  }
   std::string text = "0x";
   for (int i = field.bytes - 1; i >= 0; --i) text += fmt::format("{:02x}", record[field.offset + i]);
   return text;

@@ -7,6 +7,8 @@
 
 namespace bytecpu {
 
+// Measures know these names: PC, and WRITE_… for what describes the memory write of a step, all 0 where there
+// is none.
 struct Field {
   std::string name;
   int offset = 0;  // bytes from the start of the record
@@ -20,6 +22,7 @@ struct Layout {
   int memory_bytes = 0;       // length of the memory image that opens a trace
   int record_bytes = 0;       // length of one state record, a multiple of 16
   std::vector<Field> fields;  // cover the record without gap or overlap, in order
+  int data_offset = 0;        // where the memory image's data begins, after its code; 0: it has no data
 
   // Length of what determines a trace: memory image ‖ state 0.
   int start_bytes() const { return memory_bytes + record_bytes; }

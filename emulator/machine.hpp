@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,8 +17,17 @@
 
 namespace bytecpu {
 
-// Why a run ended.
-enum class StopReason : uint8_t { halted, step_limit, time_limit, illegal_instruction, memory_fault };
+// Why a run ended. The numbers are those of datasets' `stops`.
+enum class StopReason : uint8_t {
+  halted = 0,
+  step_limit = 1,
+  time_limit = 2,
+  illegal_instruction = 3,
+  memory_fault = 4,  // an access, or a fetch, outside of the machine's memory
+  code_write = 5,    // a write to the part of the memory that holds the code
+  divide_error = 6,  // where the processor has one: division by zero, or a quotient out of range
+};
+inline constexpr StopReason last_stop_reason = StopReason::divide_error;
 std::string_view to_string(StopReason reason);
 
 struct Limits {
@@ -54,6 +64,11 @@ struct ProgramOptions {
   // so many are left (the first one, if the program is shorter), with the instruction registers empty. Run
   // such starts with Limits::steps = window_steps.
   int window_steps = 0;
+  // Of machines with loads, stores and branches; unset: the machine's own. Shares of the instructions drawn
+  // that access memory and that branch forward or call, and the probability that a loop begins.
+  std::optional<double> memory_share = {};
+  std::optional<double> branch_share = {};
+  std::optional<double> loop_share = {};
 
   bool operator==(const ProgramOptions&) const = default;
 };
@@ -77,8 +92,14 @@ class Machine {
   virtual void random_start(RandomSource& random, const ProgramOptions& options,
                             std::span<uint8_t> start) const = 0;
 
-  // Program file as its user writes it (assembly, flat binary) to a memory image; `name` is for messages.
-  virtual std::vector<uint8_t> load_program(std::string_view contents, std::string_view name) const = 0;
+  // Program file as its user writes it (assembly; flat binary, or a function of an ELF object) to a memory
+  // image; `name` is for messages. `function`: which one of an object. Throws Error.
+  virtual std::vector<uint8_t> load_program(std::string_view contents, std::string_view name,
+                                            std::string_view function = {}) const = 0;
+  // State 0 of a given program: zero, but for what the machine needs, such as a stack pointer.
+  virtual std::vector<uint8_t> first_state() const {
+    return std::vector<uint8_t>(static_cast<size_t>(layout().record_bytes));
+  }
 
   // Text of the program in a memory image, as load_program takes it where the machine has an assembler.
   virtual std::string disassemble(std::span<const uint8_t> image) const = 0;
@@ -86,6 +107,8 @@ class Machine {
   virtual std::string instruction_text(std::span<const uint8_t> record) const = 0;
   // Operation and form of that instruction, for breakdowns, for example "ADD R R R".
   virtual std::string instruction_form(std::span<const uint8_t> record) const = 0;
+  // What kind of instruction it is, for breakdowns: "arithmetic", "memory", "branch"; "???" where it is none.
+  virtual std::string_view instruction_group(std::span<const uint8_t> record) const = 0;
 };
 
 // Throws Error for an unknown name, or a memory size that the machine cannot have.

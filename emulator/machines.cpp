@@ -1,9 +1,12 @@
 // The table of machines.
 #include <array>
 
+#include "emulator/arm64/arm64.hpp"
 #include "emulator/error.hpp"
 #include "emulator/machine.hpp"
+#include "emulator/thumb/thumb.hpp"
 #include "emulator/toy8/toy8.hpp"
+#include "emulator/x86_64/x86_64.hpp"
 
 namespace bytecpu {
 namespace {
@@ -15,6 +18,9 @@ struct Entry {
 
 constexpr std::array machines = {
     Entry{"toy8", make_toy8},
+    Entry{"arm64", make_arm64},
+    Entry{"thumb", make_thumb},
+    Entry{"x86_64", make_x86_64},
 };
 
 }  // namespace
@@ -44,6 +50,10 @@ std::string_view to_string(StopReason reason) {
       return "illegal instruction";
     case StopReason::memory_fault:
       return "memory fault";
+    case StopReason::code_write:
+      return "write to code";
+    case StopReason::divide_error:
+      return "divide error";
   }
   BYTECPU_CHECK(!"a StopReason");
   return {};

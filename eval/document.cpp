@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 #include <numeric>
+#include <tuple>
 
 #include "datagen/files.hpp"
 #include "emulator/error.hpp"
@@ -195,7 +196,8 @@ void exhaustive_text(std::string& text, const ordered_json& mode) {
 void mode_text(std::string& text, const std::string& name, const ordered_json& mode) {
   text += fmt::format("\n{:<22}{:>14}{:>25}   95 % interval\n",
                       name == "step" ? "step, teacher-forced" : name, "right of total", "accuracy");
-  for (const char* what : {"bytes", "changed", "unchanged", "states", "traces", "ends"}) {
+  for (const char* what :
+       {"bytes", "changed", "unchanged", "states", "traces", "ends", "branches", "writes"}) {
     const bool part = what == std::string_view("changed") || what == std::string_view("unchanged");
     rate_line(text, part ? fmt::format("{} bytes", what) : what, rate_of(mode.at(what)));
   }
@@ -223,6 +225,7 @@ void mode_text(std::string& text, const std::string& name, const ordered_json& m
                         grouped(late), grouped(missing), grouped(surplus));
   }
   error_lines(text, "by form", named_rates(mode.at("by_form"), "form"));
+  error_lines(text, "by group", named_rates(mode.at("by_group"), "group"));
   error_lines(text, "by field", named_rates(mode.at("by_field"), "field"));
   const auto bins = [&](const char* title, const ordered_json& list, const char* rate) {
     std::vector<std::pair<std::string, Rate>> rows;
@@ -281,6 +284,18 @@ ordered_json to_json(const Scores& scores, const Machine& machine) {
     row["first_errors"] = first == scores.first_error_by_form.end() ? 0 : first->second;
     forms.push_back(std::move(row));
   }
+  for (const auto& [key, name, rates] :
+       {std::tuple{"by_operation", "operation", &scores.instructions.by_operation},
+        {"by_group", "group", &scores.instructions.by_group}}) {
+    auto& rows = json[key] = ordered_json::array();
+    for (const auto& [value, rate] : *rates) {
+      ordered_json row = {{name, value}};
+      row.update(to_json(rate));
+      rows.push_back(std::move(row));
+    }
+  }
+  json["branches"] = to_json(scores.instructions.branches);
+  json["writes"] = to_json(scores.instructions.writes);
   auto& fields = json["by_field"] = ordered_json::array();
   for (size_t f = 0; f < scores.by_field.size(); ++f) {
     ordered_json row = {{"field", scores.layout.fields[f].name}};

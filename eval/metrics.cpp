@@ -120,6 +120,7 @@ void Scores::add(int64_t trace, const TrueTrace& truth, std::span<const uint8_t*
     const auto place = static_cast<size_t>(t - 1);
     const int wrong = t > n ? add_state(form, nullptr, nullptr, predicted[place])
                             : add_state(form, state, state + record, predicted[place]);
+    if (t > 1 && t <= n) instructions.add(machine_, state, state + record, predicted[place]);
     if (by_step.size() <= place) by_step.resize(place + 1);
     by_step[place].add(wrong);
     tally.add(wrong);

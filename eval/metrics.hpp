@@ -16,6 +16,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -96,6 +97,19 @@ struct ConfidenceHistogram {
   double calibration_error() const;
 };
 
+// Breakdowns by the instruction that leads to a state, for machines of any instruction set.
+struct InstructionScores {
+  // States right as a whole, by the first word of Machine::instruction_form and by instruction_group.
+  std::map<std::string, Rate, std::less<>> by_operation, by_group;
+  // After an instruction of the group "branch": the field PC right.
+  Rate branches;
+  // Where the true state shows a memory write, or the predicted one does: the fields WRITE_… right.
+  Rate writes;
+
+  // The true state before, the true state and the predicted one; null where it is missing.
+  void add(const Machine& machine, const uint8_t* before, const uint8_t* truth, const uint8_t* predicted);
+};
+
 // Where a trace's end was predicted.
 enum class End { right, early, late };
 std::string_view to_string(End end);
@@ -140,6 +154,7 @@ class Scores {
       first_error;  // [t - 1]: traces whose first error is at state t; a wrong end counts at n + 1
   std::map<std::string, int64_t, std::less<>> first_error_by_form;  // the same by form; a wrong end not
   std::vector<Tally> after_error;  // [d]: states d after the first wrong one of their trace, 0: that one
+  InstructionScores instructions;  // of the states 1 … n after the first
   ConfidenceHistogram confidence;
   std::vector<Example> worst;  // most wrong bytes first
 

@@ -89,7 +89,8 @@ bool run(const po::variables_map& options) {
     model = make_baseline(options["predictor"].as<std::string>(), machine->layout());
   const auto& file = options["program"].as<std::string>();
   auto start = machine->load_program(read_file(file), file);
-  start.resize(static_cast<size_t>(machine->layout().start_bytes()));
+  const auto state = machine->first_state();
+  start.insert(start.end(), state.begin(), state.end());
   if (options.count("set")) {
     for (const auto& assignment : options["set"].as<std::vector<std::string>>()) {
       set_field(machine->layout(), assignment,

@@ -117,7 +117,13 @@ int main(int argc, char** argv) {
                          po::value(&o.programs.small_operands)->default_value(o.programs.small_operands),
                          "training only: probability that a register starts with few significant bits")(
       "window-steps", po::value(&o.programs.window_steps)->default_value(o.programs.window_steps),
-      "training only: traces are windows of this many steps from anywhere in a program; 0: whole programs");
+      "training only: traces are windows of this many steps from anywhere in a program; 0: whole programs")(
+      "memory-share", po::value<double>()->notifier([&](double p) { o.programs.memory_share = p; }),
+      "share of instructions that access memory, where the machine has them")(
+      "branch-share", po::value<double>()->notifier([&](double p) { o.programs.branch_share = p; }),
+      "share of instructions that branch forward or call")(
+      "loop-share", po::value<double>()->notifier([&](double p) { o.programs.loop_share = p; }),
+      "probability that an instruction begins a loop");
   options.add(stream).add(bytecpu::options(o.model)).add(bytecpu::options(o.train));
   return cli::main("bytecpu-train", "Trains a byte model to predict a machine's next state.",
                    {{.name = "",

@@ -82,6 +82,36 @@ StopReason stop_reason(uint32_t stop) {
   throw Error("toy8's firmware returned the unknown result {}", stop);
 }
 
+std::string_view group(uint8_t opcode) {
+  switch (opcode) {
+    case TOY8_HLT:
+      return "halt";
+    case TOY8_CLR:
+    case TOY8_PUSH:
+    case TOY8_POP:
+    case TOY8_LOADI:
+    case TOY8_SWAP:
+    case TOY8_MOV:
+      return "move";
+    case TOY8_SHL:
+    case TOY8_SHR:
+    case TOY8_ROL:
+    case TOY8_ROR:
+      return "shift";
+    case TOY8_NOT:
+    case TOY8_AND:
+    case TOY8_OR:
+    case TOY8_XOR:
+      return "logic";
+    case TOY8_MUL:
+      return "multiply";
+    case TOY8_DIV:
+      return "divide";
+    default:
+      return "arithmetic";
+  }
+}
+
 class Toy8 final : public Machine {
  public:
   explicit Toy8(int memory_bytes)
@@ -108,7 +138,9 @@ class Toy8 final : public Machine {
   void random_start(RandomSource& random, const ProgramOptions& options,
                     std::span<uint8_t> start) const override;
 
-  std::vector<uint8_t> load_program(std::string_view contents, std::string_view name) const override {
+  std::vector<uint8_t> load_program(std::string_view contents, std::string_view name,
+                                    std::string_view function) const override {
+    if (!function.empty()) throw Error("{}: toy8's programs have no functions, such as {}", name, function);
     return toy8::assemble(contents, name, layout_.memory_bytes);
   }
   std::string disassemble(std::span<const uint8_t> image) const override { return toy8::disassemble(image); }
@@ -119,6 +151,11 @@ class Toy8 final : public Machine {
   std::string instruction_form(std::span<const uint8_t> record) const override {
     BYTECPU_CHECK(record.size() == record_bytes);
     return toy8::instruction_form(record.subspan(TOY8_IR, TOY8_INSTRUCTION_BYTES));
+  }
+  std::string_view instruction_group(std::span<const uint8_t> record) const override {
+    BYTECPU_CHECK(record.size() == record_bytes);
+    const uint8_t* code = record.data() + TOY8_IR;
+    return toy8_operands(code) < 0 ? "???" : group(code[0]);
   }
 
  private:
@@ -227,6 +264,9 @@ void Toy8::check(const ProgramOptions& options) const {
   }
   if (options.window_steps < 0)
     throw Error("window_steps is {}; use 0 (whole traces) or more", options.window_steps);
+  if (options.memory_share || options.branch_share || options.loop_share) {
+    throw Error("toy8 has no memory operations, branches or loops: leave out their shares");
+  }
 }
 
 // The order of the draws is the published generator's; only options beyond its own draw more.

@@ -16,7 +16,7 @@ TEST(Machines, AnUnknownNameIsAnErrorThatListsTheKnownOnes) {
     make_machine("toy9", 1024);
     FAIL();
   } catch (const Error& error) {
-    EXPECT_STREQ(error.what(), "unknown machine \"toy9\"; there are: toy8");
+    EXPECT_STREQ(error.what(), "unknown machine \"toy9\"; there are: toy8, arm64, thumb, x86_64");
   }
 }
 
@@ -39,6 +39,8 @@ TEST(Machines, EveryStopReasonHasItsOwnText) {
   EXPECT_EQ(to_string(StopReason::time_limit), "time limit");
   EXPECT_EQ(to_string(StopReason::illegal_instruction), "illegal instruction");
   EXPECT_EQ(to_string(StopReason::memory_fault), "memory fault");
+  EXPECT_EQ(to_string(StopReason::code_write), "write to code");
+  EXPECT_EQ(to_string(StopReason::divide_error), "divide error");
 }
 
 }  // namespace

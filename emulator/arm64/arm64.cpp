@@ -1,0 +1,403 @@
+#include "emulator/arm64/arm64.hpp"
+
+#include <elf.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+
+#include "emulator/arm64/encoding.hpp"
+#include "emulator/error.hpp"
+#include "emulator/native/native.hpp"
+
+namespace bytecpu {
+namespace {
+
+using namespace native;
+
+// Registers by their number in instructions; 31 is zero, or the stack pointer.
+constexpr uint32_t data_register = 7, counter = 8, zero = 31;
+enum Index { link_index = 9, stack_index = 10 };  // in records
+
+// How an operation is written; `code` in its row is the instruction with its operands zero.
+enum class Kind : uint8_t {
+  given,     // in given programs only
+  add_sub,   // the shifted form; a number: 06000000 more
+  logic,     // the shifted form; a number: 08000000 more
+  three,     // registers d, n, m
+  two,       // registers d, n
+  multiply,  // registers d, n, m, a
+  move_wide,
+  shift,      // by a register; by a number: as UBFM, SBFM, EXTR
+  bit_field,  // SBFM, BFM, UBFM of a field to the right (the aliases …BFX, BFXIL)
+  insert,     // the same of a field to the left (…BFIZ, BFI)
+  extend,     // SBFM, UBFM of 8 or 16 bits from bit 0
+  extract,
+  select,
+  compare_select,  // CCMP, CCMN
+  access,          // scaled offset
+  unscaled,
+  pair,
+  b,
+  b_cond,
+  compare_branch,
+  test_branch,
+  call,
+  nop,
+};
+
+// Operands that an alias fixes: to zero, or to be the same.
+enum Alias : uint8_t { none = 0, no_d = 1, no_n = 2, no_m = 4, no_a = 8, same = 16 };
+
+struct Row {
+  Operation operation;
+  Kind kind;
+  uint32_t code = 0;
+  uint8_t alias = none;
+};
+
+const std::vector<Row> rows = [] {
+  std::vector<Row> all = {
+      {{"add", "arithmetic", plain}, Kind::add_sub, 0x0B000000},
+      {{"adds", "arithmetic", plain}, Kind::add_sub, 0x2B000000},
+      {{"sub", "arithmetic", plain}, Kind::add_sub, 0x4B000000},
+      {{"subs", "arithmetic", plain}, Kind::add_sub, 0x6B000000},
+      {{"cmn", "compare", plain}, Kind::add_sub, 0x2B000000, no_d},
+      {{"cmp", "compare", plain}, Kind::add_sub, 0x6B000000, no_d},
+      {{"neg", "arithmetic", plain}, Kind::three, 0x4B000000, no_n},
+      {{"negs", "arithmetic", plain}, Kind::three, 0x6B000000, no_n},
+      {{"adc", "arithmetic", plain}, Kind::three, 0x1A000000},
+      {{"adcs", "arithmetic", plain}, Kind::three, 0x3A000000},
+      {{"sbc", "arithmetic", plain}, Kind::three, 0x5A000000},
+      {{"sbcs", "arithmetic", plain}, Kind::three, 0x7A000000},
+      {{"ngc", "arithmetic", plain}, Kind::three, 0x5A000000, no_n},
+      {{"ngcs", "arithmetic", plain}, Kind::three, 0x7A000000, no_n},
+      {{"and", "logic", plain}, Kind::logic, 0x0A000000},
+      {{"orr", "logic", plain}, Kind::logic, 0x2A000000},
+      {{"eor", "logic", plain}, Kind::logic, 0x4A000000},
+      {{"ands", "logic", plain}, Kind::logic, 0x6A000000},
+      {{"tst", "compare", plain}, Kind::logic, 0x6A000000, no_d},
+      {{"bic", "logic", plain}, Kind::three, 0x0A200000},
+      {{"orn", "logic", plain}, Kind::three, 0x2A200000},
+      {{"eon", "logic", plain}, Kind::three, 0x4A200000},
+      {{"bics", "logic", plain}, Kind::three, 0x6A200000},
+      {{"mvn", "logic", plain}, Kind::three, 0x2A200000, no_n},
+      {{"mov", "move", plain}, Kind::three, 0x2A000000, no_n},
+      {{"movz", "move", plain}, Kind::move_wide, 0x52800000},
+      {{"movn", "move", plain}, Kind::move_wide, 0x12800000},
+      {{"movk", "move", plain}, Kind::move_wide, 0x72800000},
+      {{"lsl", "shift", plain}, Kind::shift, 0x1AC02000},
+      {{"lsr", "shift", plain}, Kind::shift, 0x1AC02400},
+      {{"asr", "shift", plain}, Kind::shift, 0x1AC02800},
+      {{"ror", "shift", plain}, Kind::shift, 0x1AC02C00},
+      {{"extr", "shift", plain}, Kind::extract, 0x13800000},
+      {{"sbfx", "bits", plain}, Kind::bit_field, 0x13000000},
+      {{"ubfx", "bits", plain}, Kind::bit_field, 0x53000000},
+      {{"bfxil", "bits", plain}, Kind::bit_field, 0x33000000},
+      {{"sbfiz", "bits", plain}, Kind::insert, 0x13000000},
+      {{"ubfiz", "bits", plain}, Kind::insert, 0x53000000},
+      {{"bfi", "bits", plain}, Kind::insert, 0x33000000},
+      {{"sxtb", "extend", plain}, Kind::extend, 0x13001C00},
+      {{"sxth", "extend", plain}, Kind::extend, 0x13003C00},
+      {{"uxtb", "extend", plain}, Kind::extend, 0x53001C00},
+      {{"uxth", "extend", plain}, Kind::extend, 0x53003C00},
+      {{"madd", "multiply", plain}, Kind::multiply, 0x1B000000},
+      {{"msub", "multiply", plain}, Kind::multiply, 0x1B008000},
+      {{"mul", "multiply", plain}, Kind::multiply, 0x1B000000, no_a},
+      {{"mneg", "multiply", plain}, Kind::multiply, 0x1B008000, no_a},
+      {{"udiv", "divide", plain}, Kind::three, 0x1AC00800},
+      {{"sdiv", "divide", plain}, Kind::three, 0x1AC00C00},
+      {{"csel", "select", plain}, Kind::select, 0x1A800000},
+      {{"csinc", "select", plain}, Kind::select, 0x1A800400},
+      {{"csinv", "select", plain}, Kind::select, 0x5A800000},
+      {{"csneg", "select", plain}, Kind::select, 0x5A800400},
+      {{"cset", "select", plain}, Kind::select, 0x1A800400, no_n | no_m},
+      {{"csetm", "select", plain}, Kind::select, 0x5A800000, no_n | no_m},
+      {{"cinc", "select", plain}, Kind::select, 0x1A800400, same},
+      {{"cinv", "select", plain}, Kind::select, 0x5A800000, same},
+      {{"cneg", "select", plain}, Kind::select, 0x5A800400, same},
+      {{"ccmp", "compare", plain}, Kind::compare_select, 0x7A400000},
+      {{"ccmn", "compare", plain}, Kind::compare_select, 0x3A400000},
+      {{"rbit", "bits", plain}, Kind::two, 0x5AC00000},
+      {{"rev16", "bits", plain}, Kind::two, 0x5AC00400},
+      {{"rev", "bits", plain}, Kind::two, 0x5AC00800},
+      {{"clz", "bits", plain}, Kind::two, 0x5AC01000},
+      {{"cls", "bits", plain}, Kind::two, 0x5AC01400},
+      {{"strb", "memory", memory}, Kind::access, 0x39000000},
+      {{"ldrb", "memory", memory}, Kind::access, 0x39400000},
+      {{"ldrsb", "memory", memory}, Kind::access, 0x39C00000},
+      {{"strh", "memory", memory}, Kind::access, 0x79000000},
+      {{"ldrh", "memory", memory}, Kind::access, 0x79400000},
+      {{"ldrsh", "memory", memory}, Kind::access, 0x79C00000},
+      {{"str", "memory", memory}, Kind::access, 0xB9000000},
+      {{"ldr", "memory", memory}, Kind::access, 0xB9400000},
+      {{"sturb", "memory", memory}, Kind::unscaled, 0x38000000},
+      {{"ldurb", "memory", memory}, Kind::unscaled, 0x38400000},
+      {{"ldursb", "memory", memory}, Kind::unscaled, 0x38C00000},
+      {{"sturh", "memory", memory}, Kind::unscaled, 0x78000000},
+      {{"ldurh", "memory", memory}, Kind::unscaled, 0x78400000},
+      {{"ldursh", "memory", memory}, Kind::unscaled, 0x78C00000},
+      {{"stur", "memory", memory}, Kind::unscaled, 0xB8000000},
+      {{"ldur", "memory", memory}, Kind::unscaled, 0xB8400000},
+      {{"stp", "memory", memory}, Kind::pair, 0x29000000},
+      {{"ldp", "memory", memory}, Kind::pair, 0x29400000},
+      {{"nop", "nop", plain}, Kind::nop, 0xD503201F},
+      {{"b", "branch", branch}, Kind::b, 0x14000000},
+      {{"cbz", "branch", branch}, Kind::compare_branch, 0x34000000},
+      {{"cbnz", "branch", branch}, Kind::compare_branch, 0x35000000},
+      {{"tbz", "branch", branch}, Kind::test_branch, 0x36000000},
+      {{"tbnz", "branch", branch}, Kind::test_branch, 0x37000000},
+      {{"bl", "branch", call}, Kind::call},
+      {{"ret", "branch", call}, Kind::call},
+      {{"br", "branch"}, Kind::given},
+      {{"blr", "branch"}, Kind::given},
+      {{"hlt", "halt"}, Kind::given},
+      {{"adr", "address"}, Kind::given},
+      {{"ldrsw", "memory"}, Kind::given},
+      {{"ldursw", "memory"}, Kind::given},
+      {{"rev32", "bits"}, Kind::given},
+      {{"sxtw", "extend"}, Kind::given},
+      {{"smull", "multiply"}, Kind::given},
+      {{"umull", "multiply"}, Kind::given},
+      {{"smnegl", "multiply"}, Kind::given},
+      {{"umnegl", "multiply"}, Kind::given},
+      {{"smaddl", "multiply"}, Kind::given},
+      {{"umaddl", "multiply"}, Kind::given},
+      {{"smsubl", "multiply"}, Kind::given},
+      {{"umsubl", "multiply"}, Kind::given},
+      {{"smulh", "multiply"}, Kind::given},
+      {{"umulh", "multiply"}, Kind::given},
+  };
+  constexpr std::array conditions = {"b.eq", "b.ne", "b.hs", "b.lo", "b.mi", "b.pl", "b.vs",
+                                     "b.vc", "b.hi", "b.ls", "b.ge", "b.lt", "b.gt", "b.le"};
+  for (uint32_t cc = 0; cc < conditions.size(); ++cc) {
+    all.push_back({{conditions[cc], "branch", branch}, Kind::b_cond, 0x54000000 | cc});
+  }
+  return all;
+}();
+
+const std::vector<Operation> table = [] {
+  std::vector<Operation> all;
+  for (const Row& row : rows) all.push_back(row.operation);
+  return all;
+}();
+
+const Description description = {
+    .name = "arm64",
+    .engine = UC_ARCH_ARM64,
+    .engine_mode = UC_MODE_ARM,
+    .disassembler = CS_ARCH_ARM64,
+    .disassembler_mode = CS_MODE_ARM,
+    .pc_bytes = 4,
+    .instruction_bytes = 4,
+    .value_bytes = 8,
+    .pc_id = UC_ARM64_REG_PC,
+    .flags_name = "NZCV",
+    .flags_id = UC_ARM64_REG_NZCV,
+    .registers = {{"W0", UC_ARM64_REG_X0},
+                  {"W1", UC_ARM64_REG_X1},
+                  {"W2", UC_ARM64_REG_X2},
+                  {"W3", UC_ARM64_REG_X3},
+                  {"W4", UC_ARM64_REG_X4},
+                  {"W5", UC_ARM64_REG_X5},
+                  {"W6", UC_ARM64_REG_X6},
+                  {"W7", UC_ARM64_REG_X7},
+                  {"W8", UC_ARM64_REG_X8},
+                  {"LR", UC_ARM64_REG_LR},
+                  {"SP", UC_ARM64_REG_SP}},
+    .stack = stack_index,
+    .link = link_index,
+    .data = data_register,
+    .alignment = 4,
+    .fetch_mode = 0,
+    .halt = {0x00, 0x00, 0x40, 0xD4},
+    .room = 4,
+    .elf_machine = EM_AARCH64,
+};
+
+constexpr int flags_shift = 28;  // N, Z, C, V are bits 31 … 28
+
+// Operands in their places.
+constexpr uint32_t d(uint32_t r) { return r; }
+constexpr uint32_t n(uint32_t r) { return r << 5; }
+constexpr uint32_t m(uint32_t r) { return r << 16; }
+constexpr uint32_t a(uint32_t r) { return r << 10; }
+constexpr uint32_t immr(uint32_t value) { return value << 16; }
+constexpr uint32_t imms(uint32_t value) { return value << 10; }
+
+uint32_t word_at(std::span<const uint8_t> bytes) {
+  return bytes[0] | bytes[1] << 8 | bytes[2] << 16 | static_cast<uint32_t>(bytes[3]) << 24;
+}
+
+void add(Code& code, uint32_t word) {
+  code.begin();
+  code.put(word, 4);
+}
+
+class Arm64 final : public InstructionSet {
+ public:
+  const Description& about() const override { return description; }
+  std::span<const Operation> operations() const override { return table; }
+  Decoded decode(std::span<const uint8_t> code) const override {
+    if (code.size() < 4) return {};
+    const uint32_t word = word_at(code);
+    constexpr uint32_t operation_bits = 0xFFE0FC00;  // and a few of some immediates
+    if (!arm64::includes(word)) return {};
+    return {4, word == arm64::hlt, word & operation_bits};
+  }
+  uint8_t pack_flags(uint32_t raw) const override { return static_cast<uint8_t>(raw >> flags_shift); }
+  uint32_t unpack_flags(uint8_t flags) const override { return static_cast<uint32_t>(flags) << flags_shift; }
+
+  void write(size_t operation, Use use, const Scope& scope, Code& code) const override;
+  size_t write_branch(size_t operation, const Scope& scope, Code& code) const override {
+    const Row& row = rows[operation];
+    uint32_t word = row.code;
+    if (row.kind == Kind::compare_branch) word |= d(scope.random.below(data_register));
+    if (row.kind == Kind::test_branch)
+      word |= d(scope.random.below(data_register)) | scope.random.below(32) << 19;
+    add(code, word);
+    return code.size() - 4;
+  }
+  size_t write_call(Code& code) const override {
+    add(code, 0x94000000);  // BL
+    return code.size() - 4;
+  }
+  void write_return(Code& code) const override { add(code, 0xD65F03C0); }
+  void bind(Code& code, size_t at, size_t target) const override {
+    const auto bytes = code.bytes().subspan(at, 4);
+    uint32_t word = word_at(bytes);
+    const uint32_t distance = static_cast<uint32_t>(target - at) / 4;
+    word |= (word & 0x7C000000) == 0x14000000 ? distance : distance << 5;
+    for (int i = 0; i < 4; ++i) bytes[i] = static_cast<uint8_t>(word >> (8 * i));
+  }
+  void write_loop_begin(const Scope&, uint32_t turns, Code& code) const override {
+    add(code, 0x52800000 | turns << 5 | d(counter));  // MOVZ
+  }
+  int loop_end_instructions() const override { return 2; }
+  void write_loop_end(size_t top, Code& code) const override {
+    add(code, 0x71000400 | n(counter) | d(counter));  // SUBS by 1
+    const uint32_t distance = static_cast<uint32_t>(top - code.size()) / 4;
+    add(code, 0x54000001 | (distance & 0x7FFFF) << 5);  // B.NE
+  }
+};
+
+void Arm64::write(size_t operation, Use, const Scope& scope, Code& code) const {
+  const Row& row = rows[operation];
+  const auto below = [&](uint32_t bound) { return scope.random.below(bound); };
+  const auto target = [&]() -> uint32_t {
+    const uint32_t drawn = below(data_register + !scope.counter_in_use);
+    return drawn == data_register ? counter : drawn;
+  };
+  const auto source = [&]() -> uint32_t {  // seldom zero
+    const uint32_t drawn = below(2 * counter + 3);
+    return drawn == 2 * counter + 2 ? zero : drawn % (counter + 1);
+  };
+  // Operands are drawn before they are put together: the order of draws is part of what a seed means.
+  const uint32_t to = target(), from = source(), by = source(), plus = source();
+  const uint32_t rd = d(row.alias & no_d ? zero : to), rn = n(row.alias & no_n ? zero : from),
+                 rm = m(row.alias & no_m ? zero : by), ra = a(row.alias & no_a ? zero : plus);
+  const uint32_t bit = below(32), other_bit = below(32), condition = below(14) << 12;
+  const auto write = [&](uint32_t word) { add(code, word); };
+  switch (row.kind) {
+    case Kind::add_sub: {
+      const uint32_t form = below(4);
+      if (form == 0) return write(row.code | rd | rn | rm | below(3) << 22 | imms(bit));
+      if (form == 1) return write(row.code | rd | rn | rm);
+      // A number, of a register other than 31, which here is the stack pointer.
+      const uint32_t number = (bit << 7 | other_bit << 2) >> below(12), shift = below(8) == 0 ? 1u << 22 : 0;
+      return write((row.code + 0x06000000) | rd | n(from == zero ? 0 : from) | number << 10 | shift);
+    }
+    case Kind::logic: {
+      if (below(2)) return write(row.code | rd | rn | rm);
+      const uint32_t element = 2u << below(5);  // bits of the repeated pattern: 2 … 32
+      const uint32_t pattern = element == 32 ? 0 : 0x3F & ~(2 * element - 1);
+      const uint32_t ones = 1 + bit % (element - 1), rotation = other_bit % element;
+      return write((row.code + 0x08000000) | rd | rn | immr(rotation) | imms(pattern | (ones - 1)));
+    }
+    case Kind::three:
+      return write(row.code | rd | rn | rm);
+    case Kind::two:
+    case Kind::extend:
+      return write(row.code | rd | rn);
+    case Kind::multiply:
+      return write(row.code | rd | rn | rm | ra);
+    case Kind::move_wide: {
+      const uint32_t number = below(1 << 16) >> below(16);
+      return write(row.code | rd | number << 5 | below(2) << 21);
+    }
+    case Kind::shift: {
+      if (below(2)) return write(row.code | rd | rn | rm);
+      const uint32_t amount = 1 + bit % 31;
+      switch (row.code >> 10 & 3) {
+        case 0:
+          return write(0x53000000 | immr(32 - amount) | imms(31 - amount) | rd | rn);
+        case 1:
+          return write(0x53007C00 | immr(amount) | rd | rn);
+        case 2:
+          return write(0x13007C00 | immr(amount) | rd | rn);
+        default:
+          return write(0x13800000 | imms(amount) | rd | rn | m(from));
+      }
+    }
+    case Kind::bit_field:
+    case Kind::insert: {
+      const uint32_t first = row.kind == Kind::insert ? 1 + bit % 31 : bit,
+                     width = 1 + other_bit % (32 - first);
+      if (row.kind == Kind::insert) return write(row.code | immr(32 - first) | imms(width - 1) | rd | rn);
+      return write(row.code | immr(first) | imms(first + width - 1) | rd | rn);
+    }
+    case Kind::extract:
+      return write(row.code | imms(bit) | rd | rn | rm);
+    case Kind::select:
+      if (row.alias & same)
+        return write(row.code | rd | n(from == zero ? 0 : from) | m(from == zero ? 0 : from) | condition);
+      return write(row.code | rd | rn | rm | condition);
+    case Kind::compare_select: {
+      const bool number = below(2);
+      return write(row.code | rn | (number ? m(bit) | 1 << 11 : rm) | condition | other_bit >> 1);
+    }
+    case Kind::access:
+    case Kind::unscaled: {
+      const uint32_t size = row.code >> 30, elements = scope.data_bytes >> size;
+      const uint32_t value = d(row.code & 0x00C00000 ? to : from);  // loads and stores
+      if (row.kind == Kind::unscaled) {
+        return write(row.code | below(std::min(elements, 256u >> size)) << size << 12 | n(data_register) |
+                     value);
+      }
+      if (scope.left >= 2 && scope.chance(0.2)) {  // an index, limited first by AND
+        constexpr uint32_t most_index = 64;
+        uint32_t index = target();
+        const auto mask_bits = static_cast<uint32_t>(std::bit_width(std::min(elements, most_index))) - 1;
+        write(0x12000000 | imms(mask_bits - 1) | n(index) | d(index));
+        return write((row.code - 0x01000000) | 0x00205800 | m(index) | n(data_register) | value);
+      }
+      constexpr uint32_t most_offset = 1 << 12;
+      return write(row.code | below(std::min(elements, most_offset)) << 10 | n(data_register) | value);
+    }
+    case Kind::pair: {
+      const bool loads = row.code & 0x00400000;
+      const uint32_t offset = below(std::min(scope.data_bytes / 4 - 1, 64u)) << 15;
+      if (!loads) return write(row.code | offset | a(by) | n(data_register) | d(from));
+      const uint32_t second = target();
+      return write(row.code | offset | a(second == to ? to == 0 : second) | n(data_register) | d(to));
+    }
+    case Kind::nop:
+      return write(row.code);
+    case Kind::given:
+    case Kind::b:
+    case Kind::b_cond:
+    case Kind::compare_branch:
+    case Kind::test_branch:
+    case Kind::call:
+      break;
+  }
+  BYTECPU_CHECK(!"an operation that is not written so");
+}
+
+}  // namespace
+
+std::unique_ptr<Machine> make_arm64(int memory_bytes) {
+  return native::make_machine(std::make_unique<Arm64>(), memory_bytes);
+}
+
+}  // namespace bytecpu

@@ -1,0 +1,17 @@
+// Arm A64, its integer instructions. What random programs use are the 32-bit forms, and 8 and 16 bits for
+// loads and stores; given programs may use 64 bits too, of which records then show the low 32.
+//
+// Record, 64 bytes: PC (4), INSN (4), NZCV (1: bit 3 N, 2 Z, 1 C, 0 V), W0 … W8, LR, SP, WRITE_OFFSET,
+// WRITE_SIZE, WRITE_VALUE (8).
+#pragma once
+
+#include <memory>
+
+#include "emulator/machine.hpp"
+
+namespace bytecpu {
+
+// memory_bytes: see native.hpp; otherwise throws Error.
+std::unique_ptr<Machine> make_arm64(int memory_bytes);
+
+}  // namespace bytecpu

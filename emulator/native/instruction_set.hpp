@@ -1,0 +1,101 @@
+// What a native machine's folder says of its processor: registers, the instructions it includes, how random
+// programs are written with them. All else (running, recording, program structure, text) is NativeMachine's.
+#pragma once
+
+#include <capstone/capstone.h>
+#include <unicorn/unicorn.h>
+
+#include <cstdint>
+#include <span>
+#include <stdexcept>
+#include <string_view>
+#include <vector>
+
+#include "emulator/native/code.hpp"
+
+namespace bytecpu::native {
+
+// A register as records show it.
+struct Register {
+  const char* name;
+  int id;  // Unicorn's, of the whole register; records hold its low 32 bits
+};
+
+struct Description {
+  std::string_view name;
+  uc_arch engine;
+  uc_mode engine_mode;
+  cs_arch disassembler;
+  cs_mode disassembler_mode;
+
+  int pc_bytes, instruction_bytes, value_bytes;  // lengths of the fields PC, INSN and WRITE_VALUE
+  int pc_id;
+  const char* flags_name;
+  int flags_id;
+  std::vector<Register> registers;
+  // Indices in registers, or -1: the stack pointer; the link register, without which calls push their return
+  // address.
+  int stack, link;
+  // Of the registers: what holds the address of the data in random programs.
+  int data;
+
+  int alignment;              // of instructions
+  uint64_t fetch_mode;        // added to the address where a run begins (Thumb's bit 0)
+  std::vector<uint8_t> halt;  // the instruction that ends a program
+  int room;                   // code bytes to be had for each instruction of a random program
+  uint16_t elf_machine;       // EM_…; 0: no functions out of ELF objects
+};
+
+// How random programs use an operation.
+enum Use : uint8_t { plain = 1, memory = 2, branch = 4, call = 8 };
+
+// A row of the table of included mnemonics, as Capstone names them.
+struct Operation {
+  std::string_view mnemonic, group;
+  uint8_t uses = 0;  // of Use; 0: runs in given programs, is not drawn in random ones
+};
+
+// The instruction at the head of some bytes.
+struct Decoded {
+  int bytes = 0;  // 0: not one that the machine includes
+  bool halts = false;
+  uint64_t shape = 0;  // equal for instructions that differ in immediates alone
+};
+
+class InstructionSet {
+ public:
+  virtual ~InstructionSet() = default;
+
+  virtual const Description& about() const = 0;
+  virtual std::span<const Operation> operations() const = 0;
+
+  // `code` ends where the code does. Exact in what it accepts: no instruction that reads or writes a register
+  // which records do not hold, or writes memory twice.
+  virtual Decoded decode(std::span<const uint8_t> code) const = 0;
+
+  // Whether Unicorn must not even translate the instruction at the head of `code`, which is not one included:
+  // it ends the process at some that no processor knows either.
+  virtual bool breaks_engine(std::span<const uint8_t> /*code*/) const { return false; }
+
+  // The byte that records hold, from the flags register and back.
+  virtual uint8_t pack_flags(uint32_t raw) const = 0;
+  virtual uint32_t unpack_flags(uint8_t flags) const = 0;
+
+  // Writes one instruction of operations()[operation], or several where it needs its operands prepared; at
+  // most `scope.left` of them, which is at least 1.
+  virtual void write(size_t operation, Use use, const Scope& scope, Code& code) const = 0;
+  // A forward branch with a condition, or without; returns where it is, for bind().
+  virtual size_t write_branch(size_t operation, const Scope& scope, Code& code) const = 0;
+  // Only where an operation has the use `call`.
+  virtual size_t write_call(Code& /*code*/) const { throw std::logic_error("no calls here"); }
+  virtual void write_return(Code& /*code*/) const { throw std::logic_error("no calls here"); }
+  // Makes the branch or call at `at` go to `target`, both offsets in the code.
+  virtual void bind(Code& code, size_t at, size_t target) const = 0;
+  // A loop of `turns`: one instruction that sets the counter; loop_end_instructions() that count down and
+  // branch to `top`.
+  virtual void write_loop_begin(const Scope& scope, uint32_t turns, Code& code) const = 0;
+  virtual int loop_end_instructions() const = 0;
+  virtual void write_loop_end(size_t top, Code& code) const = 0;
+};
+
+}  // namespace bytecpu::native

@@ -1,0 +1,533 @@
+#include "emulator/native/native.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <exception>
+#include <unordered_set>
+
+#include "emulator/error.hpp"
+#include "emulator/native/disassembler.hpp"
+#include "emulator/native/elf_function.hpp"
+#include "emulator/native/random_program.hpp"
+#include "emulator/unicorn.hpp"
+
+namespace bytecpu::native {
+namespace {
+
+constexpr int least_memory = 256, most_memory = 4096, memory_step = 32;
+constexpr int stack_bytes = 64;   // of the data, not touched by random programs' loads and stores
+constexpr int address_bytes = 8;  // of a return address that is pushed
+constexpr uint64_t steps_between_looks = 1024;  // at the clock
+
+// What is known of the instruction at an offset of the code that is being run: 0 nothing yet.
+enum Fetched : uint8_t { unknown = 0, length = 0x1F, halting = 0x40, illegal = 0x80 };
+
+// Places of the fields in a record.
+struct Places {
+  int pc, insn, flags, registers, write_offset, write_size, write_value, end;
+
+  explicit Places(const Description& d)
+      : pc(0),
+        insn(d.pc_bytes),
+        flags(insn + d.instruction_bytes),
+        registers(flags + 1),
+        write_offset(registers + 4 * static_cast<int>(d.registers.size())),
+        write_size(write_offset + 2),
+        write_value(write_size + 1),
+        end(write_value + d.value_bytes) {}
+};
+
+Layout make_layout(const Description& d, const Places& at, int memory_bytes) {
+  if (memory_bytes < least_memory || memory_bytes > most_memory || memory_bytes % memory_step != 0) {
+    throw Error("{} cannot have a memory of {} bytes; use a multiple of {} from {} to {}", d.name,
+                memory_bytes, memory_step, least_memory, most_memory);
+  }
+  BYTECPU_CHECK(at.end % 16 == 0);
+  Layout layout{std::string(d.name), memory_bytes, at.end, {}, memory_bytes / 2};
+  auto& fields = layout.fields;
+  fields = {{"PC", at.pc, d.pc_bytes}, {"INSN", at.insn, d.instruction_bytes}, {d.flags_name, at.flags, 1}};
+  for (const Register& r : d.registers) {
+    fields.push_back({r.name, at.registers + 4 * static_cast<int>(&r - d.registers.data()), 4});
+  }
+  fields.push_back({"WRITE_OFFSET", at.write_offset, 2});
+  fields.push_back({"WRITE_SIZE", at.write_size, 1});
+  fields.push_back({"WRITE_VALUE", at.write_value, d.value_bytes});
+  return layout;
+}
+
+uint64_t load(const uint8_t* bytes, int count) {
+  uint64_t value = 0;
+  std::memcpy(&value, bytes, count);
+  return value;
+}
+void store(uint8_t* bytes, uint64_t value, int count) { std::memcpy(bytes, &value, count); }
+
+void check(uc_err error, std::string_view what) {
+  if (error != UC_ERR_OK) throw Error("Unicorn: {}: {}", what, uc_strerror(error));
+}
+
+class NativeMachine final : public Machine {
+ public:
+  NativeMachine(std::unique_ptr<InstructionSet> set, int memory_bytes);
+  NativeMachine(const NativeMachine&) = delete;
+  NativeMachine& operator=(const NativeMachine&) = delete;
+
+  const Layout& layout() const override { return layout_; }
+  std::span<const std::string_view> operations() const override { return drawn_; }
+  void run(std::span<const uint8_t> starts, const Limits& limits, TraceBatch& out) override;
+  void random_start(RandomSource& random, const ProgramOptions& options,
+                    std::span<uint8_t> start) const override;
+  std::vector<uint8_t> load_program(std::string_view contents, std::string_view name,
+                                    std::string_view function) const override;
+  std::vector<uint8_t> first_state() const override;
+  std::string disassemble(std::span<const uint8_t> image) const override;
+  std::string instruction_text(std::span<const uint8_t> record) const override;
+  std::string instruction_form(std::span<const uint8_t> record) const override;
+  std::string_view instruction_group(std::span<const uint8_t> record) const override;
+
+ private:
+  int code_bytes() const { return layout_.data_offset; }
+  int data_bytes() const { return layout_.memory_bytes - layout_.data_offset; }
+  uint64_t return_address() const { return code_address + code_bytes() - about_.halt.size(); }
+  bool pushes_return_address() const { return about_.stack >= 0 && about_.link < 0; }
+  uint8_t* code() const { return code_.bytes().data(); }
+  uint8_t* data() const { return data_.bytes().data(); }
+
+  // The operation of an instruction that the machine includes; null where it does not.
+  const Operation* find_operation(std::string_view mnemonic) const;
+  std::optional<InstructionText> decode_record(std::span<const uint8_t> record) const;
+  void finish_image(std::span<uint8_t> image, size_t used) const;
+
+  void run_one(std::span<const uint8_t> start);
+  void set_exits();
+  void at_exit();
+  void stop(StopReason reason);
+  uint8_t fetch(size_t offset);
+  void before_instruction(uint64_t address);
+  void on_read(uint64_t address, uint64_t size);
+  void on_write(uint64_t address, uint64_t size, uint64_t value);
+  StopReason stop_of(uc_err error) const;
+  // Calls a member from a hook. Nothing may be thrown through the engine's frames: it is kept for run_one().
+  template <typename Function>
+  static void guard(void* user, Function function) {
+    auto* machine = static_cast<NativeMachine*>(user);
+    try {
+      if (!machine->stopped_) function(*machine);
+    } catch (...) {
+      machine->failure_ = std::current_exception();
+      machine->stop(StopReason::memory_fault);
+    }
+  }
+  template <typename Callback>
+  void hook(int type, Callback* callback, uint64_t first = 1, uint64_t last = 0);  // 1, 0: everywhere
+
+  const std::unique_ptr<InstructionSet> set_;
+  const Description& about_;
+  const Places at_;
+  const Layout layout_;
+  std::vector<std::string_view> drawn_;        // operations() of the interface
+  std::vector<const Operation*> by_mnemonic_;  // sorted
+  Disassembler disassembler_;
+  GuestMemory code_, data_;
+  UnicornEngine engine_;
+  std::vector<int> ids_;                 // Unicorn's, of flags and registers, as records hold them
+  std::vector<uint64_t> values_;         // of ids_
+  std::vector<void*> pointers_;          // to values_
+  std::unordered_set<uint64_t> shapes_;  // of instructions that Capstone has been asked about
+
+  // The run that is under way.
+  TraceBatch* out_ = nullptr;
+  Limits limits_;
+  std::chrono::steady_clock::time_point begin_;
+  uint64_t taken_ = 0;  // records after state 0
+  bool stopped_ = false;
+  StopReason reason_{};
+  std::exception_ptr failure_;
+  std::vector<uint64_t> exits_;   // addresses
+  std::vector<uint8_t> fetched_;  // Fetched or a length, by offset in the code
+  std::vector<uint8_t> record_;   // the next one; its write fields hold the write of the last instruction
+};
+
+NativeMachine::NativeMachine(std::unique_ptr<InstructionSet> set, int memory_bytes)
+    : set_(std::move(set)),
+      about_(set_->about()),
+      at_(about_),
+      layout_(make_layout(about_, at_, memory_bytes)),
+      disassembler_(about_.disassembler, about_.disassembler_mode),
+      code_(code_bytes()),
+      data_(data_bytes()),
+      engine_(about_.engine, about_.engine_mode),
+      fetched_(code_bytes()),
+      record_(layout_.record_bytes) {
+  for (const Operation& operation : set_->operations()) {
+    if (operation.uses) drawn_.push_back(operation.mnemonic);
+    by_mnemonic_.push_back(&operation);
+  }
+  std::ranges::sort(by_mnemonic_, {}, &Operation::mnemonic);
+  ids_.push_back(about_.flags_id);
+  for (const Register& r : about_.registers) ids_.push_back(r.id);
+  values_.resize(ids_.size());
+  for (uint64_t& value : values_) pointers_.push_back(&value);
+
+  BYTECPU_CHECK(code_address + code_.bytes().size() <= data_address);
+  engine_.map(code_address, code_, UC_PROT_READ | UC_PROT_EXEC);
+  engine_.map(data_address, data_, UC_PROT_READ | UC_PROT_WRITE);
+  hook(
+      UC_HOOK_CODE, +[](uc_engine*, uint64_t address, uint32_t, void* user) {
+        guard(user, [&](NativeMachine& machine) { machine.before_instruction(address); });
+      });
+  // Of a second hook, which is never called, the first gains: a lone one is inlined, and that costs more to
+  // translate than it saves.
+  hook(
+      UC_HOOK_CODE, +[](uc_engine*, uint64_t, uint32_t, void*) {}, data_address, data_address);
+  hook(
+      UC_HOOK_MEM_READ, +[](uc_engine*, uc_mem_type, uint64_t address, int size, int64_t, void* user) {
+        guard(user, [&](NativeMachine& machine) { machine.on_read(address, size); });
+      });
+  hook(
+      UC_HOOK_MEM_WRITE, +[](uc_engine*, uc_mem_type, uint64_t address, int size, int64_t value, void* user) {
+        guard(user, [&](NativeMachine& machine) { machine.on_write(address, size, value); });
+      });
+  check(uc_ctl_exits_enable(engine_.get()), "enabling exits");
+  // Exceptions of the processor. Of the instructions included only a division raises one.
+  hook(
+      UC_HOOK_INTR, +[](uc_engine*, uint32_t, void* user) {
+        guard(user, [](NativeMachine& machine) { machine.stop(StopReason::divide_error); });
+      });
+}
+
+template <typename Callback>
+void NativeMachine::hook(int type, Callback* callback, uint64_t first, uint64_t last) {
+  uc_hook handle;
+  const uc_err error =
+      uc_hook_add(engine_.get(), &handle, type, reinterpret_cast<void*>(callback), this, first, last);
+  check(error, "adding a hook");
+}
+
+void NativeMachine::run(std::span<const uint8_t> starts, const Limits& limits, TraceBatch& out) {
+  const size_t each = layout_.start_bytes();
+  BYTECPU_CHECK(starts.size() % each == 0);
+  out_ = &out;
+  limits_ = limits;
+  try {
+    for (size_t at = 0; at < starts.size(); at += each) run_one(starts.subspan(at, each));
+  } catch (...) {
+    out.bytes.resize(out.offsets.back());  // whole traces only
+    throw;
+  }
+}
+
+void NativeMachine::run_one(std::span<const uint8_t> start) {
+  const uint8_t* state = start.data() + layout_.memory_bytes;
+  out_->bytes.insert(out_->bytes.end(), start.begin(), start.end());
+  std::memcpy(code(), start.data(), code_bytes());
+  std::memcpy(data(), start.data() + code_bytes(), data_bytes());
+  std::ranges::fill(fetched_, unknown);
+  std::ranges::fill(record_, 0);
+  taken_ = 0;
+  stopped_ = false;
+  failure_ = nullptr;
+  begin_ = std::chrono::steady_clock::now();
+
+  uc_engine* engine = engine_.get();
+  values_[0] = set_->unpack_flags(state[at_.flags]);
+  for (size_t i = 1; i < values_.size(); ++i) values_[i] = load(state + at_.registers + 4 * (i - 1), 4);
+  check(uc_ctl_remove_cache(engine, code_address, code_address + code_bytes()), "dropping translations");
+  check(uc_reg_write_batch(engine, ids_.data(), pointers_.data(), static_cast<int>(ids_.size())),
+        "writing registers");
+  set_exits();
+
+  const uint64_t pc = load(state + at_.pc, about_.pc_bytes);
+  if (pc >= static_cast<uint64_t>(code_bytes()) || pc % about_.alignment != 0) {
+    stop(StopReason::memory_fault);
+  } else {
+    constexpr uint64_t until = 0;  // exits stand for it
+    const uc_err error = uc_emu_start(engine, (code_address + pc) | about_.fetch_mode, until, 0, 0);
+    if (failure_) std::rethrow_exception(failure_);
+    if (!stopped_ && !exits_.empty()) at_exit();
+    if (!stopped_) stop(stop_of(error));
+  }
+  out_->offsets.push_back(static_cast<int64_t>(out_->bytes.size()));
+  out_->stops.push_back(reason_);
+}
+
+// Where the code has what Unicorn must not translate, the run is to end before it is.
+void NativeMachine::set_exits() {
+  const bool had_any = !exits_.empty();
+  exits_.clear();
+  for (int at = 0; at < code_bytes(); at += about_.alignment) {
+    if (set_->breaks_engine({code() + at, static_cast<size_t>(code_bytes() - at)})) {
+      exits_.push_back(code_address + at);
+    }
+  }
+  if (had_any || !exits_.empty()) {
+    check(uc_ctl_set_exits(engine_.get(), exits_.data(), exits_.size()), "setting exits");
+  }
+}
+
+// No hook is called there.
+void NativeMachine::at_exit() {
+  uint64_t pc = 0;
+  check(uc_reg_read(engine_.get(), about_.pc_id, &pc), "reading a register");
+  if (std::ranges::find(exits_, pc) != exits_.end()) before_instruction(pc);
+}
+
+StopReason NativeMachine::stop_of(uc_err error) const {
+  switch (error) {
+    case UC_ERR_WRITE_PROT:
+      return StopReason::code_write;
+    case UC_ERR_READ_UNMAPPED:
+    case UC_ERR_WRITE_UNMAPPED:
+    case UC_ERR_FETCH_UNMAPPED:
+    case UC_ERR_FETCH_PROT:
+    case UC_ERR_READ_UNALIGNED:
+    case UC_ERR_WRITE_UNALIGNED:
+    case UC_ERR_FETCH_UNALIGNED:
+      return StopReason::memory_fault;
+    case UC_ERR_INSN_INVALID:
+      return StopReason::illegal_instruction;
+    // x86 remembers its last exception: the next becomes a double fault, then a triple one, which ends the
+    // run without calling a hook. Only a division raises any.
+    case UC_ERR_OK:
+      return StopReason::divide_error;
+    default:
+      throw Error("Unicorn: running a program: {}", uc_strerror(error));
+  }
+}
+
+void NativeMachine::stop(StopReason reason) {
+  stopped_ = true;
+  reason_ = reason;
+  uc_emu_stop(engine_.get());
+}
+
+// Reads the instruction at an offset for the first time in a run.
+uint8_t NativeMachine::fetch(size_t offset) {
+  const std::span<const uint8_t> rest(code() + offset, code_bytes() - offset);
+  const Decoded decoded = set_->decode(rest);
+  if (decoded.bytes == 0) return fetched_[offset] = illegal;
+  if (!shapes_.contains(decoded.shape)) {
+    const auto text = disassembler_.decode(rest, offset);
+    if (!text || text->bytes != decoded.bytes || !find_operation(text->mnemonic)) {
+      return fetched_[offset] = illegal;
+    }
+    shapes_.insert(decoded.shape);
+  }
+  return fetched_[offset] = static_cast<uint8_t>(decoded.bytes | (decoded.halts ? halting : 0));
+}
+
+void NativeMachine::before_instruction(uint64_t address) {
+  const uint64_t offset = address - code_address;
+  if (offset >= static_cast<uint64_t>(code_bytes())) return stop(StopReason::memory_fault);
+  if (taken_ >= limits_.steps) return stop(StopReason::step_limit);
+  const uint8_t fetched = fetched_[offset] ? fetched_[offset] : fetch(offset);
+
+  uint8_t* record = record_.data();
+  const int bytes =
+      fetched == illegal
+          ? static_cast<int>(std::min<uint64_t>(about_.instruction_bytes, code_bytes() - offset))
+          : fetched & length;
+  store(record + at_.pc, offset + (fetched == illegal ? 0 : bytes), about_.pc_bytes);
+  std::memset(record + at_.insn, 0, about_.instruction_bytes);
+  std::memcpy(record + at_.insn, code() + offset, bytes);
+  uc_reg_read_batch(engine_.get(), ids_.data(), pointers_.data(), static_cast<int>(ids_.size()));
+  record[at_.flags] = set_->pack_flags(static_cast<uint32_t>(values_[0]));
+  for (size_t i = 1; i < values_.size(); ++i) store(record + at_.registers + 4 * (i - 1), values_[i], 4);
+  out_->bytes.insert(out_->bytes.end(), record_.begin(), record_.end());
+  if (record[at_.write_size]) std::memset(record + at_.write_offset, 0, at_.end - at_.write_offset);
+  ++taken_;
+
+  if (fetched == illegal) return stop(StopReason::illegal_instruction);
+  if (fetched & halting) return stop(StopReason::halted);
+  if (limits_.time.count() > 0 && taken_ % steps_between_looks == 0 &&
+      std::chrono::steady_clock::now() - begin_ >= limits_.time) {
+    stop(StopReason::time_limit);
+  }
+}
+
+void NativeMachine::on_read(uint64_t address, uint64_t size) {
+  const auto within = [&](uint64_t base, uint64_t bytes) {
+    return address >= base && address - base <= bytes && size <= bytes - (address - base);
+  };
+  if (!within(data_address, data_bytes()) && !within(code_address, code_bytes())) {
+    stop(StopReason::memory_fault);
+  }
+}
+
+// A pair of stores that lie one after the other is one write.
+void NativeMachine::on_write(uint64_t address, uint64_t size, uint64_t value) {
+  const uint64_t offset = address - data_address;
+  if (offset >= static_cast<uint64_t>(data_bytes()) || size > data_bytes() - offset) {
+    const bool code = address >= code_address && address < code_address + code_bytes();
+    return stop(code ? StopReason::code_write : StopReason::memory_fault);
+  }
+  uint8_t* record = record_.data();
+  const uint64_t begun = record[at_.write_size];
+  BYTECPU_CHECK(begun + size <= static_cast<uint64_t>(about_.value_bytes));
+  if (begun == 0) {
+    store(record + at_.write_offset, layout_.data_offset + offset, 2);
+  } else {
+    BYTECPU_CHECK(layout_.data_offset + offset == load(record + at_.write_offset, 2) + begun);
+  }
+  record[at_.write_size] = static_cast<uint8_t>(begun + size);
+  store(record + at_.write_value + begun, value, static_cast<int>(size));
+}
+
+// Halting instructions after the code, so that running off its end, or returning from it, ends the program;
+// the return address where a call leaves it.
+void NativeMachine::finish_image(std::span<uint8_t> image, size_t used) const {
+  const auto& halt = about_.halt;
+  for (size_t at = used; at + halt.size() <= static_cast<size_t>(code_bytes()); at += halt.size()) {
+    std::ranges::copy(halt, image.begin() + at);
+  }
+  if (pushes_return_address())
+    store(image.data() + image.size() - address_bytes, return_address(), address_bytes);
+}
+
+std::vector<uint8_t> NativeMachine::first_state() const {
+  std::vector<uint8_t> state(layout_.record_bytes);
+  const auto set = [&](int r, uint64_t value) { store(state.data() + at_.registers + 4 * r, value, 4); };
+  const int pushed = pushes_return_address() ? address_bytes : 0;
+  if (about_.stack >= 0) set(about_.stack, data_address + data_bytes() - pushed);
+  if (about_.link >= 0) set(about_.link, return_address() | about_.fetch_mode);
+  return state;
+}
+
+void NativeMachine::random_start(RandomSource& random, const ProgramOptions& options,
+                                 std::span<uint8_t> start) const {
+  check(options, *set_, code_bytes());
+  BYTECPU_CHECK(start.size() == static_cast<size_t>(layout_.start_bytes()));
+  const int used_data = data_bytes() - stack_bytes;
+  const auto image = start.first(layout_.memory_bytes);
+  std::ranges::fill(image, 0);
+  const auto program = random_program(random, options, *set_, code_bytes(), used_data);
+  BYTECPU_CHECK(program.size() <= static_cast<size_t>(code_bytes()));
+  std::ranges::copy(program, image.begin());
+  for (int i = 0; i < used_data; i += 2) store(&image[code_bytes() + i], random.below(1 << 16), 2);
+  finish_image(image, program.size());
+
+  const auto state = first_state();
+  std::ranges::copy(state, start.begin() + layout_.memory_bytes);
+  uint8_t* drawn = start.data() + layout_.memory_bytes;
+  drawn[at_.flags] = set_->pack_flags(set_->unpack_flags(static_cast<uint8_t>(random.below(256))));
+  const Scope scope{random, 0, false, 0};
+  for (int r = 0; r < static_cast<int>(about_.registers.size()); ++r) {
+    if (r == about_.stack || r == about_.link) continue;
+    uint64_t value = data_address;
+    if (r != about_.data) {
+      value = scope.word();
+      if (options.small_operands > 0 && scope.chance(options.small_operands)) value >>= random.below(32);
+    }
+    store(drawn + at_.registers + 4 * r, value, 4);
+  }
+}
+
+std::vector<uint8_t> NativeMachine::load_program(std::string_view contents, std::string_view name,
+                                                 std::string_view function) const {
+  std::vector<uint8_t> program;
+  if (is_elf(contents)) {
+    if (about_.elf_machine == 0)
+      throw Error("{}: {} takes flat binaries, not ELF objects", name, about_.name);
+    program = elf_function(contents, name, function, about_.elf_machine);
+  } else if (!function.empty()) {
+    throw Error("{}: not an ELF object, in which to look for the function {}", name, function);
+  } else {
+    program.assign(contents.begin(), contents.end());
+  }
+  if (program.empty()) throw Error("{}: there is no code in it", name);
+  const size_t most = code_bytes() - about_.halt.size();
+  if (program.size() > most) {
+    throw Error("{}: {} bytes of code; {} fit {} bytes of memory, of which half is for data", name,
+                program.size(), most, layout_.memory_bytes);
+  }
+  program.resize((program.size() + about_.alignment - 1) / about_.alignment * about_.alignment);
+  const size_t used = program.size();
+  program.resize(layout_.memory_bytes);
+  finish_image(program, used);
+  return program;
+}
+
+const Operation* NativeMachine::find_operation(std::string_view mnemonic) const {
+  const auto found = std::ranges::lower_bound(by_mnemonic_, mnemonic, {}, &Operation::mnemonic);
+  return found != by_mnemonic_.end() && (*found)->mnemonic == mnemonic ? *found : nullptr;
+}
+
+std::optional<InstructionText> NativeMachine::decode_record(std::span<const uint8_t> record) const {
+  BYTECPU_CHECK(record.size() == static_cast<size_t>(layout_.record_bytes));
+  const auto bytes = record.subspan(at_.insn, about_.instruction_bytes);
+  const int size = set_->decode(bytes).bytes;
+  if (size == 0) return std::nullopt;
+  auto text = disassembler_.decode(bytes.first(size), load(record.data() + at_.pc, about_.pc_bytes) - size);
+  if (!text || text->bytes != size || !find_operation(text->mnemonic)) return std::nullopt;
+  return text;
+}
+
+std::string NativeMachine::instruction_text(std::span<const uint8_t> record) const {
+  const auto text = decode_record(record);
+  if (!text) return "???";
+  return text->operands.empty() ? std::string(text->mnemonic)
+                                : fmt::format("{} {}", text->mnemonic, text->operands);
+}
+
+std::string NativeMachine::instruction_form(std::span<const uint8_t> record) const {
+  const auto text = decode_record(record);
+  if (!text) return "???";
+  if (text->operands.empty()) return std::string(text->mnemonic);
+  return fmt::format("{} {}", text->mnemonic, disassembler_.kinds(text->operands));
+}
+
+std::string_view NativeMachine::instruction_group(std::span<const uint8_t> record) const {
+  const auto text = decode_record(record);
+  if (!text) return "???";
+  const auto group = find_operation(text->mnemonic)->group;
+  const bool loads_or_stores =
+      (group == "move" || group == "extend") && text->operands.find('[') != text->operands.npos;
+  return loads_or_stores ? "memory" : group;
+}
+
+// A line for each instruction, and for each 16 bytes of data that are not all zero: offset, bytes, text.
+std::string NativeMachine::disassemble(std::span<const uint8_t> image) const {
+  BYTECPU_CHECK(image.size() == static_cast<size_t>(layout_.memory_bytes));
+  std::string result;
+  const auto line = [&](size_t at, size_t bytes, std::string_view text) {
+    result += fmt::format("{:04x}  {:02x}", at, fmt::join(image.subspan(at, bytes), " "));
+    result +=
+        text.empty()
+            ? "\n"
+            : fmt::format("{:{}}{}\n", "",
+                          2 + 3 * (about_.instruction_bytes - std::min<int>(bytes, about_.instruction_bytes)),
+                          text);
+  };
+  const auto halt_at = [&](size_t at) {
+    return at + about_.halt.size() <= static_cast<size_t>(code_bytes()) &&
+           std::ranges::equal(image.subspan(at, about_.halt.size()), about_.halt);
+  };
+  // The halting instructions at the end count as one.
+  size_t end = code_bytes();
+  while (end >= 2 * about_.halt.size() && halt_at(end - about_.halt.size()) &&
+         halt_at(end - 2 * about_.halt.size())) {
+    end -= about_.halt.size();
+  }
+  for (size_t at = 0; at < end;) {
+    const auto rest = image.subspan(at, code_bytes() - at);
+    const Decoded decoded = set_->decode(rest);
+    const auto text = decoded.bytes ? disassembler_.decode(rest.first(decoded.bytes), at) : std::nullopt;
+    const size_t bytes = decoded.bytes ? decoded.bytes : about_.alignment;
+    line(at, bytes, text ? fmt::format("{} {}", text->mnemonic, text->operands) : "???");
+    at += bytes;
+  }
+  constexpr size_t row = 16;
+  for (size_t at = code_bytes(); at < image.size(); at += row) {
+    const auto bytes = image.subspan(at, row);
+    if (std::ranges::any_of(bytes, [](uint8_t byte) { return byte != 0; })) line(at, row, {});
+  }
+  return result;
+}
+
+}  // namespace
+
+std::unique_ptr<Machine> make_machine(std::unique_ptr<InstructionSet> set, int memory_bytes) {
+  return std::make_unique<NativeMachine>(std::move(set), memory_bytes);
+}
+
+}  // namespace bytecpu::native

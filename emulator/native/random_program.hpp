@@ -1,0 +1,17 @@
+// Random programs for native machines: straight-line instructions, forward branches, loops that end, calls of
+// one subroutine that follows the halting instruction.
+#pragma once
+
+#include "emulator/machine.hpp"
+#include "emulator/native/instruction_set.hpp"
+
+namespace bytecpu::native {
+
+// Throws Error unless the options fit a machine of this instruction set with so many bytes of code.
+void check(const ProgramOptions& options, const InstructionSet& set, int code_bytes);
+
+// Code of at most `code_bytes`. Addresses are those of data: `data_bytes` from the data register on.
+std::vector<uint8_t> random_program(RandomSource& random, const ProgramOptions& options,
+                                    const InstructionSet& set, int code_bytes, int data_bytes);
+
+}  // namespace bytecpu::native

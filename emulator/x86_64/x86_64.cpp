@@ -1,0 +1,445 @@
+#include "emulator/x86_64/x86_64.hpp"
+
+#include <elf.h>
+
+#include <algorithm>
+#include <bit>
+
+#include "emulator/error.hpp"
+#include "emulator/native/native.hpp"
+#include "emulator/x86_64/encoding.hpp"
+
+namespace bytecpu {
+namespace {
+
+using namespace native;
+
+enum Number { rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9 };
+constexpr Number data_register = rsi, counter = r9;
+
+// How an operation is written; `code` in its row is an opcode, a digit or a condition, as said here.
+enum class Kind : uint8_t {
+  given,  // in given programs only
+  alu,    // digit of opcode 81
+  test,
+  mov,
+  extend,  // opcode of the form from 8 bits, after 0F; 16 bits: the one after it
+  lea,
+  xchg,
+  bswap,
+  step,          // digit of FF: INC, DEC
+  unary,         // digit of F7
+  multiply,      // digit of F7
+  divide,        // digit of F7
+  shift,         // digit of C1
+  double_shift,  // opcode by a number, after 0F; by CL: the one after it
+  bit_scan,      // opcode after 0F
+  count_zeros,   // opcode after F3 0F
+  exchange,      // opcode after 0F: XADD, CMPXCHG
+  setcc,         // condition
+  cmov,          // condition
+  simple,        // the whole opcode
+  push,
+  jcc,  // condition
+  jmp,
+  call,
+};
+
+struct Row {
+  Operation operation;
+  Kind kind;
+  uint8_t code = 0;
+};
+
+constexpr uint8_t both = plain | memory;
+
+// As Capstone names them. Conditions are in the order of their codes.
+const std::vector<Row> rows = [] {
+  std::vector<Row> all = {
+      {{"add", "arithmetic", both}, Kind::alu, 0},
+      {{"or", "logic", both}, Kind::alu, 1},
+      {{"adc", "arithmetic", both}, Kind::alu, 2},
+      {{"sbb", "arithmetic", both}, Kind::alu, 3},
+      {{"and", "logic", both}, Kind::alu, 4},
+      {{"sub", "arithmetic", both}, Kind::alu, 5},
+      {{"xor", "logic", both}, Kind::alu, 6},
+      {{"cmp", "compare", both}, Kind::alu, 7},
+      {{"test", "compare", both}, Kind::test},
+      {{"mov", "move", both}, Kind::mov},
+      {{"movzx", "extend", both}, Kind::extend, 0xB6},
+      {{"movsx", "extend", both}, Kind::extend, 0xBE},
+      {{"lea", "address", plain}, Kind::lea},
+      {{"xchg", "move", plain}, Kind::xchg},
+      {{"bswap", "bits", plain}, Kind::bswap},
+      {{"inc", "arithmetic", both}, Kind::step, 0},
+      {{"dec", "arithmetic", both}, Kind::step, 1},
+      {{"not", "logic", both}, Kind::unary, 2},
+      {{"neg", "arithmetic", both}, Kind::unary, 3},
+      {{"mul", "multiply", both}, Kind::multiply, 4},
+      {{"imul", "multiply", both}, Kind::multiply, 5},
+      {{"div", "divide", both}, Kind::divide, 6},
+      {{"idiv", "divide", both}, Kind::divide, 7},
+      {{"rol", "shift", both}, Kind::shift, 0},
+      {{"ror", "shift", both}, Kind::shift, 1},
+      {{"rcl", "shift", both}, Kind::shift, 2},
+      {{"rcr", "shift", both}, Kind::shift, 3},
+      {{"shl", "shift", both}, Kind::shift, 4},
+      {{"shr", "shift", both}, Kind::shift, 5},
+      {{"sar", "shift", both}, Kind::shift, 7},
+      {{"shld", "shift", plain}, Kind::double_shift, 0xA4},
+      {{"shrd", "shift", plain}, Kind::double_shift, 0xAC},
+      {{"bsf", "bits", both}, Kind::bit_scan, 0xBC},
+      {{"bsr", "bits", both}, Kind::bit_scan, 0xBD},
+      {{"tzcnt", "bits", both}, Kind::count_zeros, 0xBC},
+      {{"lzcnt", "bits", both}, Kind::count_zeros, 0xBD},
+      {{"xadd", "arithmetic", both}, Kind::exchange, 0xC1},
+      {{"cmpxchg", "select", both}, Kind::exchange, 0xB1},
+      {{"cwde", "extend", plain}, Kind::simple, 0x98},
+      {{"cdq", "extend", plain}, Kind::simple, 0x99},
+      {{"cmc", "flags", plain}, Kind::simple, 0xF5},
+      {{"clc", "flags", plain}, Kind::simple, 0xF8},
+      {{"stc", "flags", plain}, Kind::simple, 0xF9},
+      {{"nop", "nop", plain}, Kind::simple, 0x90},
+      {{"push", "memory", memory}, Kind::push},
+      {{"pop", "memory", memory}, Kind::push},
+      {{"jmp", "branch", branch}, Kind::jmp},
+      {{"call", "branch", call}, Kind::call},
+      {{"ret", "branch", call}, Kind::call},
+      {{"hlt", "halt"}, Kind::given},
+      // Unicorn's OF after these, which the manual leaves undefined, depends on more than the record.
+      {{"bt", "bits"}, Kind::given},
+      {{"bts", "bits"}, Kind::given},
+      {{"btr", "bits"}, Kind::given},
+      {{"btc", "bits"}, Kind::given},
+      {{"leave", "memory"}, Kind::given},
+      {{"movabs", "move"}, Kind::given},
+      {{"movsxd", "extend"}, Kind::given},
+      {{"cbw", "extend"}, Kind::given},
+      {{"cdqe", "extend"}, Kind::given},
+      {{"cwd", "extend"}, Kind::given},
+      {{"cqo", "extend"}, Kind::given},
+      {{"endbr64", "nop"}, Kind::given},
+  };
+  constexpr std::array jcc = {"jo", "jno", "jb", "jae", "je", "jne", "jbe", "ja",
+                              "js", "jns", "jp", "jnp", "jl", "jge", "jle", "jg"};
+  constexpr std::array setcc = {"seto", "setno", "setb", "setae", "sete", "setne", "setbe", "seta",
+                                "sets", "setns", "setp", "setnp", "setl", "setge", "setle", "setg"};
+  constexpr std::array cmov = {"cmovo", "cmovno", "cmovb", "cmovae", "cmove", "cmovne", "cmovbe", "cmova",
+                               "cmovs", "cmovns", "cmovp", "cmovnp", "cmovl", "cmovge", "cmovle", "cmovg"};
+  for (uint8_t cc = 0; cc < 16; ++cc) {
+    all.push_back({{jcc[cc], "branch", branch}, Kind::jcc, cc});
+    all.push_back({{setcc[cc], "select", both}, Kind::setcc, cc});
+    all.push_back({{cmov[cc], "select", both}, Kind::cmov, cc});
+  }
+  return all;
+}();
+
+const std::vector<Operation> table = [] {
+  std::vector<Operation> all;
+  for (const Row& row : rows) all.push_back(row.operation);
+  return all;
+}();
+
+const Description description = {
+    .name = "x86_64",
+    .engine = UC_ARCH_X86,
+    .engine_mode = UC_MODE_64,
+    .disassembler = CS_ARCH_X86,
+    .disassembler_mode = CS_MODE_64,
+    .pc_bytes = 2,
+    .instruction_bytes = x86_64::most_instruction_bytes,
+    .value_bytes = 8,
+    .pc_id = UC_X86_REG_RIP,
+    .flags_name = "FLAGS",
+    .flags_id = UC_X86_REG_EFLAGS,
+    .registers = {{"EAX", UC_X86_REG_RAX},
+                  {"ECX", UC_X86_REG_RCX},
+                  {"EDX", UC_X86_REG_RDX},
+                  {"EBX", UC_X86_REG_RBX},
+                  {"ESP", UC_X86_REG_RSP},
+                  {"EBP", UC_X86_REG_RBP},
+                  {"ESI", UC_X86_REG_RSI},
+                  {"EDI", UC_X86_REG_RDI},
+                  {"R8D", UC_X86_REG_R8},
+                  {"R9D", UC_X86_REG_R9}},
+    .stack = rsp,
+    .link = -1,
+    .data = data_register,
+    .alignment = 1,
+    .fetch_mode = 0,
+    .halt = {0xF4},
+    .room = 6,
+    .elf_machine = EM_X86_64,
+};
+
+// Flags as EFLAGS has them, but OF, which the byte holds in a bit that is always 0 there.
+constexpr uint32_t cf = 1 << 0, pf = 1 << 2, zf = 1 << 6, sf = 1 << 7, of = 1 << 11, always_one = 1 << 1;
+constexpr int of_shift = 8;  // from bit 11 to bit 3
+
+// Register or memory, the operand that ModRM's field rm says.
+struct Operand {
+  int reg = -1;  // -1: memory at the data register + index · scale + offset
+  int index = -1;
+  uint32_t scale = 1, offset = 0;
+};
+
+struct Instruction {
+  std::array<uint8_t, 2> opcode{};  // one byte, or 0F and one
+  bool operand16 = false, f3 = false;
+  int field = 0;  // ModRM's field reg: a register or a digit
+  Operand operand;
+  int immediate_bytes = 0;
+  uint32_t immediate = 0;
+};
+
+void encode(const Instruction& i, Code& code) {
+  code.begin();
+  const auto put = [&](uint32_t value, int bytes = 1) { code.put(value, bytes); };
+  const bool in_memory = i.operand.reg < 0;
+  const int base = in_memory ? data_register : i.operand.reg;
+  const bool indexed = in_memory && i.operand.index >= 0;
+  if (i.operand16) put(0x66);
+  if (i.f3) put(0xF3);
+  const int rex = (i.field > 7) << 2 | (indexed && i.operand.index > 7) << 1 | (base > 7);
+  if (rex) put(0x40 | rex);
+  put(i.opcode[0]);
+  if (i.opcode[0] == 0x0F) put(i.opcode[1]);
+  const int reg = (i.field & 7) << 3;
+  if (!in_memory) {
+    put(0xC0 | reg | (base & 7));
+  } else {
+    const int offset_bytes = i.operand.offset == 0 ? 0 : i.operand.offset < 128 ? 1 : 4;
+    put((offset_bytes == 4 ? 0x80 : offset_bytes << 6) | reg | (indexed ? 4 : base & 7));
+    if (indexed) put(std::countr_zero(i.operand.scale) << 6 | (i.operand.index & 7) << 3 | (base & 7));
+    put(i.operand.offset, offset_bytes);
+  }
+  put(i.immediate, i.immediate_bytes);
+}
+
+bool fits_byte(uint32_t value) { return value + 128 < 256; }
+
+class X86_64 final : public InstructionSet {
+ public:
+  const Description& about() const override { return description; }
+  std::span<const Operation> operations() const override { return table; }
+  Decoded decode(std::span<const uint8_t> code) const override { return x86_64::decode(code); }
+  bool breaks_engine(std::span<const uint8_t> code) const override { return x86_64::breaks_engine(code); }
+  uint8_t pack_flags(uint32_t raw) const override {
+    return static_cast<uint8_t>((raw & (cf | pf | zf | sf)) | (raw & of) >> of_shift);
+  }
+  uint32_t unpack_flags(uint8_t flags) const override {
+    return (flags & (cf | pf | zf | sf)) | (static_cast<uint32_t>(flags) << of_shift & of) | always_one;
+  }
+
+  void write(size_t operation, Use use, const Scope& scope, Code& code) const override;
+  size_t write_branch(size_t operation, const Scope&, Code& code) const override {
+    const Row& row = rows[operation];
+    code.add({static_cast<uint8_t>(row.kind == Kind::jmp ? 0xEB : 0x70 | row.code), 0});
+    return code.size() - 2;
+  }
+  size_t write_call(Code& code) const override {
+    code.add({0xE8, 0, 0, 0, 0});
+    return code.size() - 5;
+  }
+  void write_return(Code& code) const override { code.add({0xC3}); }
+  void bind(Code& code, size_t at, size_t target) const override {
+    const auto bytes = code.bytes();
+    const bool is_call = bytes[at] == 0xE8;
+    const size_t distance = target - (at + (is_call ? 5 : 2));
+    for (int i = 0; i < (is_call ? 4 : 1); ++i) bytes[at + 1 + i] = static_cast<uint8_t>(distance >> (8 * i));
+  }
+  void write_loop_begin(const Scope&, uint32_t turns, Code& code) const override {
+    code.add({0x41, 0xB8 | (counter & 7), static_cast<uint8_t>(turns), 0, 0, 0});  // MOV R9D, turns
+  }
+  int loop_end_instructions() const override { return 2; }
+  void write_loop_end(size_t top, Code& code) const override {
+    encode({.opcode = {0xFF}, .field = 1, .operand = {counter}}, code);  // DEC R9D
+    code.add({0x75, static_cast<uint8_t>(top - (code.size() + 2))});     // JNE top
+  }
+};
+
+// Draws operands.
+struct Draw {
+  const Scope& scope;
+  Code& code;
+
+  int target() const {
+    constexpr std::array free = {rax, rcx, rdx, rbx, rbp, rdi, r8, counter};
+    return free[scope.random.below(free.size() - scope.counter_in_use)];
+  }
+  int source() const { return static_cast<int>(scope.random.below(x86_64::registers)); }
+  int byte_register() const { return static_cast<int>(scope.random.below(4)); }  // AL CL DL BL
+  uint32_t number() const {
+    const uint32_t value = scope.value();
+    return scope.random.below(2) ? value : 0 - value;
+  }
+  // Data of `bytes`, at a multiple of them. Indexed where there is room for the instruction that limits the
+  // index.
+  Operand data(uint32_t bytes) const {
+    constexpr uint32_t most_index = 64;
+    if (scope.left >= 2 && scope.chance(0.2)) {
+      const uint32_t count = std::min(std::bit_floor(scope.data_bytes / bytes), most_index);
+      const int index = target();
+      encode({.opcode = {0x83}, .field = 4, .operand = {index}, .immediate_bytes = 1, .immediate = count - 1},
+             code);  // AND
+      return {-1, index, bytes, scope.random.below(scope.data_bytes / bytes - count + 1) * bytes};
+    }
+    return {-1, -1, 1, scope.random.below(scope.data_bytes / bytes) * bytes};
+  }
+  Operand operand(bool in_memory) const { return in_memory ? data(4) : Operand{source()}; }
+  Operand changed(bool in_memory) const { return in_memory ? data(4) : Operand{target()}; }
+};
+
+void X86_64::write(size_t operation, Use use, const Scope& scope, Code& code) const {
+  const Row& row = rows[operation];
+  const Draw draw{scope, code};
+  const bool in_memory = use == memory;
+  const auto below = [&](uint32_t bound) { return scope.random.below(bound); };
+  const auto opcode = [](int byte) { return std::array{static_cast<uint8_t>(byte), uint8_t{0}}; };
+  const auto after_0f = [](int byte) { return std::array{uint8_t{0x0F}, static_cast<uint8_t>(byte)}; };
+  switch (row.kind) {
+    case Kind::alu: {
+      const bool compares = row.code == 7;
+      const uint32_t form = below(3);
+      if (form == 0) {  // by a number
+        uint32_t number = draw.number();
+        if (in_memory) number = static_cast<uint32_t>(static_cast<int8_t>(number));
+        const int bytes = fits_byte(number) ? 1 : 4;
+        const auto operand = compares ? draw.operand(in_memory) : draw.changed(in_memory);
+        return encode({opcode(bytes == 1 ? 0x83 : 0x81), false, false, row.code, operand, bytes, number},
+                      code);
+      }
+      if (form == 1 && in_memory) {  // to a register
+        const int target = compares ? draw.source() : draw.target();
+        return encode({.opcode = opcode(row.code * 8 + 3), .field = target, .operand = draw.data(4)}, code);
+      }
+      const auto operand = compares ? draw.operand(in_memory) : draw.changed(in_memory);
+      return encode({.opcode = opcode(row.code * 8 + 1), .field = draw.source(), .operand = operand}, code);
+    }
+    case Kind::test:
+      return encode({.opcode = opcode(0x85), .field = draw.source(), .operand = draw.operand(in_memory)},
+                    code);
+    case Kind::mov: {
+      if (!in_memory) {
+        const int target = draw.target();
+        if (below(2))
+          return encode({.opcode = opcode(0x89), .field = draw.source(), .operand = {target}}, code);
+        return encode({opcode(0xC7), false, false, 0, {target}, 4, draw.number()}, code);
+      }
+      switch (below(6)) {
+        case 0:
+          return encode({.opcode = opcode(0x88), .field = draw.byte_register(), .operand = draw.data(1)},
+                        code);
+        case 1:
+          return encode({opcode(0x89), true, false, draw.source(), draw.data(2)}, code);
+        case 2:
+        case 3:
+          return encode({.opcode = opcode(0x89), .field = draw.source(), .operand = draw.data(4)}, code);
+        default: {
+          const auto operand = draw.data(4);
+          return encode({.opcode = opcode(0x8B), .field = draw.target(), .operand = operand}, code);
+        }
+      }
+    }
+    case Kind::extend: {
+      const bool from16 = below(2);
+      const auto operand = in_memory ? draw.data(from16 ? 2 : 1)
+                           : from16  ? Operand{draw.source()}
+                                     : Operand{draw.byte_register()};
+      return encode({.opcode = after_0f(row.code + from16), .field = draw.target(), .operand = operand},
+                    code);
+    }
+    case Kind::lea: {
+      const Operand address{-1, below(2) ? static_cast<int>(below(4)) : -1, 1u << below(4), below(128)};
+      return encode({.opcode = opcode(0x8D), .field = draw.target(), .operand = address}, code);
+    }
+    case Kind::xchg:
+      return encode({.opcode = opcode(0x87), .field = draw.target(), .operand = {draw.target()}}, code);
+    case Kind::bswap: {
+      const int target = draw.target();
+      if (target > 7) return code.add({0x41, 0x0F, static_cast<uint8_t>(0xC8 | (target & 7))});
+      return code.add({0x0F, static_cast<uint8_t>(0xC8 | target)});
+    }
+    case Kind::step:
+      return encode({.opcode = opcode(0xFF), .field = row.code, .operand = draw.changed(in_memory)}, code);
+    case Kind::unary:
+      return encode({.opcode = opcode(0xF7), .field = row.code, .operand = draw.changed(in_memory)}, code);
+    case Kind::multiply: {
+      const uint32_t form = row.code == 5 ? below(3) : 0;  // IMUL also with two and three operands
+      const auto operand = draw.operand(in_memory);
+      if (form == 0) return encode({.opcode = opcode(0xF7), .field = row.code, .operand = operand}, code);
+      if (form == 1)
+        return encode({.opcode = after_0f(0xAF), .field = draw.target(), .operand = operand}, code);
+      return encode({opcode(0x6B), false, false, draw.target(), operand, 1, draw.number() & 0xFF}, code);
+    }
+    case Kind::divide: {
+      if (scope.left < 2) return code.add({0x90});
+      // The dividend's high half is prepared, so that most quotients are in range.
+      if (row.code == 6) {
+        code.add({0x31, 0xD2});  // XOR EDX, EDX
+      } else {
+        code.add({0x99});  // CDQ
+      }
+      constexpr std::array divisors = {rcx, rbx, rbp, rdi, r8};
+      const Operand operand =
+          in_memory ? Draw{{scope.random, 1, scope.counter_in_use, scope.data_bytes}, code}.data(4)
+                    : Operand{divisors[below(divisors.size())]};
+      return encode({.opcode = opcode(0xF7), .field = row.code, .operand = operand}, code);
+    }
+    case Kind::shift: {
+      const uint32_t form = below(3);
+      const auto operand = draw.changed(in_memory);
+      if (form == 0) return encode({opcode(0xC1), false, false, row.code, operand, 1, 1 + below(31)}, code);
+      const bool by_cl = form == 2 && !(in_memory && row.code >= 4);  // what the machine includes
+      return encode({.opcode = opcode(by_cl ? 0xD3 : 0xD1), .field = row.code, .operand = operand}, code);
+    }
+    case Kind::double_shift: {
+      const Operand operand{draw.target()};
+      if (below(2))
+        return encode({after_0f(row.code), false, false, draw.source(), operand, 1, 1 + below(31)}, code);
+      return encode({.opcode = after_0f(row.code + 1), .field = draw.source(), .operand = operand}, code);
+    }
+    case Kind::bit_scan: {
+      const auto operand = draw.operand(in_memory);
+      return encode({.opcode = after_0f(row.code), .field = draw.target(), .operand = operand}, code);
+    }
+    case Kind::count_zeros: {
+      const auto operand = draw.operand(in_memory);
+      return encode({after_0f(row.code), false, true, draw.target(), operand}, code);
+    }
+    case Kind::exchange: {
+      const auto operand = draw.changed(in_memory);
+      return encode({.opcode = after_0f(row.code), .field = draw.target(), .operand = operand}, code);
+    }
+    case Kind::setcc: {
+      const auto operand = in_memory ? draw.data(1) : Operand{draw.byte_register()};
+      return encode({.opcode = after_0f(0x90 | row.code), .operand = operand}, code);
+    }
+    case Kind::cmov: {
+      const auto operand = draw.operand(in_memory);
+      return encode({.opcode = after_0f(0x40 | row.code), .field = draw.target(), .operand = operand}, code);
+    }
+    case Kind::simple:
+      return code.add({row.code});
+    case Kind::push: {
+      if (scope.left < 2) return code.add({0x90});
+      code.add({static_cast<uint8_t>(0x50 | below(8))});  // what is pushed is popped at once
+      const int target = draw.target();
+      return code.add({static_cast<uint8_t>(0x58 | (target > 7 ? rax : target))});
+    }
+    case Kind::given:
+    case Kind::jcc:
+    case Kind::jmp:
+    case Kind::call:
+      break;
+  }
+  BYTECPU_CHECK(!"an operation that is not written so");
+}
+
+}  // namespace
+
+std::unique_ptr<Machine> make_x86_64(int memory_bytes) {
+  return native::make_machine(std::make_unique<X86_64>(), memory_bytes);
+}
+
+}  // namespace bytecpu

@@ -1,0 +1,19 @@
+// x86-64 in 64-bit mode, its integer instructions. What random programs use are the 32-bit forms, and 8 and
+// 16 bits for loads and stores; given programs may use all widths, of which records then show the low 32
+// bits.
+//
+// Record, 64 bytes: PC (2), INSN (10), FLAGS (1: bit 0 CF, 2 PF, 3 OF, 6 ZF, 7 SF), EAX, ECX, EDX, EBX, ESP,
+// EBP, ESI, EDI, R8D, R9D, WRITE_OFFSET, WRITE_SIZE, WRITE_VALUE (8). AF is left out: no instruction reads
+// it.
+#pragma once
+
+#include <memory>
+
+#include "emulator/machine.hpp"
+
+namespace bytecpu {
+
+// memory_bytes: see native.hpp; otherwise throws Error.
+std::unique_ptr<Machine> make_x86_64(int memory_bytes);
+
+}  // namespace bytecpu

@@ -1,0 +1,273 @@
+// What all native machines have in common.
+#include "emulator/native/native.hpp"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+
+#include "emulator/native/disassembler.hpp"
+#include "tests/emulator/native/support.hpp"
+
+namespace bytecpu {
+namespace {
+
+using native::code_address, native::data_address;
+
+// What the tests need to know of a machine: instructions by what they do.
+struct Example {
+  std::string name;
+  std::string add;      // of two registers
+  std::string store;    // of 4 bytes at the address in `base`
+  std::string load;     // of 4 bytes from there
+  std::string endless;  // a branch to itself
+  std::string base;     // register
+  std::string halt;
+  std::string illegal;
+  size_t operations;  // at least
+};
+
+std::ostream& operator<<(std::ostream& out, const Example& example) { return out << example.name; }
+
+using namespace std::string_literals;
+const Example examples[] = {
+    {"x86_64", "\x01\xd8"s, "\x89\x06"s, "\x8b\x06"s, "\xeb\xfe"s, "ESI", "\xf4"s, "\x0f\x05"s /* SYSCALL */,
+     60},
+    {"arm64", "\x20\x00\x02\x0b"s, "\xe0\x00\x00\xb9"s, "\xe0\x00\x40\xb9"s, "\x00\x00\x00\x14"s, "W7",
+     "\x00\x00\x40\xd4"s, "\x01\x00\x00\xd4"s /* SVC */, 60},
+    {"thumb", "\x88\x18"s, "\x38\x60"s, "\x38\x68"s, "\xfe\xe7"s, "R7", "\x00\xbe"s, "\x00\xdf"s /* SVC */,
+     40},
+};
+
+class NativeTest : public testing::TestWithParam<Example> {
+ protected:
+  const Example& example() const { return GetParam(); }
+  std::vector<test::Trace> random_traces(int count, const ProgramOptions& options, uint64_t seed = 1) {
+    return test::run(*machine_, test::random_starts(*machine_, seed, count, options));
+  }
+
+  std::unique_ptr<Machine> machine_ = make_machine(GetParam().name, 1024);
+  const ProgramOptions options_{.min_instructions = 1, .max_instructions = 60};
+};
+
+INSTANTIATE_TEST_SUITE_P(Machines, NativeTest, testing::ValuesIn(examples),
+                         [](const auto& param) { return param.param.name; });
+
+TEST_P(NativeTest, TheImageIsHalfCodeHalfDataOf256To4096Bytes) {
+  for (const int bytes : {256, 288, 4096}) {
+    const auto machine = make_machine(example().name, bytes);
+    EXPECT_EQ(machine->layout().memory_bytes, bytes);
+    EXPECT_EQ(machine->layout().data_offset, bytes / 2);
+  }
+  for (const int bytes : {0, 128, 264, 4128, -256}) EXPECT_THROW(make_machine(example().name, bytes), Error);
+}
+
+TEST_P(NativeTest, ARecordShowsTheFetchedInstructionAndTheStateBeforeIt) {
+  const auto code = example().store + example().halt;
+  const auto trace = test::run_code(*machine_, code, {{example().base, data_address + 8}});
+  ASSERT_EQ(trace.states(), 3u);
+  EXPECT_EQ(trace.stop, StopReason::halted);
+  EXPECT_EQ(trace.get(0, "PC"), 0u);
+  EXPECT_EQ(trace.get(0, "INSN"), 0u);
+  EXPECT_EQ(trace.get(1, "PC"), example().store.size());
+  EXPECT_EQ(trace.get(1, "WRITE_SIZE"), 0u);
+  EXPECT_EQ(trace.get(2, "PC"), code.size());
+  EXPECT_EQ(trace.get(2, "WRITE_SIZE"), 4u);
+  EXPECT_EQ(trace.get(2, "WRITE_OFFSET"), 512u + 8);
+  const auto insn = trace.state(1).subspan(test::field(trace.layout, "INSN").offset);
+  EXPECT_EQ(std::memcmp(insn.data(), example().store.data(), example().store.size()), 0);
+}
+
+TEST_P(NativeTest, FaultsStopTheTraceWithTheirReason) {
+  const auto stop = [&](const std::string& code, uint64_t base, uint64_t pc = 0) {
+    return test::run_code(*machine_, code, {{example().base, base}, {"PC", pc}}, {}, {.steps = 100}).stop;
+  };
+  EXPECT_EQ(stop(example().store, data_address + 508), StopReason::halted);
+  EXPECT_EQ(stop(example().store, data_address + 509), StopReason::memory_fault);
+  EXPECT_EQ(stop(example().store, data_address + 512), StopReason::memory_fault);
+  EXPECT_EQ(stop(example().store, data_address - 1), StopReason::memory_fault);
+  EXPECT_EQ(stop(example().store, 0), StopReason::memory_fault);
+  EXPECT_EQ(stop(example().store, 0xFFFFFFFF), StopReason::memory_fault);
+  EXPECT_EQ(stop(example().store, code_address), StopReason::code_write);
+  EXPECT_EQ(stop(example().load, code_address), StopReason::halted);
+  EXPECT_EQ(stop(example().load, code_address + 512), StopReason::memory_fault);
+  EXPECT_EQ(stop(example().load, data_address + 509), StopReason::memory_fault);
+  EXPECT_EQ(stop(example().load, 0), StopReason::memory_fault);
+  EXPECT_EQ(stop(example().endless, 0), StopReason::step_limit);
+  EXPECT_EQ(stop(example().illegal, 0), StopReason::illegal_instruction);
+  EXPECT_EQ(stop(example().halt, 0, 512), StopReason::memory_fault);
+  // A fault leaves nothing behind for the next run.
+  EXPECT_EQ(stop(example().add, 0), StopReason::halted);
+}
+
+TEST_P(NativeTest, LimitsOfStepsAndTimeHold) {
+  for (const uint64_t steps : {0, 1, 2, 1000}) {
+    const auto trace = test::run_code(*machine_, example().endless, {}, {}, {.steps = steps});
+    EXPECT_EQ(trace.states(), 1 + steps);
+    EXPECT_EQ(trace.stop, StopReason::step_limit);
+  }
+  const auto halted = test::run_code(*machine_, example().halt, {}, {}, {.steps = 1});
+  EXPECT_EQ(halted.stop, StopReason::halted);
+  const auto timed =
+      test::run_code(*machine_, example().endless, {}, {}, {.time = std::chrono::milliseconds(5)});
+  EXPECT_EQ(timed.stop, StopReason::time_limit);
+  EXPECT_GT(timed.states(), 100u);
+}
+
+TEST_P(NativeTest, ReplayingTheWritesGivesTheMemoryAtEveryStep) {
+  auto options = options_;
+  options.memory_share = 0.6;
+  int checked = 0;
+  for (const auto& trace : random_traces(400, options)) {
+    auto memory = std::vector<uint8_t>(trace.image().begin(), trace.image().end());
+    for (size_t t = 1; t < trace.states(); ++t) {
+      const uint64_t value = trace.get(t, "WRITE_VALUE");
+      std::memcpy(&memory[trace.get(t, "WRITE_OFFSET")], &value, trace.get(t, "WRITE_SIZE"));
+      // The rest of the run, from this memory and these registers, is the rest of the trace.
+      const bool jumped = t > 1 && machine_->instruction_group(trace.state(t - 1)) == "branch";
+      if (t % 7 != 0 || jumped) continue;
+      auto start = memory;
+      start.insert(start.end(), trace.state(t).begin(), trace.state(t).end());
+      const auto state = std::span(start).subspan(trace.layout.memory_bytes);
+      test::set(trace.layout, state, "PC", trace.get(t - 1, "PC"));  // where it was fetched
+      const auto rest = test::run(*machine_, start).at(0);
+      ASSERT_EQ(rest.states(), trace.states() - t + 1);
+      for (size_t i = 2; i < rest.states(); ++i) {
+        ASSERT_TRUE(std::ranges::equal(rest.state(i), trace.state(t + i - 1)))
+            << "state " << t + i - 1 << ", " << machine_->instruction_text(trace.state(t + i - 2));
+      }
+      ++checked;
+    }
+  }
+  EXPECT_GT(checked, 300);
+}
+
+TEST_P(NativeTest, RandomProgramsEndAndUseAllOperations) {
+  std::set<std::string> seen;
+  std::map<StopReason, int> stops;
+  std::map<std::string_view, int> groups;
+  int states = 0, written = 0;
+  for (const auto& trace : random_traces(1500, options_)) {
+    ++stops[trace.stop];
+    for (size_t t = 1; t < trace.states(); ++t) {
+      const auto form = machine_->instruction_form(trace.state(t));
+      seen.insert(form.substr(0, form.find(' ')));
+      ++groups[machine_->instruction_group(trace.state(t))];
+      ++states;
+      written += trace.get(t, "WRITE_SIZE") > 0;
+    }
+  }
+  EXPECT_GE(machine_->operations().size(), example().operations);
+  for (const auto operation : machine_->operations())
+    EXPECT_TRUE(seen.contains(std::string(operation))) << operation;
+  EXPECT_FALSE(seen.contains("???"));
+  EXPECT_FALSE(groups.contains("???"));
+  EXPECT_GE(groups["branch"], states / 20);
+  EXPECT_GE(written, states / 50);
+  EXPECT_GE(stops[StopReason::halted], 1400);
+  EXPECT_EQ(stops[StopReason::halted] + stops[StopReason::divide_error], 1500);
+}
+
+TEST_P(NativeTest, SharesAndWeightsDecideWhatIsDrawn) {
+  const auto share = [&](const ProgramOptions& options, auto counts) {
+    int states = 0, counted = 0;
+    for (const auto& trace : random_traces(200, options, 3)) {
+      for (size_t t = 1; t < trace.states(); ++t, ++states) counted += counts(trace.state(t));
+    }
+    return counted / static_cast<double>(states);
+  };
+  const auto accesses = [&](auto record) {
+    return machine_->instruction_form(record).find('m', 4) != std::string::npos ||
+           machine_->instruction_group(record) == "memory";
+  };
+  const auto branches = [&](auto record) { return machine_->instruction_group(record) == "branch"; };
+  auto options = options_;
+  options.min_instructions = 40;
+  options.memory_share = 0;
+  options.branch_share = options.loop_share = 0;
+  EXPECT_EQ(share(options, branches), 0);
+  EXPECT_EQ(share(options, [&](auto record) { return machine_->instruction_group(record) == "memory"; }), 0);
+  options.memory_share = 0.8;
+  EXPECT_GT(share(options, accesses), 0.5);
+  options.memory_share = 0;
+  options.branch_share = 0.5;
+  EXPECT_GT(share(options, branches), 0.25);
+  options.branch_share = 0;
+  options.operation_weights.assign(machine_->operations().size(), 0);
+  options.operation_weights[0] = 1;
+  EXPECT_GT(share(options,
+                  [&](auto record) {
+                    return machine_->instruction_text(record).starts_with(machine_->operations()[0]);
+                  }),
+            0.9);
+}
+
+TEST_P(NativeTest, OptionsThatDoNotFitAreErrors) {
+  NativeRandom random(1, 0);
+  std::vector<uint8_t> start(machine_->layout().start_bytes());
+  const auto refuses = [&](auto change) {
+    auto options = options_;
+    change(options);
+    EXPECT_THROW(machine_->random_start(random, options, start), Error);
+  };
+  refuses([](auto& o) { o.min_instructions = 0; });
+  refuses([](auto& o) { o.max_instructions = 1000; });
+  refuses([](auto& o) { o.min_instructions = 61; });
+  refuses([](auto& o) { o.window_steps = 8; });
+  refuses([](auto& o) { o.memory_share = 1.5; });
+  refuses([](auto& o) { o.loop_share = -0.1; });
+  refuses([](auto& o) { o.operation_weights = {1, 2}; });
+  refuses([&](auto& o) { o.operation_weights.assign(machine_->operations().size(), 0); });
+}
+
+TEST_P(NativeTest, TheSameDrawsGiveTheSameProgramAndAnEngineRemembersNothing) {
+  const auto starts = test::random_starts(*machine_, 5, 100, options_);
+  EXPECT_EQ(starts, test::random_starts(*machine_, 5, 100, options_));
+  const auto traces = test::run(*machine_, starts);
+  const size_t each = machine_->layout().start_bytes();
+  for (size_t i = 0; i < traces.size(); i += 9) {
+    const auto fresh = make_machine(example().name, 1024);
+    const auto alone = test::run(*fresh, std::span(starts).subspan(i * each, each)).at(0);
+    EXPECT_EQ(alone.bytes, traces[i].bytes);
+    EXPECT_EQ(alone.stop, traces[i].stop);
+  }
+}
+
+TEST_P(NativeTest, AnyBytesAreSafeToRun) {
+  NativeRandom random(9, 0);
+  const size_t each = machine_->layout().start_bytes();
+  std::vector<uint8_t> starts(2000 * each);
+  for (uint8_t& byte : starts) byte = static_cast<uint8_t>(random.below(256));
+  for (size_t at = 0; at < starts.size(); at += each) {
+    const auto state = std::span(starts).subspan(at + 1024, machine_->layout().record_bytes);
+    test::set(machine_->layout(), state, "PC", random.below(128) * 4);
+    if (random.below(2))
+      test::set(machine_->layout(), state, example().base, data_address + random.below(512));
+  }
+  for (const auto& trace : test::run(*machine_, starts, {.steps = 1000})) {
+    machine_->disassemble(trace.image());
+    for (size_t t = 0; t < trace.states(); ++t) machine_->instruction_form(trace.state(t));
+  }
+}
+
+TEST_P(NativeTest, GivenProgramsAreCheckedForTheirLength) {
+  EXPECT_NO_THROW(machine_->load_program(std::string(508, '\x90'), "p"));
+  EXPECT_THROW(machine_->load_program(std::string(513, '\x90'), "p"), Error);
+  EXPECT_THROW(machine_->load_program("", "p"), Error);
+  EXPECT_THROW(machine_->load_program("\x90", "p", "f"), Error);
+}
+
+TEST_P(NativeTest, ProgramsOfOtherBytesHaveOtherTexts) {
+  std::set<std::string> texts;
+  const auto starts = test::random_starts(*machine_, 2, 50, options_);
+  for (size_t at = 0; at < starts.size(); at += machine_->layout().start_bytes()) {
+    auto image = std::vector(starts.begin() + at, starts.begin() + at + 1024);
+    texts.insert(machine_->disassemble(image));
+    image[700] ^= 1;
+    texts.insert(machine_->disassemble(image));
+  }
+  EXPECT_EQ(texts.size(), 100u);
+}
+
+}  // namespace
+}  // namespace bytecpu
