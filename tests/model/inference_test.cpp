@@ -118,7 +118,7 @@ TEST(Draft, LearnsCounterAndInstructionFromWhatFollows) {
       drafter.draft(image, record, guess);
       drafter.learn(image, record, next);
       if (i < 4) continue;  // while several rules still fit all that it has seen
-      late_bytes += 6 - 1;   // PC and the instruction; what the ALU gives cannot be guessed
+      late_bytes += 6 - 1;  // PC and the instruction; what the ALU gives cannot be guessed
       late_hits +=
           (guess[0] == next[0]) + std::equal(next.begin() + 2, next.begin() + 6, guess.begin() + 2) * 4;
     }
