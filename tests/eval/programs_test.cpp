@@ -130,6 +130,31 @@ TEST_F(Programs, BaselinesStandBesideWhatIsEvaluated) {
   }
 }
 
+TEST_F(Programs, ABareWeightFileIsMeasuredLikeItsCheckpoint) {
+  if (!fs::exists(BYTECPU_BIN "/bytecpu-train")) GTEST_SKIP() << "built without the model";
+  const auto model = (folder / "model").string();
+  const Result trained =
+      run("bytecpu-train --data " + data + " --out " + model +
+          " --steps 2 --patch-length 32 --patch-layers 1 --byte-layers 1 --patch-width 16 "
+          "--byte-width 16 --patch-heads 2 --byte-heads 2 --batch-patches 64 --precision fp32");
+  ASSERT_EQ(trained.code, 0) << trained.out;
+  const auto file = model + "/step-00000002/model.safetensors";
+  const auto measured = [&](const std::string& checkpoint) {
+    const Result result = run("bytecpu-eval model --data " + data + " --json - --checkpoint " + checkpoint);
+    auto modes = json::parse(result.out).at("modes");
+    for (auto& mode : modes) mode.erase("seconds");
+    return modes;
+  };
+  EXPECT_EQ(measured(file), measured(model));
+  expect_failure("bytecpu-eval model --fresh 3 --checkpoint " + file, 2, "--machine and --memory");
+
+  const std::string program_file = program("LOADI 7\nHLT\n").string();
+  const Result lockstep = run("bytecpu-run " + program_file + " --memory 64 --checkpoint " + file);
+  EXPECT_EQ(lockstep.code, 3) << lockstep.out;  // two steps of training do not make a CPU
+  EXPECT_EQ(lockstep.out, run("bytecpu-run " + program_file + " --checkpoint " + model).out);
+  expect_failure("bytecpu-run " + program_file + " --checkpoint " + program_file, 1, "program.s");
+}
+
 TEST_F(Programs, BadUsageExitsWithTwoAndFailuresWithOne) {
   const std::string baseline = "bytecpu-eval baseline --predictor copy --data " + data;
   expect_failure("bytecpu-eval baseline --data " + data, 2, "--predictor");
