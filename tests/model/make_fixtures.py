@@ -3,7 +3,7 @@
 
     make_fixtures.py FOLDER     # FOLDER holds its utils.py and config.py, which are only imported
 
-Run by hand, on the CPU; needs PyPI's torch, transformers, samplings, numpy and safetensors. Two tiny models learn a
+Run by hand, on the CPU; needs pip's torch, transformers, samplings, numpy and safetensors. Two tiny models learn a
 few short traces, so that their weights are not trivial and their free runs come to an end. For each it writes
 NAME.weights.safetensors, as a published .pth converts, in half precision to be small (the figures are of the rounded
 weights, computed in double precision), and NAME.expected.safetensors:
