@@ -297,7 +297,7 @@ std::vector<TrainedParameter> Transition::trained_parameters() const {
   for (const auto& item : named_parameters()) {
     const auto& name = item.key();
     const auto in = [&](std::string_view folder) { return name.starts_with(folder); };
-    // The patch level's few but large matrices would take most of Muon's time, and learn as well with AdamW.
+    // The patch level's few but large matrices, half of Muon's work, are left to AdamW.
     const bool block = in("encoder.") || in("mixer.") || in("decoder.");
     const bool hidden = item.value().dim() == 2 && (block || in("query.") || in("key_value.") || in("read."));
     const int parts = name.ends_with("qkv.weight") ? 3 : in("key_value.") ? 2 : 1;
