@@ -4,7 +4,7 @@ set -euo pipefail
 
 # OpenBLAS in its OpenMP variant on purpose: LibTorch runs on OpenMP too, and two thread pools on the same cores fight.
 packages=(
-  cmake ninja-build g++ ccache pkg-config
+  cmake ninja-build g++ ccache
   libunicorn-dev libcapstone-dev
   libtorch-dev libopenblas-openmp-dev libopenblas0-openmp
   libboost-program-options-dev nlohmann-json3-dev libfmt-dev libxxhash-dev

@@ -201,6 +201,58 @@ void relu_squared_backward(const T* x, const T* dy, T* dx, int64_t count) {
   for (int64_t i = 0; i < count; ++i) store(2 * std::max(load(x[i]), 0.0F) * load(dy[i]), dx[i]);
 }
 
+namespace {
+
+// z · sigmoid(2u) is 0.5 z (1 + tanh u), u = √(2/π) (z + 0.044715 z³).
+constexpr float root = 0.797884561F, cubic = 0.044715F;
+inline float sigmoid_of_twice(float u) {
+  const float e = exp_negative(-2 * std::abs(u));
+  return (u < 0 ? e : 1.0F) / (1 + e);
+}
+
+}  // namespace
+
+template <typename T>
+void gelu(const T* x, const T* bias, T* y, int64_t rows, int64_t width) {
+#pragma omp parallel for schedule(static)
+  for (int64_t i = 0; i < rows; ++i) {
+#pragma omp simd
+    for (int64_t j = 0; j < width; ++j) {
+      const float z = load(x[i * width + j]) + load(bias[j]);
+      store(z * sigmoid_of_twice(root * (z + cubic * z * z * z)), y[i * width + j]);
+    }
+  }
+}
+
+template <typename T>
+void gelu_backward(const T* x, const T* bias, const T* dy, T* dx, int64_t rows, int64_t width) {
+#pragma omp parallel for schedule(static)
+  for (int64_t i = 0; i < rows; ++i) {
+#pragma omp simd
+    for (int64_t j = 0; j < width; ++j) {
+      const float z = load(x[i * width + j]) + load(bias[j]);
+      const float s = sigmoid_of_twice(root * (z + cubic * z * z * z));
+      const float slope = s + z * s * (1 - s) * 2 * root * (1 + 3 * cubic * z * z);
+      store(slope * load(dy[i * width + j]), dx[i * width + j]);
+    }
+  }
+}
+
+template <typename T>
+void column_sums(const T* x, T* sums, int64_t rows, int64_t width) {
+  constexpr int64_t strip = 64;
+#pragma omp parallel for schedule(static)
+  for (int64_t first = 0; first < width; first += strip) {
+    float sum[strip] = {};
+    const int64_t count = std::min(strip, width - first);
+    for (int64_t i = 0; i < rows; ++i) {
+#pragma omp simd
+      for (int64_t j = 0; j < count; ++j) sum[j] += load(x[i * width + first + j]);
+    }
+    for (int64_t j = 0; j < count; ++j) store(sum[j], sums[first + j]);
+  }
+}
+
 template <typename T>
 void attention(const Attention& s, const T* q, const T* k, const T* v, T* out) {
   if constexpr (std::is_same_v<T, Bf16>) {
@@ -350,7 +402,7 @@ void adamw(const AdamWStep& s, const float* gradient, float* parameter, float* f
   const float step = s.rate / s.correction1, root = 1 / std::sqrt(s.correction2), keep = 1 - s.rate * s.decay;
 #pragma omp parallel for simd schedule(static)
   for (int64_t i = 0; i < count; ++i) {
-    const float g = gradient[i];
+    const float g = gradient[i] * s.gradient_scale;
     first[i] += (g - first[i]) * (1 - s.beta1);
     second[i] = second[i] * s.beta2 + g * g * (1 - s.beta2);
     parameter[i] = parameter[i] * keep - step * first[i] / (std::sqrt(second[i]) * root + 1e-8F);
@@ -362,6 +414,9 @@ void adamw(const AdamWStep& s, const float* gradient, float* parameter, float* f
   template void layer_norm_backward(const T*, const T*, const float*, const T*, T*, int64_t, int64_t);    \
   template void relu_squared(const T*, T*, int64_t);                                                      \
   template void relu_squared_backward(const T*, const T*, T*, int64_t);                                   \
+  template void gelu(const T*, const T*, T*, int64_t, int64_t);                                           \
+  template void gelu_backward(const T*, const T*, const T*, T*, int64_t, int64_t);                        \
+  template void column_sums(const T*, T*, int64_t, int64_t);                                              \
   template void attention(const Attention&, const T*, const T*, const T*, T*);                            \
   template void attention_backward(const Attention&, const T*, const T*, const T*, const T*, T*, T*, T*); \
   template void cross_entropy(const T*, const int64_t*, float*, int64_t*, T*, int64_t, int64_t);          \

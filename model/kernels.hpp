@@ -28,6 +28,17 @@ void relu_squared(const T* x, T* y, int64_t count);
 template <typename T>
 void relu_squared_backward(const T* x, const T* dy, T* dx, int64_t count);
 
+// With z = x + bias: y = z · Φ(z), Φ by its tanh approximation (Hendrycks and Gimpel, 2016; arXiv
+// 1606.08415), and dx = y'(z) dy. x, y, dy, dx: [rows, width]; bias [width].
+template <typename T>
+void gelu(const T* x, const T* bias, T* y, int64_t rows, int64_t width);
+template <typename T>
+void gelu_backward(const T* x, const T* bias, const T* dy, T* dx, int64_t rows, int64_t width);
+
+// sums[j] = sum over i of x[i, j]; x: [rows, width].
+template <typename T>
+void column_sums(const T* x, T* sums, int64_t rows, int64_t width);
+
 // Shape of an attention: for each item of the batch and each head, softmax(q·kᵀ / √size + mask)·v. The vector
 // of position i, head h starts at i · stride + h · size; items follow each other without gap.
 struct Attention {
@@ -60,9 +71,9 @@ template <typename T>
 void embed_backward(const int64_t* symbols, const T* dy, float* dtable, float* dpositions, int64_t rows,
                     int64_t length, int64_t width);
 
-// AdamW's update of one tensor; correctionN = 1 - betaN^steps.
+// AdamW's update of one tensor, its gradient times gradient_scale; correctionN = 1 - betaN^steps.
 struct AdamWStep {
-  float rate, beta1, beta2, decay, correction1, correction2;
+  float rate, beta1, beta2, decay, correction1, correction2, gradient_scale;
 };
 void adamw(const AdamWStep& step, const float* gradient, float* parameter, float* first, float* second,
            int64_t count);

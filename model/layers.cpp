@@ -42,6 +42,9 @@ LayerNormImpl::LayerNormImpl(int64_t width) {
 }
 
 torch::Tensor LayerNormImpl::forward(const torch::Tensor& x) const {
+  if (x.scalar_type() == torch::kBFloat16) {
+    return torch::addcmul(bias.to(x.dtype()), layer_norm(x), weight.to(x.dtype()));
+  }
   return torch::layer_norm(x.to(torch::promote_types(x.scalar_type(), torch::kFloat)), {x.size(-1)}, weight,
                            bias, 1e-5)
       .to(x.dtype());
@@ -74,6 +77,20 @@ BlockImpl::BlockImpl(int64_t width, int64_t heads, double output_deviation) {
 }
 
 torch::Tensor BlockImpl::forward(torch::Tensor x, KeyValues* cache) {
+  if (torch::GradMode::is_enabled()) {
+    // The norm's gain and bias become part of the product after it, so that no pass over the activations is
+    // theirs.
+    const auto after = [&](const LayerNorm& norm, const Conv1D& conv) {
+      const auto &w = conv->weight, &gain = norm->weight;
+      return Linear((gain.unsqueeze(1) * w).to(x.dtype()),
+                    (torch::matmul(norm->bias, w) + conv->bias).to(x.dtype()));
+    };
+    const auto plain = [&](const Conv1D& conv) {
+      return Linear(conv->weight.to(x.dtype()), conv->bias.to(x.dtype()));
+    };
+    x = residual_attention(x, after(ln_1, attn->c_attn), plain(attn->c_proj), attn->heads, true);
+    return residual_gelu_mlp(x, after(ln_2, mlp->c_fc), plain(mlp->c_proj));
+  }
   x = x + attn(ln_1(x), cache);
   return x + mlp(ln_2(x));
 }
@@ -91,8 +108,11 @@ Gpt2Impl::Gpt2Impl(int64_t positions, int64_t width, int64_t layers, int64_t hea
   ln_f = register_module("ln_f", LayerNorm(width));
 }
 
-torch::Tensor Gpt2Impl::forward(torch::Tensor x, std::vector<KeyValues>* caches, int64_t past) {
-  x = x + wpe->weight.slice(0, past, past + x.size(1)).to(x.dtype());
+torch::Tensor Gpt2Impl::forward(const torch::Tensor& x, std::vector<KeyValues>* caches, int64_t past) {
+  return blocks(x + wpe->weight.slice(0, past, past + x.size(1)).to(x.dtype()), caches);
+}
+
+torch::Tensor Gpt2Impl::blocks(torch::Tensor x, std::vector<KeyValues>* caches) {
   for (size_t i = 0; i < h->size(); ++i) x = h->at<BlockImpl>(i).forward(x, caches ? &(*caches)[i] : nullptr);
   return ln_f(x);
 }

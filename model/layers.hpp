@@ -65,7 +65,9 @@ TORCH_MODULE(Table);
 struct Gpt2Impl : torch::nn::Module {
   Gpt2Impl(int64_t positions, int64_t width, int64_t layers, int64_t heads);
   // x: [B, T, width], embedded. With caches (one a layer), x follows `past` cached positions.
-  torch::Tensor forward(torch::Tensor x, std::vector<KeyValues>* caches = nullptr, int64_t past = 0);
+  torch::Tensor forward(const torch::Tensor& x, std::vector<KeyValues>* caches = nullptr, int64_t past = 0);
+  // The same, positions being in x.
+  torch::Tensor blocks(torch::Tensor x, std::vector<KeyValues>* caches = nullptr);
   Table wpe{nullptr};
   torch::nn::ModuleList h;
   LayerNorm ln_f{nullptr};

@@ -94,7 +94,7 @@ torch::Tensor Transition::condition(const torch::Tensor& records, const std::vec
     for (int64_t b = 0; b < batch; ++b) {
       for (int64_t t = 0; t < counts[b]; ++t) slots.push_back(b * longest + t);
     }
-    slot = torch::tensor(slots, records.options());
+    slot = upload(torch::tensor(slots, torch::kLong), records.device());
   }
   const auto in_time = [&](const torch::Tensor& x) {
     auto shape = x.sizes().vec();
@@ -177,10 +177,11 @@ Rows Transition::rows(std::span<const TraceView> traces, Targets targets, const 
     }
   }
   Rows rows{.condition = {},
-            .patches = next.to(device()),
+            .patches = upload(next, device()),
             .record = torch::tensor(record, torch::kLong),
             .trace = torch::tensor(trace, torch::kLong)};
-  if (count > 0) rows.condition = condition(now.to(device()), counts, remember(images.to(device())));
+  if (count > 0)
+    rows.condition = condition(upload(now, device()), counts, remember(upload(images, device())));
   if (chosen.defined() && !choose_now) {
     const auto index = chosen.nonzero().flatten();
     rows = {.condition = rows.condition.index_select(0, index.to(device())),
@@ -207,7 +208,7 @@ torch::Tensor Transition::logits(const torch::Tensor& condition, const torch::Te
   for (size_t i = 0; i < decoder_->size(); ++i) {
     x = decoder_->at<PlainBlockImpl>(i).forward(x, true, cache ? &cache->layers[i] : nullptr);
   }
-  return torch::matmul(layer_norm(x), head_->weight.to(precision_).t());
+  return symbol_logits(layer_norm(x), head_->weight.to(precision_));
 }
 
 class TransitionHistory final : public History {
