@@ -242,6 +242,14 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
   } else {
     progress.weights = progress.next_weights = data.programs.operation_weights;
   }
+  const auto done = [&] {
+    return config.steps > 0 ? static_cast<double>(progress.step) / static_cast<double>(config.steps)
+                            : progress.seconds / (60 * config.minutes);
+  };
+  if (done() >= 1) {
+    fmt::print("finished already: its budget is spent\n");
+    return TrainingEnd::finished;
+  }
   Metrics metrics(run / "metrics.jsonl", progress.step, config.tensorboard);
 
   // Pools are drawn one ahead, off this thread.
@@ -296,10 +304,6 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
     save_checkpoint(run, progress.step, model, optimizer, to_json(progress, mix.running_loss()));
   };
 
-  const auto done = [&] {
-    return config.steps > 0 ? static_cast<double>(progress.step) / static_cast<double>(config.steps)
-                            : progress.seconds / (60 * config.minutes);
-  };
   int64_t states = 0, patches = 0, padded_patches = 0;  // since the last log line
   double flops = 0, logged_seconds = progress.seconds;
   int64_t logged_step = progress.step - progress.step % config.log_every;
@@ -414,7 +418,7 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
     if (progress.step % config.checkpoint_every == 0 && done() < 1) save();
   }
 
-  if (stop) {
+  if (done() < 1) {
     save();
     fmt::print("stopped at step {}; --resume goes on\n", progress.step);
     return TrainingEnd::stopped;
