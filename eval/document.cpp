@@ -188,9 +188,6 @@ void exhaustive_text(std::string& text, const ordered_json& mode) {
                           record("before"), record("expected"), record("predicted"));
     }
   }
-  const Rate traces = rate_of(mode.at("traces"));
-  text +=
-      fmt::format("  with fetch and end: {} of {} wrong\n", grouped(traces.wrong()), grouped(traces.total));
 }
 
 void mode_text(std::string& text, const std::string& name, const ordered_json& mode) {
@@ -354,13 +351,11 @@ ordered_json to_json(const Scores& scores, const Machine& machine) {
 }
 
 ordered_json to_json(const ExhaustiveScores& scores) {
-  ordered_json json = {{"results", to_json(scores.results)}, {"traces", to_json(scores.traces)}};
+  ordered_json json = {{"results", to_json(scores.results)}};
   auto& forms = json["forms"] = ordered_json::array();
   for (const ExhaustiveRow& row : scores.rows) {
-    ordered_json form = {{"form", row.label()},
-                         {"operands", row.operands},
-                         {"results", to_json(row.results)},
-                         {"traces", to_json(row.traces)}};
+    ordered_json form = {
+        {"form", row.label()}, {"operands", row.operands}, {"results", to_json(row.results)}};
     if (row.results.wrong() > 0 && row.wrong.size() > 1) {
       std::vector<uint8_t> bits(row.wrong.size() / 8);
       for (size_t i = 0; i < row.wrong.size(); ++i)

@@ -171,10 +171,7 @@ class BgptHistory final : public History {
   void append(const torch::Tensor& patches) override { extend(patches.unsqueeze(1)); }
   void keep(const torch::Tensor& index) override {
     last_ = last_.index_select(0, index);
-    for (auto& cache : caches_) {
-      cache.keys = cache.keys.index_select(0, index);
-      cache.values = cache.values.index_select(0, index);
-    }
+    for (auto& cache : caches_) cache.keep(index, past_);
   }
 
  private:
@@ -212,6 +209,12 @@ std::vector<TrainedParameter> Bgpt::trained_parameters() const {
                           .parts = hidden && item.key().ends_with("c_attn.weight") ? 3 : 1});
   }
   return parameters;
+}
+
+torch::Tensor Bgpt::frozen(const std::string& name, const torch::Tensor& parameter) const {
+  if (name.ends_with("patch_embedding.weight")) return parameter.t().contiguous().t();  // for embed()
+  const bool as_it_is = name.ends_with("patch_embedding.bias") || name.find(".ln_") != std::string::npos;
+  return as_it_is ? parameter : parameter.to(precision_);
 }
 
 double Bgpt::forward_flops(std::span<const TraceView> traces, Targets targets) const {

@@ -166,6 +166,8 @@ kernels::Attention self_attention_shape(const Tensor& qkv, int64_t heads, bool c
           .size = qkv.size(2) / 3 / heads,
           .queries = qkv.size(1),
           .keys = qkv.size(1),
+          .query_item = qkv.stride(0),
+          .key_item = qkv.stride(0),
           .query_stride = qkv.size(2),
           .key_stride = qkv.size(2),
           .causal = causal};
@@ -259,17 +261,31 @@ struct ResidualAttentionFunction : Function<ResidualAttentionFunction> {
   }
 };
 
+kernels::Attention cross_attention_shape(const Tensor& q, const Tensor& kv, int64_t heads, bool causal) {
+  return {.batch = q.size(0),
+          .heads = heads,
+          .size = q.size(2) / heads,
+          .queries = q.size(1),
+          .keys = kv.size(1),
+          .query_item = q.stride(0),
+          .key_item = kv.stride(0),
+          .query_stride = q.stride(1),
+          .key_stride = kv.stride(1),
+          .causal = causal};
+}
+
+// Of tensors with any strides but along the last dimension.
+Tensor attend(const Tensor& q, const Tensor& kv, int64_t heads, bool causal) {
+  auto out = torch::empty(q.sizes(), q.options());
+  for_type(q, [&]<typename T>(T*) {
+    const T* k = data<const T>(kv);
+    kernels::attention(cross_attention_shape(q, kv, heads, causal), data<const T>(q), k, k + q.size(2),
+                       data<T>(out));
+  });
+  return out;
+}
+
 struct CrossAttentionFunction : Function<CrossAttentionFunction> {
-  static kernels::Attention shape(const Tensor& q, const Tensor& kv, int64_t heads, bool causal) {
-    return {.batch = q.size(0),
-            .heads = heads,
-            .size = q.size(2) / heads,
-            .queries = q.size(1),
-            .keys = kv.size(1),
-            .query_stride = q.size(2),
-            .key_stride = kv.size(2),
-            .causal = causal};
-  }
   static Tensor forward(AutogradContext* context, const Tensor& queries, const Tensor& keys_values,
                         int64_t heads, bool causal) {
     const auto q = queries.contiguous(), kv = keys_values.contiguous();
@@ -284,11 +300,7 @@ struct CrossAttentionFunction : Function<CrossAttentionFunction> {
       context->save_for_backward(saved);
       return attended.out.flatten(2);
     }
-    auto out = torch::empty_like(q);
-    for_type(q, [&]<typename T>(T*) {
-      const T* k = data<const T>(kv);
-      kernels::attention(shape(q, kv, heads, causal), data<const T>(q), k, k + q.size(2), data<T>(out));
-    });
+    const auto out = attend(q, kv, heads, causal);
     context->save_for_backward({q, kv});
     return out;
   }
@@ -298,7 +310,7 @@ struct CrossAttentionFunction : Function<CrossAttentionFunction> {
     const auto g = gradients[0].contiguous();
     const int64_t heads = context->saved_data["heads"].toInt();
     const bool causal = context->saved_data["causal"].toBool();
-    const auto o = shape(q, kv, heads, causal);
+    const auto o = cross_attention_shape(q, kv, heads, causal);
     auto dq = torch::empty_like(q), dkv = torch::empty_like(kv);
     if (q.is_cuda()) {
       const auto halves = kv.chunk(2, 2), gradients_of_halves = dkv.chunk(2, 2);
@@ -442,7 +454,10 @@ Tensor residual_attention(const Tensor& x, const Linear& qkv, const Linear& out,
 Tensor cross_attention(const Tensor& q, const Tensor& kv, int64_t heads, bool causal) {
   // On a GPU the fast one knows only one way to mask.
   const bool takes = q.is_cpu() || !causal || q.size(1) == kv.size(1);
-  if (fast_heads(q, heads) && takes) return CrossAttentionFunction::apply(q, kv, heads, causal);
+  if (fast_heads(q, heads) && takes) {
+    if (q.is_cuda() || at::GradMode::is_enabled()) return CrossAttentionFunction::apply(q, kv, heads, causal);
+    if (q.stride(2) == 1 && kv.stride(2) == 1) return attend(q, kv, heads, causal);
+  }
   const auto parts = kv.chunk(2, 2);
   return plain_attention(q, parts[0], parts[1], heads, causal);
 }
@@ -474,6 +489,30 @@ ClassLoss class_loss(const Tensor& logits, const Tensor& targets) {
   const auto wide = logits.to(torch::promote_types(logits.scalar_type(), torch::kFloat));
   const auto nats = at::cross_entropy_loss(wide, targets, {}, at::Reduction::None);
   return {.nats = nats.detach(), .mean = nats.mean(), .best = logits.detach().argmax(-1)};
+}
+
+Greedy greedy(const Tensor& logits, const Tensor& given) {
+  const int64_t rows = logits.size(0), last = logits.size(1) - 1;
+  const auto f32 = logits.options().dtype(torch::kFloat);
+  if (fast(logits)) {
+    const auto x = logits.contiguous(), symbols = given.contiguous();
+    Greedy g{.best = torch::empty({rows}, given.options()),
+             .log_best = torch::empty({rows}, f32),
+             .log_last = torch::empty({rows}, f32),
+             .log_given = torch::empty({rows}, f32)};
+    for_type(x, [&]<typename T>(T*) {
+      kernels::greedy(data<const T>(x), data<const int64_t>(symbols), data<int64_t>(g.best),
+                      data<float>(g.log_best), data<float>(g.log_last), data<float>(g.log_given), rows,
+                      last + 1);
+    });
+    return g;
+  }
+  const auto log_p = logits.to(torch::kFloat).log_softmax(1);
+  const auto [log_best, best] = log_p.slice(1, 0, last).max(1);
+  return {.best = best,
+          .log_best = log_best,
+          .log_last = log_p.select(1, last),
+          .log_given = log_p.gather(1, given.unsqueeze(1)).squeeze(1)};
 }
 
 }  // namespace bytecpu

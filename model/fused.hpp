@@ -43,6 +43,15 @@ struct ClassLoss {
 // logits [N, classes], targets I64 [N].
 ClassLoss class_loss(const torch::Tensor& logits, const torch::Tensor& targets);
 
+// What greedy decoding asks of logits [N, classes]; without gradients.
+struct Greedy {
+  torch::Tensor best;       // I64 [N] the most probable class but the last; of equal ones the first
+  torch::Tensor log_best;   // F32 [N] its log-probability among all classes
+  torch::Tensor log_last;   // F32 [N] that of the last class
+  torch::Tensor log_given;  // F32 [N] that of `given`, I64 [N]
+};
+Greedy greedy(const torch::Tensor& logits, const torch::Tensor& given);
+
 // Whether this thread's fused operations use the kernels where they can; for tests and benchmarks.
 bool& use_kernels();
 

@@ -136,6 +136,41 @@ void probabilities(const Attention& s, int64_t first, int64_t count, Work& w) {
   }
 }
 
+// Of so few queries that to lay the keys out for a product of matrices would cost more than it saves.
+template <typename T>
+void attention_of_few(const Attention& s, const T* q, const T* k, const T* v, T* out) {
+  const float scale = 1 / std::sqrt(static_cast<float>(s.size));
+#pragma omp parallel
+  {
+    std::vector<float> query(s.size), scores(s.keys), mixed(s.size);
+#pragma omp for schedule(static)
+    for (int64_t item = 0; item < s.batch * s.heads; ++item) {
+      const int64_t b = item / s.heads, head = item % s.heads * s.size;
+      for (int64_t i = 0; i < s.queries; ++i) {
+        const int64_t seen = s.causal ? i + 1 + s.keys - s.queries : s.keys;
+        gather(q + b * s.query_item + i * s.query_stride + head, s.query_stride, 1, s.size, scale,
+               query.data());
+        for (int64_t j = 0; j < seen; ++j) {
+          const T* key = k + b * s.key_item + j * s.key_stride + head;
+          float sum = 0;
+#pragma omp simd reduction(+ : sum)
+          for (int64_t d = 0; d < s.size; ++d) sum += query[d] * load(key[d]);
+          scores[j] = sum;
+        }
+        softmax(scores.data(), seen, seen);
+        std::fill(mixed.begin(), mixed.end(), 0.0F);
+        for (int64_t j = 0; j < seen; ++j) {
+          const T* value = v + b * s.key_item + j * s.key_stride + head;
+#pragma omp simd
+          for (int64_t d = 0; d < s.size; ++d) mixed[d] += scores[j] * load(value[d]);
+        }
+        const int64_t width = s.heads * s.size;
+        scatter(mixed.data(), width, 1, s.size, 1, out + (b * s.queries + i) * width + head);
+      }
+    }
+  }
+}
+
 }  // namespace
 
 template <typename T>
@@ -255,6 +290,8 @@ void column_sums(const T* x, T* sums, int64_t rows, int64_t width) {
 
 template <typename T>
 void attention(const Attention& s, const T* q, const T* k, const T* v, T* out) {
+  constexpr int64_t few = 2;
+  if (s.queries <= few) return attention_of_few(s, q, k, v, out);
   if constexpr (std::is_same_v<T, Bf16>) {
     if (bf16_attention_takes(s)) return bf16_attention(s, q, k, v, out);
   }
@@ -266,12 +303,12 @@ void attention(const Attention& s, const T* q, const T* k, const T* v, T* out) {
 #pragma omp for schedule(static)
     for (int64_t item = 0; item < s.batch * s.heads; ++item) {
       const int64_t b = item / s.heads, head = item % s.heads * s.size;
-      gather(k + b * s.keys * s.key_stride + head, s.key_stride, s.keys, s.size, 1, w.k.data());
-      gather(v + b * s.keys * s.key_stride + head, s.key_stride, s.keys, s.size, 1, w.v.data());
+      gather(k + b * s.key_item + head, s.key_stride, s.keys, s.size, 1, w.k.data());
+      gather(v + b * s.key_item + head, s.key_stride, s.keys, s.size, 1, w.v.data());
       transpose(w.k.data(), s.keys, s.size, w.transposed.data());
       for (int64_t first = 0; first < s.queries; first += query_block) {
         const int64_t count = std::min(query_block, s.queries - first);
-        gather(q + (b * s.queries + first) * s.query_stride + head, s.query_stride, count, s.size, scale,
+        gather(q + b * s.query_item + first * s.query_stride + head, s.query_stride, count, s.size, scale,
                w.q.data());
         probabilities(s, first, count, w);
         multiply(count, s.size, s.keys, w.scores.data(), s.keys, 1, w.v.data(), s.size, mixed.data(), s.size,
@@ -299,14 +336,14 @@ void attention_backward(const Attention& s, const T* q, const T* k, const T* v, 
 #pragma omp for schedule(static)
     for (int64_t item = 0; item < s.batch * s.heads; ++item) {
       const int64_t b = item / s.heads, head = item % s.heads * s.size;
-      const int64_t key_start = b * s.keys * s.key_stride + head;
+      const int64_t key_start = b * s.key_item + head;
       gather(k + key_start, s.key_stride, s.keys, s.size, 1, w.k.data());
       gather(v + key_start, s.key_stride, s.keys, s.size, 1, w.v.data());
       transpose(w.k.data(), s.keys, s.size, w.transposed.data());
       transpose(w.v.data(), s.keys, s.size, v_transposed.data());
       for (int64_t first = 0; first < s.queries; first += query_block) {
         const int64_t count = std::min(query_block, s.queries - first);
-        const int64_t query_start = (b * s.queries + first) * s.query_stride + head;
+        const int64_t query_start = b * s.query_item + first * s.query_stride + head;
         gather(q + query_start, s.query_stride, count, s.size, scale, w.q.data());
         gather(dout + (b * s.queries + first) * width + head, width, count, s.size, 1, g.data());
         probabilities(s, first, count, w);
@@ -366,6 +403,30 @@ void cross_entropy(const T* logits, const int64_t* targets, float* nats, int64_t
 }
 
 template <typename T>
+void greedy(const T* logits, const int64_t* given, int64_t* best, float* log_best, float* log_last,
+            float* log_given, int64_t rows, int64_t classes) {
+  const int64_t last = classes - 1;
+#pragma omp parallel for schedule(static)
+  for (int64_t i = 0; i < rows; ++i) {
+    const T* in = logits + i * classes;
+    float most = load(in[0]);
+#pragma omp simd reduction(max : most)
+    for (int64_t j = 0; j < last; ++j) most = std::max(most, load(in[j]));
+    int64_t greatest = 0;
+    while (greatest < last - 1 && load(in[greatest]) != most) ++greatest;
+    const float top = std::max(most, load(in[last]));
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t j = 0; j < classes; ++j) sum += exp_negative(load(in[j]) - top);
+    const float normaliser = top + std::log(sum);
+    best[i] = greatest;
+    log_best[i] = most - normaliser;
+    log_last[i] = load(in[last]) - normaliser;
+    log_given[i] = load(in[given[i]]) - normaliser;
+  }
+}
+
+template <typename T>
 void embed(const int64_t* symbols, const float* table, const float* positions, T* y, int64_t rows,
            int64_t length, int64_t width) {
 #pragma omp parallel for schedule(static)
@@ -420,6 +481,7 @@ void adamw(const AdamWStep& s, const float* gradient, float* parameter, float* f
   template void attention(const Attention&, const T*, const T*, const T*, T*);                            \
   template void attention_backward(const Attention&, const T*, const T*, const T*, const T*, T*, T*, T*); \
   template void cross_entropy(const T*, const int64_t*, float*, int64_t*, T*, int64_t, int64_t);          \
+  template void greedy(const T*, const int64_t*, int64_t*, float*, float*, float*, int64_t, int64_t);     \
   template void embed(const int64_t*, const float*, const float*, T*, int64_t, int64_t, int64_t);         \
   template void embed_backward(const int64_t*, const T*, float*, float*, int64_t, int64_t, int64_t);
 

@@ -246,6 +246,15 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
   } else {
     progress.weights = progress.next_weights = data.programs.operation_weights;
   }
+  const auto done = [&] {
+    if (config.steps > 0) return static_cast<double>(progress.step) / static_cast<double>(config.steps);
+    if (config.petaflops > 0) return progress.flops / (config.petaflops * 1e15);
+    return progress.seconds / (60 * config.minutes);
+  };
+  if (done() >= 1) {
+    fmt::print("finished already: its budget is spent\n");
+    return TrainingEnd::finished;
+  }
   Metrics metrics(run / "metrics.jsonl", progress.step, config.tensorboard);
 
   // Pools are drawn one ahead, off this thread.
@@ -300,11 +309,6 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
     save_checkpoint(run, progress.step, model, optimizer, to_json(progress, mix.running_loss()));
   };
 
-  const auto done = [&] {
-    if (config.steps > 0) return static_cast<double>(progress.step) / static_cast<double>(config.steps);
-    if (config.petaflops > 0) return progress.flops / (config.petaflops * 1e15);
-    return progress.seconds / (60 * config.minutes);
-  };
   const double peak = peak_flops(config, model.device());
   int64_t states = 0, patches = 0, padded_patches = 0;  // since the last log line
   double logged_flops = progress.flops, logged_seconds = progress.seconds;
@@ -452,7 +456,7 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
   }
   read();
 
-  if (stop) {
+  if (done() < 1) {
     save();
     fmt::print("stopped at step {}; --resume goes on\n", progress.step);
     return TrainingEnd::stopped;

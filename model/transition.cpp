@@ -118,7 +118,7 @@ torch::Tensor Transition::condition(const torch::Tensor& records, const std::vec
     auto sequence = in_time(feature);
     sequence = sequence + patch_position_->weight.slice(0, past, past + longest).to(precision_);
     for (size_t i = 0; i < patch_->size(); ++i) {
-      sequence = patch_->at<PlainBlockImpl>(i).forward_in_time(sequence, caches ? &(*caches)[i] : nullptr);
+      sequence = patch_->at<PlainBlockImpl>(i).forward(sequence, true, caches ? &(*caches)[i] : nullptr);
     }
     feature = in_rows(sequence);
   } else {
@@ -236,11 +236,7 @@ class TransitionHistory final : public History {
     records_ = records_.index_select(0, index);
     if (memory_.defined()) memory_ = memory_.index_select(0, index);
     if (condition_.defined()) condition_ = condition_.index_select(0, index);
-    for (auto& cache : caches_) {
-      if (!cache.keys.defined()) continue;
-      cache.keys = cache.keys.index_select(0, index);
-      cache.values = cache.values.index_select(0, index);
-    }
+    for (auto& cache : caches_) cache.keep(index, past_);
   }
 
  private:
@@ -268,6 +264,14 @@ std::unique_ptr<History> Transition::begin(std::span<const TraceView> starts) {
 
 int64_t Transition::longest_trace() const {
   return config_.patch_history ? config_.patch_length - 1 : std::numeric_limits<int64_t>::max();
+}
+
+torch::Tensor Transition::frozen(const std::string& name, const torch::Tensor& parameter) const {
+  // embed() reads tables as they are.
+  for (const char* table : {"symbol.", "position.", "address.", "previous.", "decoder_position."}) {
+    if (name.starts_with(table)) return parameter;
+  }
+  return parameter.to(precision_);
 }
 
 double Transition::forward_flops(std::span<const TraceView> traces, Targets) const {

@@ -107,7 +107,7 @@ std::string grouped(int64_t number) {
   return text;
 }
 
-// What a browser makes of the page; empty where there is none.
+// What a browser as wide as a phone makes of the page; empty where there is none.
 std::string page_in_browser(const std::string& html) {
   std::string browser;
   for (const char* name : {"chromium", "chromium-browser", "google-chrome"}) {
@@ -120,8 +120,8 @@ std::string page_in_browser(const std::string& html) {
   std::filesystem::create_directories(folder);
   std::ofstream(folder / "report.html") << html;
   const auto command = fmt::format(
-      "{} --headless --no-sandbox --disable-gpu --user-data-dir={}/profile --virtual-time-budget=5000 "
-      "--dump-dom "
+      "{} --headless --no-sandbox --disable-gpu --user-data-dir={}/profile --window-size=390,800 "
+      "--virtual-time-budget=5000 --dump-dom "
       "file://{}/report.html 2>/dev/null",
       browser, folder.string(), folder.string());
   FILE* pipe = ::popen(command.c_str(), "r");
@@ -162,8 +162,12 @@ TEST_F(Document, ThePageShowsTheFiguresOfTheDocument) {
                                  {"predictor", {{"name", "corrupted"}}},
                                  {"data", {{"source", "fresh"}, {"layout", to_json(machine->layout())}}},
                                  {"modes", modes}};
-  const std::string page = page_in_browser(render_report(document));
+  const std::string measure =
+      "<script>setTimeout(() => document.body.dataset.overflow = "
+      "document.documentElement.scrollWidth - innerWidth, 1000)</script>";
+  const std::string page = page_in_browser(render_report(document) + measure);
   if (page.empty()) GTEST_SKIP() << "there is no chromium here to open the page with";
+  EXPECT_NE(page.find("data-overflow=\"0\""), page.npos) << "wider than its window";
 
   const auto expect_shown = [&](const std::string& text) {
     EXPECT_NE(page.find(text), page.npos) << "not in the page: " << text;

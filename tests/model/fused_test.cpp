@@ -157,6 +157,39 @@ TEST_P(Fused, LossOfSymbolLogitsEqualsThePlainOne) {
       {torch::randn({5, 8, 24}), torch::randn({257, 24}), torch::randint(0, 257, {40}, torch::kLong)});
 }
 
+// Parts of larger tensors, as caches hold them; one query, as when the next record is decoded.
+TEST_P(Fused, AttentionToPartsOfATensorWithoutGradientsEqualsThePlainOne) {
+  torch::NoGradGuard no_grad;
+  for (const int64_t queries : {1, 2, 5, 16}) {
+    const auto qkv = torch::randn({3, queries, 3 * 64}).to(GetParam());
+    const auto room = torch::randn({3, 40, 2 * 64}).to(GetParam());
+    const auto q = qkv.slice(2, 0, 64), kv = room.slice(1, 0, 37);
+    for (const bool causal : {false, true}) {
+      const auto fast = cross_attention(q, kv, 2, causal).to(torch::kDouble);
+      use_kernels() = false;
+      const auto plain = cross_attention(q.to(torch::kDouble), kv.to(torch::kDouble), 2, causal);
+      use_kernels() = true;
+      EXPECT_TRUE(torch::allclose(fast, plain, 0, GetParam() == torch::kFloat ? 1e-5 : 2e-2)) << queries;
+    }
+  }
+}
+
+TEST_P(Fused, GreedyChoicesEqualThePlainOnes) {
+  const auto given = torch::randint(0, 257, {40}, torch::kLong);
+  auto logits = (torch::randn({40, 257}) * 4).to(GetParam());
+  logits[3][256] = 50;  // the last class is never the best
+  logits[4][7] = logits[4][9] = 60;
+  const auto fast = greedy(logits, given);
+  use_kernels() = false;
+  const auto plain = greedy(logits.to(torch::kFloat), given);
+  use_kernels() = true;
+  EXPECT_TRUE(torch::equal(fast.best, logits.to(torch::kDouble).slice(1, 0, 256).argmax(1)));
+  EXPECT_EQ(fast.best[4].item<int64_t>(), 7);
+  EXPECT_TRUE(torch::allclose(fast.log_best, plain.log_best, 1e-5, 1e-5));
+  EXPECT_TRUE(torch::allclose(fast.log_last, plain.log_last, 1e-5, 1e-5));
+  EXPECT_TRUE(torch::allclose(fast.log_given, plain.log_given, 1e-5, 1e-5));
+}
+
 TEST_P(Fused, EmbedEqualsThePlainOne) {
   const auto [precision, device] = GetParam();
   const auto symbols = torch::randint(0, 20, {9, 6}, torch::kLong).to(device);
