@@ -103,6 +103,9 @@ class Machine {
 
   // Text of the program in a memory image, as load_program takes it where the machine has an assembler.
   virtual std::string disassemble(std::span<const uint8_t> image) const = 0;
+  // Which line of that text, from 0, is the instruction that a record has fetched; nothing where none is.
+  virtual std::optional<size_t> instruction_line(std::span<const uint8_t> image,
+                                                 std::span<const uint8_t> record) const = 0;
   // Text of the instruction that a record holds, for example "ADD A B C"; "???" where it is none.
   virtual std::string instruction_text(std::span<const uint8_t> record) const = 0;
   // Operation and form of that instruction, for breakdowns, for example "ADD R R R".
