@@ -26,8 +26,9 @@ enum class StopReason : uint8_t {
   memory_fault = 4,  // an access, or a fetch, outside of the machine's memory
   code_write = 5,    // a write to the part of the memory that holds the code
   divide_error = 6,  // where the processor has one: division by zero, or a quotient out of range
+  unknown = 7,       // of an imported trace that is not what the machine makes
 };
-inline constexpr StopReason last_stop_reason = StopReason::divide_error;
+inline constexpr StopReason last_stop_reason = StopReason::unknown;
 std::string_view to_string(StopReason reason);
 
 struct Limits {
