@@ -472,9 +472,7 @@ std::optional<InstructionText> NativeMachine::decode_record(std::span<const uint
 
 std::string NativeMachine::instruction_text(std::span<const uint8_t> record) const {
   const auto text = decode_record(record);
-  if (!text) return "???";
-  return text->operands.empty() ? std::string(text->mnemonic)
-                                : fmt::format("{} {}", text->mnemonic, text->operands);
+  return text ? to_string(*text) : "???";
 }
 
 std::string NativeMachine::instruction_form(std::span<const uint8_t> record) const {
@@ -537,7 +535,7 @@ std::string NativeMachine::disassemble(std::span<const uint8_t> image) const {
     const Decoded decoded = set_->decode(rest);
     const auto text = decoded.bytes ? disassembler_.decode(rest.first(decoded.bytes), at) : std::nullopt;
     const size_t bytes = line_bytes(image, at);
-    line(at, bytes, text ? fmt::format("{} {}", text->mnemonic, text->operands) : "???");
+    line(at, bytes, text ? to_string(*text) : "???");
     at += bytes;
   }
   constexpr size_t row = 16;

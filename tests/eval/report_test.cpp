@@ -214,10 +214,11 @@ TEST_F(Document, ThePageShowsTheFiguresOfTheDocument) {
       fmt::format("{} of {} cases wrong", grouped(results.at("wrong")), grouped(results.at("total"))));
 }
 
-// The page's text, its elements parted by "|".
+// The page's text before its scripts, its elements parted by "|".
 std::string text_of(const std::string& page) {
   std::string text;
-  for (size_t at = page.find("</script>"); at < page.size(); ++at) {
+  const size_t end = page.find("<script");
+  for (size_t at = page.find("<body"); at < end; ++at) {
     if (page[at] != '<') {
       text += page[at];
       continue;
