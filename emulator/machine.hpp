@@ -26,8 +26,9 @@ enum class StopReason : uint8_t {
   memory_fault = 4,  // an access, or a fetch, outside of the machine's memory
   code_write = 5,    // a write to the part of the memory that holds the code
   divide_error = 6,  // where the processor has one: division by zero, or a quotient out of range
+  unknown = 7,       // of an imported trace that is not what the machine makes
 };
-inline constexpr StopReason last_stop_reason = StopReason::divide_error;
+inline constexpr StopReason last_stop_reason = StopReason::unknown;
 std::string_view to_string(StopReason reason);
 
 struct Limits {
@@ -103,6 +104,9 @@ class Machine {
 
   // Text of the program in a memory image, as load_program takes it where the machine has an assembler.
   virtual std::string disassemble(std::span<const uint8_t> image) const = 0;
+  // Which line of that text, from 0, is the instruction that a record has fetched; nothing where none is.
+  virtual std::optional<size_t> instruction_line(std::span<const uint8_t> image,
+                                                 std::span<const uint8_t> record) const = 0;
   // Text of the instruction that a record holds, for example "ADD A B C"; "???" where it is none.
   virtual std::string instruction_text(std::span<const uint8_t> record) const = 0;
   // Operation and form of that instruction, for breakdowns, for example "ADD R R R".

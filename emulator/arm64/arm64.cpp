@@ -193,6 +193,7 @@ const Description description = {
     .value_bytes = 8,
     .pc_id = UC_ARM64_REG_PC,
     .flags_name = "NZCV",
+    .flag_bits = {"V", "C", "Z", "N"},
     .flags_id = UC_ARM64_REG_NZCV,
     .registers = {{"W0", UC_ARM64_REG_X0},
                   {"W1", UC_ARM64_REG_X1},

@@ -31,6 +31,7 @@ struct Description {
   int pc_bytes, instruction_bytes, value_bytes;  // lengths of the fields PC, INSN and WRITE_VALUE
   int pc_id;
   const char* flags_name;
+  std::vector<std::string> flag_bits;  // of the byte that records hold, lowest first
   int flags_id;
   std::vector<Register> registers;
   // Indices in registers, or -1: the stack pointer; the link register, without which calls push their return

@@ -45,7 +45,9 @@ Layout make_layout(const Description& d, const Places& at, int memory_bytes) {
   BYTECPU_CHECK(at.end % 16 == 0);
   Layout layout{std::string(d.name), memory_bytes, at.end, {}, memory_bytes / 2};
   auto& fields = layout.fields;
-  fields = {{"PC", at.pc, d.pc_bytes}, {"INSN", at.insn, d.instruction_bytes}, {d.flags_name, at.flags, 1}};
+  fields = {{"PC", at.pc, d.pc_bytes},
+            {"INSN", at.insn, d.instruction_bytes},
+            {d.flags_name, at.flags, 1, d.flag_bits}};
   for (const Register& r : d.registers) {
     fields.push_back({r.name, at.registers + 4 * static_cast<int>(&r - d.registers.data()), 4});
   }
@@ -81,6 +83,8 @@ class NativeMachine final : public Machine {
                                     std::string_view function) const override;
   std::vector<uint8_t> first_state() const override;
   std::string disassemble(std::span<const uint8_t> image) const override;
+  std::optional<size_t> instruction_line(std::span<const uint8_t> image,
+                                         std::span<const uint8_t> record) const override;
   std::string instruction_text(std::span<const uint8_t> record) const override;
   std::string instruction_form(std::span<const uint8_t> record) const override;
   std::string_view instruction_group(std::span<const uint8_t> record) const override;
@@ -96,6 +100,10 @@ class NativeMachine final : public Machine {
   // The operation of an instruction that the machine includes; null where it does not.
   const Operation* find_operation(std::string_view mnemonic) const;
   std::optional<InstructionText> decode_record(std::span<const uint8_t> record) const;
+  // Of the code in an image, how much is listed: the halting instructions at its end count as one.
+  size_t listed_bytes(std::span<const uint8_t> image) const;
+  // From the start of an instruction, or of what is none, to the next; `at` within the listed bytes.
+  size_t line_bytes(std::span<const uint8_t> image, size_t at) const;
   void finish_image(std::span<uint8_t> image, size_t used) const;
 
   void run_one(std::span<const uint8_t> start);
@@ -464,9 +472,7 @@ std::optional<InstructionText> NativeMachine::decode_record(std::span<const uint
 
 std::string NativeMachine::instruction_text(std::span<const uint8_t> record) const {
   const auto text = decode_record(record);
-  if (!text) return "???";
-  return text->operands.empty() ? std::string(text->mnemonic)
-                                : fmt::format("{} {}", text->mnemonic, text->operands);
+  return text ? to_string(*text) : "???";
 }
 
 std::string NativeMachine::instruction_form(std::span<const uint8_t> record) const {
@@ -485,6 +491,31 @@ std::string_view NativeMachine::instruction_group(std::span<const uint8_t> recor
   return loads_or_stores ? "memory" : group;
 }
 
+size_t NativeMachine::listed_bytes(std::span<const uint8_t> image) const {
+  const size_t halt = about_.halt.size();
+  const auto halt_at = [&](size_t at) { return std::ranges::equal(image.subspan(at, halt), about_.halt); };
+  size_t end = code_bytes();
+  while (end >= 2 * halt && halt_at(end - halt) && halt_at(end - 2 * halt)) end -= halt;
+  return end;
+}
+
+size_t NativeMachine::line_bytes(std::span<const uint8_t> image, size_t at) const {
+  const int bytes = set_->decode(image.subspan(at, code_bytes() - at)).bytes;
+  return bytes ? bytes : about_.alignment;
+}
+
+std::optional<size_t> NativeMachine::instruction_line(std::span<const uint8_t> image,
+                                                      std::span<const uint8_t> record) const {
+  BYTECPU_CHECK(image.size() == static_cast<size_t>(layout_.memory_bytes));
+  const int bytes = set_->decode(record.subspan(at_.insn, about_.instruction_bytes)).bytes;
+  const size_t wanted = load(record.data() + at_.pc, about_.pc_bytes) - bytes, end = listed_bytes(image);
+  size_t line = 0;
+  for (size_t at = 0; at < end; at += line_bytes(image, at), ++line) {
+    if (at == wanted) return line;
+  }
+  return std::nullopt;
+}
+
 // A line for each instruction, and for each 16 bytes of data that are not all zero: offset, bytes, text.
 std::string NativeMachine::disassemble(std::span<const uint8_t> image) const {
   BYTECPU_CHECK(image.size() == static_cast<size_t>(layout_.memory_bytes));
@@ -498,22 +529,13 @@ std::string NativeMachine::disassemble(std::span<const uint8_t> image) const {
                           2 + 3 * (about_.instruction_bytes - std::min<int>(bytes, about_.instruction_bytes)),
                           text);
   };
-  const auto halt_at = [&](size_t at) {
-    return at + about_.halt.size() <= static_cast<size_t>(code_bytes()) &&
-           std::ranges::equal(image.subspan(at, about_.halt.size()), about_.halt);
-  };
-  // The halting instructions at the end count as one.
-  size_t end = code_bytes();
-  while (end >= 2 * about_.halt.size() && halt_at(end - about_.halt.size()) &&
-         halt_at(end - 2 * about_.halt.size())) {
-    end -= about_.halt.size();
-  }
+  const size_t end = listed_bytes(image);
   for (size_t at = 0; at < end;) {
     const auto rest = image.subspan(at, code_bytes() - at);
     const Decoded decoded = set_->decode(rest);
     const auto text = decoded.bytes ? disassembler_.decode(rest.first(decoded.bytes), at) : std::nullopt;
-    const size_t bytes = decoded.bytes ? decoded.bytes : about_.alignment;
-    line(at, bytes, text ? fmt::format("{} {}", text->mnemonic, text->operands) : "???");
+    const size_t bytes = line_bytes(image, at);
+    line(at, bytes, text ? to_string(*text) : "???");
     at += bytes;
   }
   constexpr size_t row = 16;

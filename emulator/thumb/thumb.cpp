@@ -115,6 +115,7 @@ const Description description = {
     .value_bytes = 4,
     .pc_id = UC_ARM_REG_PC,
     .flags_name = "NZCV",
+    .flag_bits = {"V", "C", "Z", "N"},
     .flags_id = UC_ARM_REG_APSR_NZCV,
     .registers = {{"R0", UC_ARM_REG_R0},
                   {"R1", UC_ARM_REG_R1},

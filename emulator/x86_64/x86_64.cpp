@@ -151,6 +151,7 @@ const Description description = {
     .value_bytes = 8,
     .pc_id = UC_X86_REG_RIP,
     .flags_name = "FLAGS",
+    .flag_bits = {"CF", "", "PF", "OF", "", "", "ZF", "SF"},
     .flags_id = UC_X86_REG_EFLAGS,
     .registers = {{"EAX", UC_X86_REG_RAX},
                   {"ECX", UC_X86_REG_RCX},
