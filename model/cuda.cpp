@@ -33,11 +33,6 @@ using Operation = Owned<cublasLtMatmulDesc_t, cublasLtMatmulDescDestroy>;
 using MatrixLayout = Owned<cublasLtMatrixLayout_t, cublasLtMatrixLayoutDestroy>;
 using Preference = Owned<cublasLtMatmulPreference_t, cublasLtMatmulPreferenceDestroy>;
 
-struct Operand {
-  const Tensor& matrix;  // contiguous
-  bool transposed = false;
-};
-
 // What is done to the product on its way to memory.
 struct Epilogue {
   cublasLtEpilogue_t kind = CUBLASLT_EPILOGUE_DEFAULT;
@@ -55,8 +50,7 @@ bool product(const Tensor& d, Operand a, Operand b, const Tensor& residual, cons
   const auto set = [&](cublasLtMatmulDescAttributes_t attribute, auto value) {
     check(cublasLtMatmulDescSetAttribute(operation.get(), attribute, &value, sizeof(value)));
   };
-  set(CUBLASLT_MATMUL_DESC_TRANSA, b.transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
-  set(CUBLASLT_MATMUL_DESC_TRANSB, a.transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
+  set(CUBLASLT_MATMUL_DESC_TRANSA, transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
   set(CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue.kind);
   set(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, CUDA_R_16BF);
   set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, epilogue.vector.data_ptr());
@@ -69,7 +63,7 @@ bool product(const Tensor& d, Operand a, Operand b, const Tensor& residual, cons
     check(cublasLtMatrixLayoutCreate(&raw, CUDA_R_16BF, matrix.size(1), matrix.size(0), matrix.size(1)));
     return MatrixLayout(raw);
   };
-  const auto left = layout(b.matrix), right = layout(a.matrix), result = layout(d);
+  const auto left = layout(b), right = layout(a), result = layout(d);
 
   const auto workspace = torch::empty(
       {int64_t{32} << 20}, d.options().dtype(torch::kByte));  // bytes, as NVIDIA advises for Hopper
@@ -88,8 +82,8 @@ bool product(const Tensor& d, Operand a, Operand b, const Tensor& residual, cons
   if (status != CUBLAS_STATUS_SUCCESS || count == 0) return false;
   const float alpha = 1, beta = residual.defined() ? 1 : 0;
   const void* added = residual.defined() ? residual.data_ptr() : d.data_ptr();
-  check(cublasLtMatmul(handle, operation.get(), &alpha, b.matrix.data_ptr(), left.get(), a.matrix.data_ptr(),
-                       right.get(), &beta, added, result.get(), d.data_ptr(), result.get(), &found.algo,
+  check(cublasLtMatmul(handle, operation.get(), &alpha, b.data_ptr(), left.get(), a.data_ptr(), right.get(),
+                       &beta, added, result.get(), d.data_ptr(), result.get(), &found.algo,
                        workspace.data_ptr(), workspace_bytes, at::cuda::getCurrentCUDAStream()));
   return true;
 }
@@ -180,13 +174,13 @@ Tensor short_attention_backward(const Tensor& qkv, const Tensor& dout, int64_t h
 
 Tensor add_product(const Tensor& residual, const Tensor& x, const Tensor& weight, const Tensor& bias) {
   auto d = torch::empty_like(residual);
-  if (product(d, {x}, {weight}, residual, {CUBLASLT_EPILOGUE_BIAS, bias, {}})) return d;
+  if (product(d, x, weight, false, residual, {CUBLASLT_EPILOGUE_BIAS, bias, {}})) return d;
   return torch::addmm(residual + bias, x, weight);
 }
 
 std::pair<Tensor, Tensor> gelu_product(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   auto argument = torch::empty({x.size(0), weight.size(1)}, x.options()), y = torch::empty_like(argument);
-  if (!product(y, {x}, {weight}, {}, {CUBLASLT_EPILOGUE_GELU_AUX_BIAS, bias, argument})) {
+  if (!product(y, x, weight, false, {}, {CUBLASLT_EPILOGUE_GELU_AUX_BIAS, bias, argument})) {
     argument = torch::addmm(bias, x, weight);
     y = torch::gelu(argument, "tanh");
   }
@@ -195,7 +189,7 @@ std::pair<Tensor, Tensor> gelu_product(const Tensor& x, const Tensor& weight, co
 
 std::pair<Tensor, Tensor> gelu_product_backward(const Tensor& g, const Tensor& weight, const Tensor& x) {
   auto dx = torch::empty_like(x), sums = torch::empty({x.size(1)}, x.options());
-  if (!product(dx, {g}, {weight, true}, {}, {CUBLASLT_EPILOGUE_DGELU_BGRAD, sums, x})) {
+  if (!product(dx, g, weight, true, {}, {CUBLASLT_EPILOGUE_DGELU_BGRAD, sums, x})) {
     dx = at::gelu_backward(torch::mm(g, weight.t()), x, "tanh");
     sums = dx.sum(0);
   }
@@ -203,12 +197,8 @@ std::pair<Tensor, Tensor> gelu_product_backward(const Tensor& g, const Tensor& w
 }
 
 std::pair<Tensor, Tensor> weight_gradient(const Tensor& x, const Tensor& dy) {
-  auto d = torch::empty({x.size(1), dy.size(1)}, x.options()), sums = torch::empty({dy.size(1)}, x.options());
-  if (!product(d, {x, true}, {dy}, {}, {CUBLASLT_EPILOGUE_BGRADA, sums, {}})) {
-    d = torch::mm(x.t(), dy);
-    sums = dy.sum(0);
-  }
-  return {d, sums};
+  // cuBLASLt's products that sum a bias's gradient are for large results; these are small, of very long sums.
+  return {torch::mm(x.t(), dy), dy.sum(0)};
 }
 
 bool takes_classes(const Tensor& logits) {
