@@ -316,7 +316,7 @@ void Toy8::random_start(RandomSource& random, const ProgramOptions& options, std
   }
 
   if (options.window_steps > 0) {
-    state[TOY8_PC] = static_cast<uint8_t>(random.below(std::max(count - options.window_steps, 0) + 1));
+    state[TOY8_PC] = static_cast<uint8_t>(random.below(count));
   }
 }
 
