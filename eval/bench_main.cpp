@@ -16,7 +16,7 @@ struct Options {
   std::string checkpoint, machine = "toy8", precision = "fp32", device = "auto";
   int memory_bytes = 1024, threads = 0;
   ProgramOptions programs;
-  int64_t traces = 256, batch = 256;
+  int64_t traces = 1024, batch = 256;
   uint64_t seed = 0;
   double seconds = 10;
   ModelConfig model;
