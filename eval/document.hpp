@@ -36,8 +36,8 @@
 //   hexadecimal; null where there is none
 //
 // Of exhaustive:
-// - "results", "traces": rates; "seconds"
-// - "forms": [{"form", "operands": names, "results", "traces": rates, "wrong_values", "examples":
+// - "results": rate; "seconds"
+// - "forms": [{"form", "operands": names, "results": rate, "wrong_values", "examples":
 // [{"instruction",
 //   "before", "expected", "predicted"}]}]. "wrong_values", only where any are wrong, is a bitmap of operand
 //   values in hexadecimal, most significant bit first: 256 bits, or for two operands 256 such rows, a row a

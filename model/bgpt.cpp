@@ -213,7 +213,9 @@ std::vector<TrainedParameter> Bgpt::trained_parameters() const {
 
 torch::Tensor Bgpt::frozen(const std::string& name, const torch::Tensor& parameter) const {
   if (name.ends_with("patch_embedding.weight")) return parameter.t().contiguous().t();  // for embed()
-  const bool as_it_is = name.ends_with("patch_embedding.bias") || name.find(".ln_") != std::string::npos;
+  // embed() takes the tables as they are.
+  const bool as_it_is = name.ends_with("patch_embedding.bias") || name.ends_with("wte.weight") ||
+                        name.ends_with("wpe.weight") || name.find(".ln_") != std::string::npos;
   return as_it_is ? parameter : parameter.to(precision_);
 }
 

@@ -465,7 +465,8 @@ Tensor cross_attention(const Tensor& q, const Tensor& kv, int64_t heads, bool ca
 Tensor embed(const Tensor& symbols, const Tensor& table, const Tensor& positions,
              torch::ScalarType precision) {
   const bool takes = table.is_cuda() ? use_kernels() && precision == torch::kBFloat16
-                                     : fast(table) && precision != torch::kDouble;
+                                     : use_kernels() && table.scalar_type() == torch::kFloat &&
+                                           precision != torch::kDouble;
   if (takes) {
     return EmbedFunction::apply(symbols.contiguous(), table, positions, static_cast<int64_t>(precision));
   }
@@ -494,7 +495,7 @@ ClassLoss class_loss(const Tensor& logits, const Tensor& targets) {
 Greedy greedy(const Tensor& logits, const Tensor& given) {
   const int64_t rows = logits.size(0), last = logits.size(1) - 1;
   const auto f32 = logits.options().dtype(torch::kFloat);
-  if (fast(logits)) {
+  if (fast(logits) && logits.is_cpu()) {
     const auto x = logits.contiguous(), symbols = given.contiguous();
     Greedy g{.best = torch::empty({rows}, given.options()),
              .log_best = torch::empty({rows}, f32),

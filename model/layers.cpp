@@ -90,7 +90,7 @@ BlockImpl::BlockImpl(int64_t width, int64_t heads, double output_deviation) {
 }
 
 torch::Tensor BlockImpl::forward(torch::Tensor x, KeyValues* cache) {
-  if (torch::GradMode::is_enabled()) {
+  if (!cache && torch::GradMode::is_enabled()) {
     // The norm's gain and bias become part of the product after it, so that no pass over the activations is
     // theirs.
     const auto after = [&](const LayerNorm& norm, const Conv1D& conv) {

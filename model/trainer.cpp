@@ -467,7 +467,8 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
 }
 
 double peak_flops(const TrainConfig& config, torch::Device device) {
-  if (config.peak_tflops > 0 || !device.is_cuda() || !cuda::built()) return config.peak_tflops * 1e12;
+  const bool listed = device.is_cuda() && cuda::built() && config.precision == "bf16";
+  if (config.peak_tflops > 0 || !listed) return config.peak_tflops * 1e12;
   // Dense bf16 products, from the makers' data sheets; the first name that the card's contains.
   constexpr std::pair<std::string_view, double> cards[] = {
       {"B200", 2250e12}, {"H200", 989e12}, {"H100 PCIe", 756e12},

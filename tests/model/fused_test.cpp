@@ -160,23 +160,25 @@ TEST_P(Fused, LossOfSymbolLogitsEqualsThePlainOne) {
 // Parts of larger tensors, as caches hold them; one query, as when the next record is decoded.
 TEST_P(Fused, AttentionToPartsOfATensorWithoutGradientsEqualsThePlainOne) {
   torch::NoGradGuard no_grad;
+  const auto [type, device] = GetParam();
   for (const int64_t queries : {1, 2, 5, 16}) {
-    const auto qkv = torch::randn({3, queries, 3 * 64}).to(GetParam());
-    const auto room = torch::randn({3, 40, 2 * 64}).to(GetParam());
+    const auto qkv = torch::randn({3, queries, 3 * 64}).to(device, type);
+    const auto room = torch::randn({3, 40, 2 * 64}).to(device, type);
     const auto q = qkv.slice(2, 0, 64), kv = room.slice(1, 0, 37);
     for (const bool causal : {false, true}) {
       const auto fast = cross_attention(q, kv, 2, causal).to(torch::kDouble);
       use_kernels() = false;
       const auto plain = cross_attention(q.to(torch::kDouble), kv.to(torch::kDouble), 2, causal);
       use_kernels() = true;
-      EXPECT_TRUE(torch::allclose(fast, plain, 0, GetParam() == torch::kFloat ? 1e-5 : 2e-2)) << queries;
+      EXPECT_TRUE(torch::allclose(fast, plain, 0, type == torch::kFloat ? 1e-5 : 2e-2)) << queries;
     }
   }
 }
 
 TEST_P(Fused, GreedyChoicesEqualThePlainOnes) {
-  const auto given = torch::randint(0, 257, {40}, torch::kLong);
-  auto logits = (torch::randn({40, 257}) * 4).to(GetParam());
+  const auto [type, device] = GetParam();
+  const auto given = torch::randint(0, 257, {40}, torch::kLong).to(device);
+  auto logits = (torch::randn({40, 257}) * 4).to(device, type);
   logits[3][256] = 50;  // the last class is never the best
   logits[4][7] = logits[4][9] = 60;
   const auto fast = greedy(logits, given);

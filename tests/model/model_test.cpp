@@ -169,15 +169,19 @@ void expect_learnt_by_heart(ModelConfig config, torch::Device device, torch::Sca
     EXPECT_TRUE(free[i].ended);
     EXPECT_TRUE(std::equal(truth.begin(), truth.end(), free[i].records.begin(), free[i].records.end()));
   }
+  std::vector<Rollout> drafted;
   for (const auto precision : {torch::kFloat, torch::kBFloat16}) {
     model->set_precision(precision);
-    const auto drafted = roll_out(*model, begun, room);
+    drafted = roll_out(*model, begun, room);
     for (size_t i = 0; i < traces.size(); ++i) {
       const auto plain = roll_out_plainly(*model, begun[i], room[i]);
       EXPECT_TRUE(drafted[i].records == plain.records) << "trace " << i;
       EXPECT_EQ(drafted[i].ended, plain.ended);
     }
   }
+  model->freeze(torch::kBFloat16);
+  const auto frozen = roll_out(*model, begun, room);
+  for (size_t i = 0; i < traces.size(); ++i) EXPECT_TRUE(frozen[i].records == drafted[i].records);
 }
 
 TEST_P(EveryFamily, LearnsEightTracesByHeartAndRollsThemOut) {
