@@ -40,9 +40,10 @@ struct Epilogue {
   Tensor auxiliary;  // the argument of GELU: written, or read for its gradient
 };
 
-// d = a·b, or residual + a·b where there is one, and the epilogue. False, and nothing done, if cuBLASLt
-// cannot.
-bool product(const Tensor& d, Operand a, Operand b, const Tensor& residual, const Epilogue& epilogue) {
+// d = a·b, or a·bᵀ if so told, plus the residual where there is one, and the epilogue. Matrices are
+// contiguous. False, and nothing done, if cuBLASLt cannot.
+bool product(const Tensor& d, const Tensor& a, const Tensor& b, bool transposed, const Tensor& residual,
+             const Epilogue& epilogue) {
   // cuBLASLt's matrices are stored by columns: to it these are their transposes, and dᵀ = bᵀ·aᵀ.
   cublasLtMatmulDesc_t raw_operation = nullptr;
   check(cublasLtMatmulDescCreate(&raw_operation, CUBLAS_COMPUTE_32F, CUDA_R_32F));
