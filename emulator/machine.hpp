@@ -61,9 +61,9 @@ struct ProgramOptions {
   std::vector<double> operation_weights = {};
   // Probability that a register starts with few significant bits (uniform 0 … 255 shifted right by 0 … 7).
   double small_operands = 0;
-  // When positive, traces are windows of at most this many steps: state 0 stands at a random instruction, each
-  // as likely, so that ends are as frequent as in whole programs; with the instruction registers empty. Run
-  // such starts with Limits::steps = window_steps.
+  // When positive, traces are windows of at most this many steps: state 0 stands at a random instruction,
+  // each as likely, so that ends are as frequent as in whole programs; with the instruction registers empty.
+  // Run such starts with Limits::steps = window_steps.
   int window_steps = 0;
   // Of machines with loads, stores and branches; unset: the machine's own. Shares of the instructions drawn
   // that access memory and that branch forward or call, and the probability that a loop begins.

@@ -464,9 +464,9 @@ Tensor cross_attention(const Tensor& q, const Tensor& kv, int64_t heads, bool ca
 
 Tensor embed(const Tensor& symbols, const Tensor& table, const Tensor& positions,
              torch::ScalarType precision) {
-  const bool takes = table.is_cuda() ? use_kernels() && precision == torch::kBFloat16
-                                     : use_kernels() && table.scalar_type() == torch::kFloat &&
-                                           precision != torch::kDouble;
+  const bool takes =
+      table.is_cuda() ? use_kernels() && precision == torch::kBFloat16
+                      : use_kernels() && table.scalar_type() == torch::kFloat && precision != torch::kDouble;
   if (takes) {
     return EmbedFunction::apply(symbols.contiguous(), table, positions, static_cast<int64_t>(precision));
   }

@@ -58,7 +58,7 @@ class ModelPredictor : public testing::TestWithParam<const char*> {
   std::unique_ptr<Machine> machine_;
 };
 INSTANTIATE_TEST_SUITE_P(Families, ModelPredictor, testing::Values("transition", "bgpt"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& family) { return std::string(family.param); });
 
 TEST_P(ModelPredictor, ExhaustiveVerdictsEqualThoseOfWholeTraces) {
   PlainPredictor plain(*model_);

@@ -14,8 +14,6 @@
 #include <memory>
 #include <vector>
 
-#pragma GCC diagnostic ignored "-Wunknown-pragmas"  // unroll
-
 #define __device__
 #define __global__ inline
 #define __shared__ static

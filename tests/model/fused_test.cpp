@@ -61,9 +61,9 @@ class Fused : public testing::TestWithParam<Setting> {
 INSTANTIATE_TEST_SUITE_P(Settings, Fused,
                          testing::Values(Setting{torch::kFloat}, Setting{torch::kBFloat16},
                                          Setting{torch::kBFloat16, torch::kCUDA}),
-                         [](const auto& info) {
-                           return std::string(info.param.device == torch::kCUDA  ? "gpu"
-                                              : info.param.type == torch::kFloat ? "float"
+                         [](const auto& chosen) {
+                           return std::string(chosen.param.device == torch::kCUDA  ? "gpu"
+                                              : chosen.param.type == torch::kFloat ? "float"
                                                                                  : "bf16");
                          });
 

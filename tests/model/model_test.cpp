@@ -170,8 +170,8 @@ void expect_learnt_by_heart(ModelConfig config, torch::Device device, torch::Sca
     EXPECT_TRUE(std::equal(truth.begin(), truth.end(), free[i].records.begin(), free[i].records.end()));
   }
   std::vector<Rollout> drafted;
-  for (const auto precision : {torch::kFloat, torch::kBFloat16}) {
-    model->set_precision(precision);
+  for (const auto products : {torch::kFloat, torch::kBFloat16}) {
+    model->set_precision(products);
     drafted = roll_out(*model, begun, room);
     for (size_t i = 0; i < traces.size(); ++i) {
       const auto plain = roll_out_plainly(*model, begun[i], room[i]);
