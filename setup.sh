@@ -1,10 +1,11 @@
 #!/bin/bash
-# Installs what bytecpu is built from, on Debian 12. Run it again at will: with everything there it only looks.
+# Installs what bytecpu is built from, on Debian 12; with "tests" also what only tests need, a browser to open reports in.
+# Run it again at will: with everything there it only looks.
 set -euo pipefail
 
 # OpenBLAS in its OpenMP variant on purpose: LibTorch runs on OpenMP too, and two thread pools on the same cores fight.
 packages=(
-  cmake ninja-build g++ ccache pkg-config
+  cmake ninja-build g++ ccache
   libunicorn-dev libcapstone-dev
   libtorch-dev libopenblas-openmp-dev libopenblas0-openmp
   libboost-program-options-dev nlohmann-json3-dev libfmt-dev libxxhash-dev
@@ -26,7 +27,11 @@ as_root() {
   fi
 }
 
-[[ $# == 0 ]] || fail "takes no arguments"
+case ${1-} in
+  '') ;;
+  tests) packages+=(chromium) ;;
+  *) fail "takes no argument, or \"tests\"" ;;
+esac
 # shellcheck source=/dev/null
 [[ ! -r /etc/os-release ]] || . /etc/os-release
 if [[ ${ID:-} != debian || ${VERSION_ID:-} != 12 ]]; then

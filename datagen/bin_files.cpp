@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <boost/uuid/detail/md5.hpp>
+#include <memory>
 #include <set>
 
 #include "datagen/dataset_writer.hpp"
 #include "datagen/files.hpp"
+#include "datagen/parallel.hpp"
+#include "datagen/run.hpp"
 #include "emulator/error.hpp"
 
 namespace bytecpu {
@@ -70,7 +73,7 @@ void check_trace_length(const fs::path& path, uint64_t bytes, const Layout& layo
 }
 
 Manifest import_bin_files(const fs::path& folder, const Machine& machine, Split flat, int64_t shard_traces,
-                          const fs::path& out) {
+                          int threads, const fs::path& out) {
   const auto& layout = machine.layout();
   const auto files = list_bin_files(folder, flat);
   for (const auto& of_split : files) {
@@ -81,21 +84,31 @@ Manifest import_bin_files(const fs::path& folder, const Machine& machine, Split 
   output.require_empty();
   const ordered_json generator = {{"kind", "import"}, {"format", "bin files"}, {"bytecpu", BYTECPU_VERSION}};
   DatasetWriter writer(out, layout, generator);
+  struct Work {
+    Split split;
+    size_t shard;
+    std::span<const fs::path> files;
+  };
+  std::vector<Work> work;
   for (const Split s : splits) {
-    const auto& of_split = files[static_cast<size_t>(s)];
+    const std::span of_split(files[static_cast<size_t>(s)]);
+    const auto each = static_cast<size_t>(shard_traces);
+    for (size_t at = 0; at < of_split.size(); at += each)
+      work.push_back({s, at / each, of_split.subspan(at, std::min(each, of_split.size() - at))});
+  }
+  std::vector<std::unique_ptr<Machine>> machines;  // one a thread
+  for (int i = 0; i < threads; ++i) machines.push_back(make_machine(layout.machine, layout.memory_bytes));
+  parallel_for(threads, work.size(), [&](int thread, size_t w) {
     TraceBatch batch;
-    for (size_t i = 0, shard = 0; i < of_split.size(); ++i) {
-      const auto contents = read_file(of_split[i]);
-      check_trace_length(of_split[i], contents.size(), layout);
+    for (const auto& file : work[w].files) {
+      const auto contents = read_file(file);
+      check_trace_length(file, contents.size(), layout);
       batch.bytes.insert(batch.bytes.end(), contents.begin(), contents.end());
       batch.offsets.push_back(static_cast<int64_t>(batch.bytes.size()));
-      batch.stops.push_back(StopReason::halted);
-      if (static_cast<int64_t>(batch.size()) == shard_traces || i + 1 == of_split.size()) {
-        writer.write(s, shard++, batch);
-        batch.clear();
-      }
     }
-  }
+    find_stops(*machines[static_cast<size_t>(thread)], batch);
+    writer.write(work[w].split, work[w].shard, batch);
+  });
   return writer.finish();
 }
 

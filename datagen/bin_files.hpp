@@ -28,9 +28,10 @@ struct TransferResult {
   std::array<int64_t, 2> overwritten{};  // of these, traces that a later one of the same name replaced
 };
 
-// Folder of .bin files → new dataset. Throws Error, and leaves no manifest, at the first bad file.
+// Folder of .bin files → new dataset; the machine is run again to know why each trace ended. Throws Error,
+// and leaves no manifest, at the first bad file.
 Manifest import_bin_files(const std::filesystem::path& folder, const Machine& machine, Split flat,
-                          int64_t shard_traces, const std::filesystem::path& out);
+                          int64_t shard_traces, int threads, const std::filesystem::path& out);
 
 // Dataset → new folder of .bin files, named by program; of several with one name the last stands.
 TransferResult export_bin_files(const std::filesystem::path& dataset, const std::filesystem::path& out);

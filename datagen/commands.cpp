@@ -267,19 +267,22 @@ void run_import(const po::variables_map& values) {
   auto shard_traces = values["shard-traces"].as<int64_t>();
   if (shard_traces == 0) shard_traces = default_shard_traces(machine->layout());
   if (shard_traces < 1) throw UsageError("--shard-traces {}: below 0", shard_traces);
-  const auto manifest =
-      import_bin_files(values["folder"].as<std::string>(), *machine, split_option(values), shard_traces, out);
+  const int threads = values["threads"].as<int>();
+  if (threads < 1 || threads > 1024) throw UsageError("--threads {}: not in 1 … 1024", threads);
+  const auto manifest = import_bin_files(values["folder"].as<std::string>(), *machine, split_option(values),
+                                         shard_traces, threads, out);
   fmt::print("{}: {} train and {} test traces\n", out.string(), manifest[Split::train].traces,
              manifest[Split::test].traces);
 }
 
 cli::Command import_command() {
-  cli::Command command{.name = "import",
-                       .summary = "A folder of .bin files becomes a dataset.",
-                       .usage = "DIR --out DATASET [options]",
-                       .options = {},
-                       .positional = {},
-                       .run = run_import};
+  cli::Command command{
+      .name = "import",
+      .summary = "A folder of .bin files becomes a dataset; its traces are run again to tell how they ended.",
+      .usage = "DIR --out DATASET [options]",
+      .options = {},
+      .positional = {},
+      .run = run_import};
   command.options.add_options()  //
       ("folder", value<std::string>("DIR")->required(),
        "folder with train/ and test/, or with .bin files")               //
@@ -287,7 +290,8 @@ cli::Command import_command() {
       ("split", value<std::string>("NAME")->default_value("train"),
        "split of files that are in neither train/ nor test/")  //
       ("shard-traces", value<int64_t>("N")->default_value(0),
-       "traces a shard; 0: 8192, fewer for large memories");
+       "traces a shard; 0: 8192, fewer for large memories")  //
+      ("threads", value<int>("N")->default_value(1), "threads");
   add_machine_options(command.options);
   command.positional.add("folder", 1);
   return command;

@@ -80,8 +80,11 @@ std::string_view to_string(Split split) { return split == Split::train ? "train"
 
 ordered_json to_json(const Layout& layout) {
   auto fields = ordered_json::array();
-  for (const auto& f : layout.fields)
-    fields.push_back({{"name", f.name}, {"offset", f.offset}, {"bytes", f.bytes}});
+  for (const auto& f : layout.fields) {
+    auto& field =
+        fields.emplace_back(ordered_json{{"name", f.name}, {"offset", f.offset}, {"bytes", f.bytes}});
+    if (!f.bits.empty()) field["bits"] = f.bits;
+  }
   ordered_json json = {{"machine", layout.machine},
                        {"memory_bytes", layout.memory_bytes},
                        {"record_bytes", layout.record_bytes},
@@ -107,8 +110,14 @@ Layout layout_from_json(const ordered_json& json) {
   }
   int next = 0;
   for (const auto& item : list(json, "fields")) {
-    const auto& field = layout.fields.emplace_back(
+    auto& field = layout.fields.emplace_back(
         Field{text(item, "name"), count<int>(item, "offset"), count<int>(item, "bytes")});
+    if (item.contains("bits")) {
+      for (const auto& bit : list(item, "bits")) {
+        if (!bit.is_string()) throw Error("the bits of field \"{}\" are no names", field.name);
+        field.bits.push_back(bit.get<std::string>());
+      }
+    }
     if (field.offset != next || field.bytes < 1 || field.bytes > layout.record_bytes - next) {
       throw Error("field \"{}\" leaves a gap, overlaps or reaches past the record", field.name);
     }

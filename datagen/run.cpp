@@ -1,5 +1,7 @@
 #include "datagen/run.hpp"
 
+#include <algorithm>
+
 namespace bytecpu {
 
 Limits limits_of(const ProgramOptions& options) {
@@ -21,6 +23,29 @@ std::vector<uint8_t> draw_starts(const Machine& machine, RandomSource& random, c
     }
   }
   return starts;
+}
+
+void find_stops(Machine& machine, TraceBatch& traces) {
+  const auto& layout = machine.layout();
+  std::vector<uint8_t> starts;
+  size_t longest = 0;
+  for (size_t i = 0; i < traces.size(); ++i) {
+    const auto start = traces.trace(i).first(layout.start_bytes());
+    starts.insert(starts.end(), start.begin(), start.end());
+    longest = std::max(longest, traces.trace(i).size());
+  }
+  Limits limits;
+  limits.steps = (longest - layout.memory_bytes) / layout.record_bytes;  // one more than the longest has
+  TraceBatch made;
+  machine.run(starts, limits, made);
+  traces.stops.clear();
+  for (size_t i = 0; i < traces.size(); ++i) {
+    const auto is = traces.trace(i), is_made = made.trace(i);
+    const bool same = is.size() <= is_made.size() && std::equal(is.begin(), is.end(), is_made.begin());
+    traces.stops.push_back(!same                         ? StopReason::unknown
+                           : is.size() == is_made.size() ? made.stops[i]
+                                                         : StopReason::step_limit);
+  }
 }
 
 void append(const TraceBatch& batch, TraceBatch& out) {

@@ -20,6 +20,10 @@ Limits limits_of(const ProgramOptions& options);
 std::vector<uint8_t> draw_starts(const Machine& machine, RandomSource& random, const ProgramOptions& options,
                                  std::optional<Split> split, int64_t count);
 
+// Sets `stops` of traces from elsewhere, by running them again: step_limit where the machine goes on after
+// the last state, unknown where it makes other states.
+void find_stops(Machine& machine, TraceBatch& traces);
+
 void append(const TraceBatch& batch, TraceBatch& out);
 // Only the traces that halt, or that a limit ends.
 void append_faultless(const TraceBatch& batch, TraceBatch& out);

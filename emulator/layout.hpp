@@ -7,14 +7,19 @@
 
 namespace bytecpu {
 
-// Measures know these names: PC, and WRITE_… for what describes the memory write of a step, all 0 where there
-// is none.
+// Measures and reports know these names: PC, INSN (the bytes of the instruction fetched), and WRITE_… for
+// what describes the memory write of a step, all 0 where there is none.
 struct Field {
   std::string name;
   int offset = 0;  // bytes from the start of the record
   int bytes = 0;   // little-endian where more than one
+  // Of flags, the names of its bits, the lowest first; empty where a bit has none.
+  std::vector<std::string> bits = {};
 
-  bool operator==(const Field&) const = default;
+  // Without the names of bits: manifests that do not have them describe the same records.
+  bool operator==(const Field& other) const {
+    return name == other.name && offset == other.offset && bytes == other.bytes;
+  }
 };
 
 struct Layout {

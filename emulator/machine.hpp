@@ -26,8 +26,9 @@ enum class StopReason : uint8_t {
   memory_fault = 4,  // an access, or a fetch, outside of the machine's memory
   code_write = 5,    // a write to the part of the memory that holds the code
   divide_error = 6,  // where the processor has one: division by zero, or a quotient out of range
+  unknown = 7,       // of an imported trace that is not what the machine makes
 };
-inline constexpr StopReason last_stop_reason = StopReason::divide_error;
+inline constexpr StopReason last_stop_reason = StopReason::unknown;
 std::string_view to_string(StopReason reason);
 
 struct Limits {
@@ -60,9 +61,9 @@ struct ProgramOptions {
   std::vector<double> operation_weights = {};
   // Probability that a register starts with few significant bits (uniform 0 … 255 shifted right by 0 … 7).
   double small_operands = 0;
-  // When positive, traces are windows of this many steps: state 0 stands at a random instruction from which
-  // so many are left (the first one, if the program is shorter), with the instruction registers empty. Run
-  // such starts with Limits::steps = window_steps.
+  // When positive, traces are windows of at most this many steps: state 0 stands at a random instruction,
+  // each as likely, so that ends are as frequent as in whole programs; with the instruction registers empty.
+  // Run such starts with Limits::steps = window_steps.
   int window_steps = 0;
   // Of machines with loads, stores and branches; unset: the machine's own. Shares of the instructions drawn
   // that access memory and that branch forward or call, and the probability that a loop begins.
@@ -103,6 +104,9 @@ class Machine {
 
   // Text of the program in a memory image, as load_program takes it where the machine has an assembler.
   virtual std::string disassemble(std::span<const uint8_t> image) const = 0;
+  // Which line of that text, from 0, is the instruction that a record has fetched; nothing where none is.
+  virtual std::optional<size_t> instruction_line(std::span<const uint8_t> image,
+                                                 std::span<const uint8_t> record) const = 0;
   // Text of the instruction that a record holds, for example "ADD A B C"; "???" where it is none.
   virtual std::string instruction_text(std::span<const uint8_t> record) const = 0;
   // Operation and form of that instruction, for breakdowns, for example "ADD R R R".

@@ -54,6 +54,8 @@ std::string_view to_string(StopReason reason) {
       return "write to code";
     case StopReason::divide_error:
       return "divide error";
+    case StopReason::unknown:
+      return "unknown";
   }
   BYTECPU_CHECK(!"a StopReason");
   return {};

@@ -44,6 +44,10 @@ void UnicornEngine::write_register(int id, uint64_t value) {
   check(uc_reg_write(get(), id, &value), "writing a register");
 }
 
+void UnicornEngine::forget_translations(uint64_t begin, uint64_t end) {
+  check(uc_ctl_remove_cache(get(), begin, end), "dropping translations");
+}
+
 void UnicornEngine::run(uint64_t begin, uint64_t until) {
   check(uc_emu_start(get(), begin, until, 0, 0), fmt::format("running the code at {:#x}", begin));
 }

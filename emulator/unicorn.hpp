@@ -33,6 +33,9 @@ class UnicornEngine {
   // Maps `memory` at a guest address, a multiple of the page size; it must outlive the engine.
   void map(uint64_t address, const GuestMemory& memory, uint32_t permissions);
   void write_register(int id, uint64_t value);
+  // To be called when code in [begin, end) was changed from outside. Not uc_ctl_flush_tlb, which clears a
+  // gigabyte.
+  void forget_translations(uint64_t begin, uint64_t end);
   // Runs from `begin` until the program counter is `until`.
   void run(uint64_t begin, uint64_t until);
 

@@ -17,7 +17,8 @@ std::vector<StepPrediction> CopyPredictor::step(std::span<const std::span<const 
 }
 
 std::vector<RolloutPrediction> CopyPredictor::rollout(std::span<const std::span<const uint8_t>> starts,
-                                                      std::span<const int64_t> max_records) {
+                                                      std::span<const int64_t> max_records,
+                                                      std::span<const std::span<const uint8_t>>) {
   std::vector<RolloutPrediction> predictions(starts.size());
   for (size_t i = 0; i < starts.size(); ++i) {
     const auto state = starts[i].subspan(static_cast<size_t>(layout_.memory_bytes));
@@ -54,7 +55,8 @@ std::vector<StepPrediction> OraclePredictor::step(std::span<const std::span<cons
 }
 
 std::vector<RolloutPrediction> OraclePredictor::rollout(std::span<const std::span<const uint8_t>> starts,
-                                                        std::span<const int64_t> max_records) {
+                                                        std::span<const int64_t> max_records,
+                                                        std::span<const std::span<const uint8_t>>) {
   const auto record = static_cast<size_t>(machine_->layout().record_bytes);
   std::vector<uint8_t> all;
   uint64_t most = 0;

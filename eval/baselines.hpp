@@ -17,7 +17,8 @@ class CopyPredictor final : public Predictor {
   const Layout& layout() const override { return layout_; }
   std::vector<StepPrediction> step(std::span<const std::span<const uint8_t>> traces) override;
   std::vector<RolloutPrediction> rollout(std::span<const std::span<const uint8_t>> starts,
-                                         std::span<const int64_t> max_records) override;
+                                         std::span<const int64_t> max_records,
+                                         std::span<const std::span<const uint8_t>> guesses) override;
 
  private:
   Layout layout_;
@@ -31,7 +32,8 @@ class OraclePredictor final : public Predictor {
   const Layout& layout() const override { return machine_->layout(); }
   std::vector<StepPrediction> step(std::span<const std::span<const uint8_t>> traces) override;
   std::vector<RolloutPrediction> rollout(std::span<const std::span<const uint8_t>> starts,
-                                         std::span<const int64_t> max_records) override;
+                                         std::span<const int64_t> max_records,
+                                         std::span<const std::span<const uint8_t>> guesses) override;
 
  private:
   std::unique_ptr<Machine> machine_;

@@ -16,7 +16,7 @@ struct Options {
   std::string checkpoint, machine = "toy8", precision = "fp32", device = "auto";
   int memory_bytes = 1024, threads = 0;
   ProgramOptions programs;
-  int64_t traces = 256, batch = 256;
+  int64_t traces = 1024, batch = 256;
   uint64_t seed = 0;
   double seconds = 10;
   ModelConfig model;
@@ -54,8 +54,7 @@ void check(const Options& o) {
 }
 
 // The checkpoint's model, or a fresh one of the options.
-std::shared_ptr<ByteModel> prepare(Options& o, const std::string& precision, const std::string& device_name,
-                                   int threads) {
+std::shared_ptr<ByteModel> prepare(Options& o, const std::string& device, int threads) {
   use_threads(threads);
   std::shared_ptr<ByteModel> model;
   if (o.checkpoint.empty()) {
@@ -67,15 +66,14 @@ std::shared_ptr<ByteModel> prepare(Options& o, const std::string& precision, con
     if (!found) throw Error("{}: holds no checkpoint", o.checkpoint);
     model = load_model(*found);
   }
-  const auto device = choose_device(device_name);
-  model->to(device);
-  model->set_precision(supported_precision(precision, device));
+  model->to(choose_device(device));
   return model;
 }
 
 void rollout(Options& o) {
   check(o);
-  const auto model = prepare(o, o.precision, o.device, o.threads);
+  const auto model = prepare(o, o.device, o.threads);
+  model->freeze(supported_precision(o.precision, model->device()));
   model->eval();
   const Layout& layout = model->config().layout;
   const auto machine = make_machine(layout.machine, layout.memory_bytes);
@@ -88,7 +86,8 @@ void train(Options& o) {
   check(o);
   o.train.steps = 1;  // a budget there must be; the benchmark's is --seconds
   bytecpu::check(o.train);
-  const auto model = prepare(o, o.train.precision, o.train.device, o.train.threads);
+  const auto model = prepare(o, o.train.device, o.train.threads);
+  model->set_precision(supported_precision(o.train.precision, model->device()));
   benchmark_train(*model, o.train, o.programs, o.seconds, print);
 }
 

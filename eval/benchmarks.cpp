@@ -54,28 +54,27 @@ struct Measured {
   double rate() const { return static_cast<double>(states) / seconds; }
 };
 
-// run(most) predicts at most so many states of each trace. Repeats it, with twice as many states each time
-// and, once no trace is longer, twice as often, until a measurement takes half of `seconds`.
+// run(i, measured) does the i-th of `count` pieces of work. One after the other, spread evenly over them,
+// until `seconds` have gone by.
 template <typename Run>
-Measured measure(int64_t longest, double seconds, Run run) {
-  for (int64_t most = 1, times = 1;; most < longest ? most *= 2 : times *= 2) {
-    Stopwatch watch;
-    Measured measured;
-    for (int64_t i = 0; i < times; ++i) {
-      const Measured once = run(std::min(most, longest));
-      measured.states += once.states;
-      measured.patch_passes += once.patch_passes;
-    }
-    measured.seconds = watch.lap();
-    if (measured.seconds >= seconds / 2) return measured;
+Measured measure(size_t count, double seconds, Run run) {
+  constexpr double golden = 0.6180339887498949;
+  Measured measured;
+  Stopwatch watch;
+  for (int64_t i = 0; measured.seconds < seconds; ++i) {
+    const double place = (static_cast<double>(i) + 0.5) * golden;
+    run(static_cast<size_t>((place - std::floor(place)) * static_cast<double>(count)), measured);
+    measured.seconds += watch.lap();
   }
+  return measured;
 }
 
 constexpr double operations_of(double m, double n, double k) { return 2 * m * n * k; }
 
 // Operations a second of a large product of matrices.
 double product_rate(torch::ScalarType precision, torch::Device device) {
-  constexpr int64_t size = 2048, repetitions = 5;
+  constexpr int64_t repetitions = 5;
+  const int64_t size = device.is_cuda() ? 8192 : 2048;  // a GPU's best needs large ones
   const auto options = torch::TensorOptions(device).dtype(precision);
   const auto a = torch::randn({size, size}, options), b = torch::randn({size, size}, options);
   torch::mm(a, b);
@@ -93,20 +92,18 @@ double product_rate(torch::ScalarType precision, torch::Device device) {
 void benchmark_rollout(ByteModel& model, const TestSet& set, int64_t batch, double seconds,
                        const OnResult& result) {
   const Layout& layout = model.config().layout;
+  const auto start_bytes = static_cast<size_t>(layout.start_bytes()),
+             record = static_cast<size_t>(layout.record_bytes);
   auto traces = set.traces;  // by length, as evaluate() batches them
   std::ranges::stable_sort(traces, {}, [](const TrueTrace& trace) { return trace.bytes.size(); });
   std::vector<TraceView> starts;
   std::vector<int64_t> lengths;
-  for (const TrueTrace& trace : traces) {
-    starts.push_back({.bytes = trace.bytes.first(static_cast<size_t>(layout.start_bytes()))});
-    lengths.push_back((std::ssize(trace.bytes) - layout.start_bytes()) / layout.record_bytes);
+  std::vector<std::pair<size_t, size_t>> states;  // trace and number of each state to predict
+  for (size_t i = 0; i < traces.size(); ++i) {
+    starts.push_back({.bytes = traces[i].bytes.first(start_bytes)});
+    lengths.push_back(static_cast<int64_t>((traces[i].bytes.size() - start_bytes) / record));
+    for (size_t t = 1; t <= static_cast<size_t>(lengths[i]); ++t) states.emplace_back(i, t);
   }
-  const int64_t longest = lengths.back();
-  const auto room = [&](int64_t most) {
-    std::vector<int64_t> cut;
-    for (const int64_t length : lengths) cut.push_back(std::min(length, most));
-    return cut;
-  };
   double uncached = 0;
   const auto report = [&](std::string_view decoding, int64_t at_once, const Measured& m) {
     if (uncached == 0) uncached = m.rate();
@@ -123,44 +120,27 @@ void benchmark_rollout(ByteModel& model, const TestSet& set, int64_t batch, doub
         {"times_uncached", rounded(m.rate() / uncached)}});
     result(json);
   };
-  // One trace at a time: a few, spread over the lengths.
-  std::vector<size_t> few;
-  constexpr size_t singles = 4;
-  for (size_t i = 0; i < singles; ++i) few.push_back((2 * i + 1) * traces.size() / (2 * singles));
 
-  report("uncached", 1, measure(longest, seconds, [&](int64_t most) {
-           Measured m;
-           for (const size_t i : few) {
-             const auto rollout = roll_out_plainly(model, starts[i], room(most)[i]);
-             m.states += std::ssize(rollout.records) / layout.record_bytes + rollout.ended;
-           }
-           m.patch_passes = m.states * layout.record_bytes;
-           return m;
+  report("uncached", 1, measure(states.size(), seconds, [&](size_t i, Measured& m) {
+           const auto [trace, t] = states[i];
+           const auto history = traces[trace].bytes.first(start_bytes + (t - 1) * record);
+           roll_out_plainly(model, {.bytes = history}, 1);
+           ++m.states;
+           m.patch_passes += layout.record_bytes;
          }));
   for (const auto& [decoding, name] :
        {std::pair(Decoding::bytewise, "bytewise"), {Decoding::drafted, "drafted"}}) {
-    const auto run = [&, way = decoding](std::span<const TraceView> some, std::span<const int64_t> most,
-                                         Measured& m) {
-      RolloutCost cost;
-      roll_out(model, some, most, way, &cost);
-      m.states += cost.records;
-      m.patch_passes += cost.patch_passes;
-    };
-    report(name, 1, measure(longest, seconds, [&](int64_t most) {
-             Measured m;
-             const auto cut = room(most);
-             for (const size_t i : few) run(std::span(starts).subspan(i, 1), std::span(cut).subspan(i, 1), m);
-             return m;
-           }));
-    report(name, batch, measure(longest, seconds, [&](int64_t most) {
-             Measured m;
-             const auto cut = room(most);
-             for (size_t i = 0; i < starts.size(); i += static_cast<size_t>(batch)) {
-               const size_t count = std::min(starts.size() - i, static_cast<size_t>(batch));
-               run(std::span(starts).subspan(i, count), std::span(cut).subspan(i, count), m);
-             }
-             return m;
-           }));
+    for (const int64_t at_once : {int64_t{1}, batch}) {
+      const auto size = static_cast<size_t>(at_once), batches = (starts.size() + size - 1) / size;
+      report(name, at_once, measure(batches, seconds, [&, way = decoding](size_t i, Measured& m) {
+               const size_t first = i * size, count = std::min(size, starts.size() - first);
+               RolloutCost cost;
+               roll_out(model, std::span(starts).subspan(first, count),
+                        std::span(lengths).subspan(first, count), way, &cost);
+               m.states += cost.records;
+               m.patch_passes += cost.patch_passes;
+             }));
+    }
   }
 }
 

@@ -13,11 +13,12 @@ namespace bytecpu {
 
 using OnResult = std::function<void(const nlohmann::ordered_json&)>;
 
-// Free runs from the starts of `set`: "uncached" (one trace at a time, history and patch read anew for every
-// byte), then "bytewise" (keys and values cached at both levels) and "drafted", each with one trace at a time
-// and with `batch` traces at once. A measurement runs for about `seconds`; where that is too short for whole
-// traces, for their first states. Members: "decoding", "batch", "states", "seconds", "states_per_second",
-// "passes_per_state" (of the byte-level decoder, 1 being the least), "times_uncached".
+// Free runs of the traces of `set`: "uncached" (history and patch read anew for every byte; one state after
+// another, their histories taken from the traces), then "bytewise" (keys and values cached at both levels)
+// and "drafted", each with one trace at a time and with `batch` traces at once. States and traces are spread
+// evenly over the set; each measurement takes `seconds`, and longer where one state or batch of traces does.
+// Members: "decoding", "batch", "states", "seconds", "states_per_second", "passes_per_state" (of the
+// byte-level decoder, 1 being the least), "times_uncached".
 void benchmark_rollout(ByteModel& model, const TestSet& set, int64_t batch, double seconds,
                        const OnResult& result);
 

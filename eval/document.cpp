@@ -34,7 +34,8 @@ ordered_json to_json(const Example& example, const Machine& machine) {
   const Layout& layout = machine.layout();
   const auto record = static_cast<size_t>(layout.record_bytes);
   const std::span truth(example.truth);
-  const auto states = truth.subspan(static_cast<size_t>(layout.memory_bytes));
+  const auto image = truth.first(static_cast<size_t>(layout.memory_bytes));
+  const auto states = truth.subspan(image.size());
   const int64_t n = static_cast<int64_t>(states.size() / record) - 1;
   const auto predicted = static_cast<int64_t>(example.predicted.size());
   const int64_t first = std::max<int64_t>(0, example.first_error - rows_before_error);
@@ -46,13 +47,16 @@ ordered_json to_json(const Example& example, const Machine& machine) {
         t == 0           ? true_record
         : t <= predicted ? std::span(example.predicted[static_cast<size_t>(t - 1)])
                          : states.first(0);
+    const auto line =
+        t == 0 || true_record.empty() ? std::nullopt : machine.instruction_line(image, true_record);
     rows.push_back({{"step", t},
                     {"instruction", true_record.empty() ? "" : machine.instruction_text(true_record)},
+                    {"line", line ? ordered_json(*line) : ordered_json()},
                     {"truth", hex_or_null(true_record)},
                     {"predicted", hex_or_null(predicted_record)}});
   }
   return {{"trace", example.trace},
-          {"program", machine.disassemble(truth.first(static_cast<size_t>(layout.memory_bytes)))},
+          {"program", machine.disassemble(image)},
           {"states", n},
           {"first_error", example.first_error},
           {"wrong_bytes", example.wrong_bytes},
@@ -188,9 +192,6 @@ void exhaustive_text(std::string& text, const ordered_json& mode) {
                           record("before"), record("expected"), record("predicted"));
     }
   }
-  const Rate traces = rate_of(mode.at("traces"));
-  text +=
-      fmt::format("  with fetch and end: {} of {} wrong\n", grouped(traces.wrong()), grouped(traces.total));
 }
 
 void mode_text(std::string& text, const std::string& name, const ordered_json& mode) {
@@ -261,7 +262,9 @@ ordered_json headline(const Scores& scores) {
                                    {"bytes", &scores.bytes},
                                    {"changed", &scores.changed},
                                    {"unchanged", &scores.unchanged},
-                                   {"ends", &scores.ends}}) {
+                                   {"ends", &scores.ends},
+                                   {"branches", &scores.instructions.branches},
+                                   {"writes", &scores.instructions.writes}}) {
     json[name] = to_json(*rate);
   }
   return json;
@@ -294,8 +297,6 @@ ordered_json to_json(const Scores& scores, const Machine& machine) {
       rows.push_back(std::move(row));
     }
   }
-  json["branches"] = to_json(scores.instructions.branches);
-  json["writes"] = to_json(scores.instructions.writes);
   auto& fields = json["by_field"] = ordered_json::array();
   for (size_t f = 0; f < scores.by_field.size(); ++f) {
     ordered_json row = {{"field", scores.layout.fields[f].name}};
@@ -354,13 +355,11 @@ ordered_json to_json(const Scores& scores, const Machine& machine) {
 }
 
 ordered_json to_json(const ExhaustiveScores& scores) {
-  ordered_json json = {{"results", to_json(scores.results)}, {"traces", to_json(scores.traces)}};
+  ordered_json json = {{"results", to_json(scores.results)}};
   auto& forms = json["forms"] = ordered_json::array();
   for (const ExhaustiveRow& row : scores.rows) {
-    ordered_json form = {{"form", row.label()},
-                         {"operands", row.operands},
-                         {"results", to_json(row.results)},
-                         {"traces", to_json(row.traces)}};
+    ordered_json form = {
+        {"form", row.label()}, {"operands", row.operands}, {"results", to_json(row.results)}};
     if (row.results.wrong() > 0 && row.wrong.size() > 1) {
       std::vector<uint8_t> bits(row.wrong.size() / 8);
       for (size_t i = 0; i < row.wrong.size(); ++i)

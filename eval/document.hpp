@@ -14,11 +14,12 @@
 // - "training": the lines of the run's metrics.jsonl, where there is one
 //
 // Of step and rollout:
-// - "traces", "states", "bytes", "changed", "unchanged" (bytes), "ends": rates; "missing_states",
-//   "surplus_states", "early_ends", "late_ends"
+// - "traces", "states", "bytes", "changed", "unchanged" (bytes), "ends", "branches", "writes": rates;
+//   "missing_states", "surplus_states", "early_ends", "late_ends"
 // - "baselines": {"copy", "oracle"}: the rates above, of these predictors over the same traces
 // - "bits_per_byte": null without probabilities; "seconds"
 // - "by_form": [{"form", rate of states, "wrong_bytes", "first_errors": traces whose first error it is}],
+//   "by_operation": [{"operation", rate of states}], "by_group": [{"group", rate of states}],
 //   "by_field": [{"field", rate}]
 // - "by_step": {"states", "wrong_states", "wrong_bytes"}: arrays, the first element for state 1; "bins": the
 //   same as [{"first", "last", "states", "bytes": rates}]
@@ -31,11 +32,12 @@
 // - "examples": the traces with the most wrong bytes: {"trace", "program", "states" (true ones after state
 // 0),
 //   "first_error", "wrong_bytes", "end": "right", "early" or "late", "rows": [{"step", "instruction",
-//   "truth", "predicted"}]}, the records in hexadecimal, null where there is none
+//   "line": of the program, from 0, where that instruction is, "truth", "predicted"}]}, the records in
+//   hexadecimal; null where there is none
 //
 // Of exhaustive:
-// - "results", "traces": rates; "seconds"
-// - "forms": [{"form", "operands": names, "results", "traces": rates, "wrong_values", "examples":
+// - "results": rate; "seconds"
+// - "forms": [{"form", "operands": names, "results": rate, "wrong_values", "examples":
 // [{"instruction",
 //   "before", "expected", "predicted"}]}]. "wrong_values", only where any are wrong, is a bitmap of operand
 //   values in hexadecimal, most significant bit first: 256 bits, or for two operands 256 such rows, a row a

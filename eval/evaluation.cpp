@@ -127,13 +127,13 @@ Scores evaluate(Predictor& predictor, Mode mode, const TestSet& set, const Machi
   for (size_t first = 0; first < order.size(); first += static_cast<size_t>(chunk)) {
     const auto indices =
         std::span(order).subspan(first, std::min(static_cast<size_t>(chunk), order.size() - first));
-    std::vector<std::span<const uint8_t>> inputs;
+    std::vector<std::span<const uint8_t>> truth, starts;
     std::vector<int64_t> most;
     for (const size_t i : indices) {
       const TrueTrace& trace = set.traces[i];
       const int64_t n = states_of(trace.bytes, layout);
-      inputs.push_back(mode == Mode::step ? trace.bytes
-                                          : trace.bytes.first(static_cast<size_t>(layout.start_bytes())));
+      truth.push_back(trace.bytes);
+      starts.push_back(trace.bytes.first(static_cast<size_t>(layout.start_bytes())));
       most.push_back(trace.complete ? n + rollout_slack : n);
       done += n;
     }
@@ -144,9 +144,9 @@ Scores evaluate(Predictor& predictor, Mode mode, const TestSet& set, const Machi
       }
     };
     if (mode == Mode::step)
-      add(predictor.step(inputs));
+      add(predictor.step(truth));
     else
-      add(predictor.rollout(inputs, most));
+      add(predictor.rollout(starts, most, truth));
     if (progress) progress(done);
   }
   return scores;

@@ -160,32 +160,27 @@ Case make_case(const Sweep& sweep, int64_t index, int64_t place, const Machine& 
   return result;
 }
 
-// Scores one case. The instruction's own record is record 1.
+// The record that holds the instruction is record 1, and its result record 2.
+constexpr int64_t result_record = 2;
+
 void score_case(const Case& tested, std::span<const uint8_t> trace, const StepPrediction& prediction,
                 const Layout& layout, ExhaustiveRow& row) {
   const auto record = static_cast<size_t>(layout.record_bytes),
              start = static_cast<size_t>(layout.start_bytes());
   const size_t states = (trace.size() - start) / record;
-  BYTECPU_CHECK(prediction.records.size() == (states + 1) * record && prediction.ended.size() == states + 1);
-  const std::span predicted(prediction.records);
-  bool all_right = prediction.ended[states];
-  for (size_t t = 0; t < states; ++t) {
-    all_right &= !prediction.ended[t] && std::ranges::equal(trace.subspan(start + t * record, record),
-                                                            predicted.subspan(t * record, record));
-  }
+  BYTECPU_CHECK(prediction.records.size() == record && prediction.ended.size() == 1);
+  const bool ended = prediction.ended[0];
   const bool halts = states == 1;  // HLT itself: its result is the end
-  const bool right = halts ? prediction.ended[1]
-                           : !prediction.ended[1] && std::ranges::equal(trace.subspan(start + record, record),
-                                                                        predicted.subspan(record, record));
+  const bool right =
+      halts ? ended : !ended && std::ranges::equal(trace.subspan(start + record, record), prediction.records);
   row.results.add(right);
-  row.traces.add(all_right);
   if (right) return;
   ++row.wrong[static_cast<size_t>(tested.combination)];
   if (row.examples.size() < most_examples) {
     const auto bytes = [](std::span<const uint8_t> span) { return std::vector(span.begin(), span.end()); };
-    row.examples.push_back(
-        {tested.instruction, bytes(trace.subspan(start, record)), bytes(trace.subspan(start + record)),
-         prediction.ended[1] ? std::vector<uint8_t>() : bytes(predicted.subspan(record, record))});
+    row.examples.push_back({tested.instruction, bytes(trace.subspan(start, record)),
+                            bytes(trace.subspan(start + record)),
+                            ended ? std::vector<uint8_t>() : prediction.records});
   }
 }
 
@@ -207,7 +202,7 @@ ExhaustiveScores evaluate_exhaustive(Predictor& predictor, Machine& machine, con
   int64_t done = 0;
   for (const Sweep& sweep : chosen_sweeps(machine, options)) {
     NativeRandom random(options.seed, sweep.stream);
-    ExhaustiveRow row{sweep.form(), sweep.same_register(), sweep.operands, {}, {}, {}, {}};
+    ExhaustiveRow row{sweep.form(), sweep.same_register(), sweep.operands, {}, {}, {}};
     row.wrong.resize(static_cast<size_t>(sweep.combinations()));
     const int64_t cases = cases_of(sweep, options);
     for (int64_t first = 0; first < cases; first += options.chunk) {
@@ -224,7 +219,7 @@ ExhaustiveScores evaluate_exhaustive(Predictor& predictor, Machine& machine, con
       machine.run(starts, {}, truth);
       std::vector<std::span<const uint8_t>> traces;
       for (size_t i = 0; i < truth.size(); ++i) traces.push_back(truth.trace(i));
-      const auto predictions = predictor.step(traces);
+      const auto predictions = predictor.record(traces, result_record);
       BYTECPU_CHECK(predictions.size() == traces.size());
       for (size_t i = 0; i < traces.size(); ++i)
         score_case(tested[i], traces[i], predictions[i], machine.layout(), row);
@@ -232,7 +227,6 @@ ExhaustiveScores evaluate_exhaustive(Predictor& predictor, Machine& machine, con
       if (progress) progress(done);
     }
     scores.results += row.results;
-    scores.traces += row.traces;
     scores.rows.push_back(std::move(row));
   }
   return scores;

@@ -36,7 +36,6 @@ struct ExhaustiveRow {
   std::vector<std::string>
       operands;                // what is swept: "ACC", "R", "S", "n"; the first is the high byte of an index
   Rate results;                // the record after the instruction; of HLT, the end
-  Rate traces;                 // the whole trace: fetch, result and end
   std::vector<uint8_t> wrong;  // 256^operands: wrong results by operand values
   std::vector<WrongCase> examples;  // the first few
 
@@ -53,13 +52,14 @@ struct ExhaustiveOptions {
 
 struct ExhaustiveScores {
   std::vector<ExhaustiveRow> rows;
-  Rate results, traces;
+  Rate results;
 };
 
 // Cases that evaluate_exhaustive() will go through.
 int64_t exhaustive_cases(const Machine& machine, const ExhaustiveOptions& options);
 
-// Teacher-forced. Throws UsageError where the machine is not toy8 or a form does not exist.
+// Teacher-forced; only the record after the instruction is predicted. Throws UsageError where the machine is
+// not toy8 or a form does not exist.
 ExhaustiveScores evaluate_exhaustive(Predictor& predictor, Machine& machine, const ExhaustiveOptions& options,
                                      const OnProgress& progress = {});
 

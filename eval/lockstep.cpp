@@ -48,8 +48,9 @@ std::vector<std::vector<uint8_t>> predict(Predictor& predictor, const Lockstep& 
   };
   if (lockstep.free) {
     const std::array starts = {Record(lockstep.run.bytes).first(static_cast<size_t>(layout.start_bytes()))};
+    const std::array truth = {Record(lockstep.run.bytes)};
     const std::array limits = {most};
-    const auto rollout = predictor.rollout(starts, limits).at(0);
+    const auto rollout = predictor.rollout(starts, limits, truth).at(0);
     for (size_t i = 0; i < rollout.records.size() / record; ++i) add(rollout.records, i);
     if (rollout.ended) predicted.emplace_back();
   } else {

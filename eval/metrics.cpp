@@ -174,9 +174,10 @@ int Scores::add_state(std::string_view form, const uint8_t* before, const uint8_
   bytes += {layout.record_bytes - wrong, layout.record_bytes};
   states.add(wrong == 0);
   for (size_t f = 0; f < by_field.size(); ++f) {
-    const auto& [name, offset, length] = layout.fields[f];
-    by_field[f].add(truth && predicted &&
-                    std::equal(truth + offset, truth + offset + length, predicted + offset));
+    const Field& field = layout.fields[f];
+    by_field[f].add(
+        truth && predicted &&
+        std::equal(truth + field.offset, truth + field.offset + field.bytes, predicted + field.offset));
   }
   auto form_tally = by_form.find(form);
   if (form_tally == by_form.end()) form_tally = by_form.emplace(form, Tally{}).first;

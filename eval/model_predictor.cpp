@@ -33,9 +33,8 @@ class ModelPredictor final : public Predictor {
     model_->eval();
     const auto device = choose_device("auto");
     model_->to(device);
-    if (options.precision == "bf16" || (options.precision == "auto" && device.is_cuda())) {
-      model_->set_precision(supported_precision("bf16", device));
-    }
+    const bool bf16 = options.precision == "bf16" || (options.precision == "auto" && device.is_cuda());
+    model_->freeze(supported_precision(bf16 ? "bf16" : "fp32", device));
     batch_traces_ = std::max(1, options.batch_traces);
   }
 
@@ -53,27 +52,24 @@ class ModelPredictor final : public Predictor {
   }
 
   std::vector<StepPrediction> step(std::span<const std::span<const uint8_t>> traces) override {
-    std::vector<StepPrediction> predictions(traces.size());
-    for (const auto& batch : batches(traces)) {
-      auto predicted = predict_steps(*model_, views(traces, batch));
-      for (size_t i = 0; i < batch.size(); ++i) {
-        auto& p = predicted[i];
-        predictions[batch[i]] = {.records = std::move(p.records),
-                                 .ended = std::move(p.ended),
-                                 .nats = std::move(p.nats),
-                                 .confidence = std::move(p.confidence)};
-      }
-    }
-    return predictions;
+    return predict(traces, {});
+  }
+
+  std::vector<StepPrediction> record(std::span<const std::span<const uint8_t>> traces,
+                                     int64_t number) override {
+    return predict(traces, number);
   }
 
   std::vector<RolloutPrediction> rollout(std::span<const std::span<const uint8_t>> starts,
-                                         std::span<const int64_t> max_records) override {
+                                         std::span<const int64_t> max_records,
+                                         std::span<const std::span<const uint8_t>> guesses) override {
     std::vector<RolloutPrediction> predictions(starts.size());
     for (size_t first = 0; first < starts.size(); first += batch_traces_) {
       std::vector<size_t> batch(std::min<size_t>(batch_traces_, starts.size() - first));
       std::iota(batch.begin(), batch.end(), first);
-      auto rollouts = roll_out(*model_, views(starts, batch), max_records.subspan(first, batch.size()));
+      auto rollouts =
+          roll_out(*model_, views(starts, batch), max_records.subspan(first, batch.size()), Decoding::drafted,
+                   nullptr, guesses.empty() ? std::vector<TraceView>() : views(guesses, batch));
       for (size_t i = 0; i < batch.size(); ++i) {
         predictions[batch[i]] = {.records = std::move(rollouts[i].records),
                                  .ended = rollouts[i].ended,
@@ -84,6 +80,21 @@ class ModelPredictor final : public Predictor {
   }
 
  private:
+  std::vector<StepPrediction> predict(std::span<const std::span<const uint8_t>> traces,
+                                      std::optional<int64_t> only) {
+    std::vector<StepPrediction> predictions(traces.size());
+    for (const auto& batch : batches(traces)) {
+      auto predicted = predict_steps(*model_, views(traces, batch), only);
+      for (size_t i = 0; i < batch.size(); ++i) {
+        auto& p = predicted[i];
+        predictions[batch[i]] = {.records = std::move(p.records),
+                                 .ended = std::move(p.ended),
+                                 .nats = std::move(p.nats),
+                                 .confidence = std::move(p.confidence)};
+      }
+    }
+    return predictions;
+  }
   // Traces of similar length, few enough for the memory that their logits take.
   BatchPlan batches(std::span<const std::span<const uint8_t>> traces) const {
     constexpr int64_t most_patches = 4096;

@@ -40,9 +40,15 @@ class Predictor {
   virtual nlohmann::ordered_json details() const { return nlohmann::ordered_json::object(); }
   // Teacher-forced: every record predicted from the true history. Traces are image ‖ state 0 ‖ ….
   virtual std::vector<StepPrediction> step(std::span<const std::span<const uint8_t>> traces) = 0;
-  // Free run from image ‖ state 0 until the predictor ends it, or after max_records[i] records.
+  // What step() says of record `number` (n + 1: the end) alone: one prediction for each trace.
+  virtual std::vector<StepPrediction> record(std::span<const std::span<const uint8_t>> traces,
+                                             int64_t number);
+  // Free run from image ‖ state 0 until the predictor ends it, or after max_records[i] records. `guesses`:
+  // none, or what each run may turn out to be, the true trace for example; it may save time, but changes
+  // nothing.
   virtual std::vector<RolloutPrediction> rollout(std::span<const std::span<const uint8_t>> starts,
-                                                 std::span<const int64_t> max_records) = 0;
+                                                 std::span<const int64_t> max_records,
+                                                 std::span<const std::span<const uint8_t>> guesses) = 0;
 };
 
 }  // namespace bytecpu

@@ -268,7 +268,9 @@ void probabilities(const Attention& s, int64_t first, int64_t count, const Bf16*
 
 }  // namespace
 
-bool bf16_attention_takes(const Attention& s) { return s.size % (2 * lanes) == 0 && s.query_stride % 2 == 0; }
+bool bf16_attention_takes(const Attention& s) {
+  return s.size % (2 * lanes) == 0 && s.query_stride % 2 == 0 && s.query_item % 2 == 0;
+}
 
 void bf16_attention(const Attention& s, const Bf16* q, const Bf16* k, const Bf16* v, Bf16* out) {
   const int64_t block = std::min(query_block, s.queries), padded = round_up(s.keys), width = s.heads * s.size;
@@ -280,11 +282,11 @@ void bf16_attention(const Attention& s, const Bf16* q, const Bf16* k, const Bf16
 #pragma omp for schedule(static)
     for (int64_t item = 0; item < s.batch * s.heads; ++item) {
       const int64_t b = item / s.heads, head = item % s.heads * s.size;
-      pack_transposed(k + b * s.keys * s.key_stride + head, s.key_stride, s.keys, s.size, padded, keys);
-      pack(v + b * s.keys * s.key_stride + head, s.key_stride, s.keys, s.size, padded, values);
+      pack_transposed(k + b * s.key_item + head, s.key_stride, s.keys, s.size, padded, keys);
+      pack(v + b * s.key_item + head, s.key_stride, s.keys, s.size, padded, values);
       for (int64_t first = 0; first < s.queries; first += block) {
         const int64_t count = std::min(block, s.queries - first), at = b * s.queries + first;
-        probabilities(s, first, count, q + at * s.query_stride + head, keys, scores);
+        probabilities(s, first, count, q + b * s.query_item + first * s.query_stride + head, keys, scores);
         round_rows(scores, count, padded, rounded);
         product(count, s.size, padded / 2, pairs_of(rounded), padded / 2, values, s.size, mixed, s.size);
         scatter(mixed, count, s.size, 1, out + at * width + head, width);
@@ -307,14 +309,15 @@ void bf16_attention_backward(const Attention& s, const Bf16* q, const Bf16* k, c
 #pragma omp for schedule(static)
     for (int64_t item = 0; item < s.batch * s.heads; ++item) {
       const int64_t b = item / s.heads, head = item % s.heads * s.size;
-      const int64_t key_at = b * s.keys * s.key_stride + head;
+      const int64_t key_at = b * s.key_item + head;
       pack_transposed(k + key_at, s.key_stride, s.keys, s.size, padded, keys_t);
       pack_transposed(v + key_at, s.key_stride, s.keys, s.size, padded, values_t);
       pack(k + key_at, s.key_stride, s.keys, s.size, padded, keys);
       for (int64_t first = 0; first < s.queries; first += block) {
         const int64_t count = std::min(block, s.queries - first), at = b * s.queries + first;
         const int64_t depth = round_up(count);
-        const Bf16 *mine = q + at * s.query_stride + head, *g = dout + at * width + head;
+        const int64_t query_at = b * s.query_item + first * s.query_stride + head;
+        const Bf16 *mine = q + query_at, *g = dout + at * width + head;
         probabilities(s, first, count, mine, keys_t, scores);
         product(count, padded, s.size / 2, pairs_of(g), width / 2, values_t, padded, gradient, padded);
         // dv = probabilitiesᵀ · g
@@ -328,7 +331,7 @@ void bf16_attention_backward(const Attention& s, const Bf16* q, const Bf16* k, c
         // dq = gradient · k, dk = gradientᵀ · q
         round_rows(gradient, count, padded, rows);
         product(count, s.size, padded / 2, pairs_of(rows), padded / 2, keys, s.size, gq, s.size);
-        scatter(gq, count, s.size, scale, dq + at * s.query_stride + head, s.query_stride);
+        scatter(gq, count, s.size, scale, dq + query_at, s.query_stride);
         round_columns(gradient, count, padded, depth, columns);
         pack(mine, s.query_stride, count, s.size, depth, packed);
         product(padded, s.size, depth / 2, pairs_of(columns), depth / 2, packed, s.size, gk, s.size,

@@ -3,6 +3,8 @@
 #include <string_view>
 
 #include "emulator/error.hpp"
+#include "model/fused.hpp"
+#include "model/torch_compat.hpp"
 
 namespace bytecpu {
 namespace {
@@ -52,13 +54,21 @@ Bgpt::Bgpt(const ModelConfig& config) : ByteModel(config) {
 }
 
 torch::Tensor Bgpt::embed(const torch::Tensor& patches) {
-  // A linear layer over one-hot bytes is a sum of its columns, one for each position's byte. Summed in float.
   const auto& linear = patch_level_->patch_embedding;
+  const auto shape = c10::IntArrayRef({patches.size(0), patches.size(1), config_.patch_width}).vec();
   const auto first = torch::arange(config_.patch_size, patches.options()) * symbols;
-  const auto columns = (patches + first).reshape({-1});
+  const auto columns = (patches + first).reshape({-1, config_.patch_size});
+  if (patches.is_cuda() &&
+      precision_ != torch::kDouble) {  // products are cheap there, and sums by index are not
+    auto bytes = torch::zeros({columns.size(0), linear->weight.size(1)}, patches.options().dtype(precision_));
+    bytes.scatter_(1, columns, 1);
+    return torch::addmm(linear->bias.to(precision_), bytes, linear->weight.to(precision_).t()).view(shape);
+  }
+  // A linear layer over one-hot bytes is a sum of its columns, one for each position's byte. Summed in float.
   const auto bags = torch::arange(0, columns.numel(), config_.patch_size, patches.options());
-  const auto sum = std::get<0>(torch::embedding_bag(linear->weight.t().contiguous(), columns, bags));
-  return (sum + linear->bias).to(precision_).view({patches.size(0), patches.size(1), config_.patch_width});
+  const auto sum =
+      std::get<0>(torch::embedding_bag(linear->weight.t().contiguous(), columns.flatten(), bags));
+  return (sum + linear->bias).to(precision_).view(shape);
 }
 
 namespace {
@@ -115,34 +125,39 @@ Rows Bgpt::rows(std::span<const TraceView> traces, Targets targets, const torch:
   }
   const auto index = [](const std::vector<int64_t>& v) { return torch::tensor(v, torch::kLong); };
 
-  tokens = tokens.to(device());
+  tokens = upload(tokens, device());
   const auto hidden = patch_level_->base(embed(tokens.slice(1, 0, longest - 1)));
-  return {.condition = hidden.reshape({-1, config_.patch_width}).index_select(0, index(source).to(device())),
-          .patches = tokens.view({-1, patch}).index_select(0, index(target).to(device())),
-          .record = index(record),
-          .trace = index(trace)};
+  return {
+      .condition = hidden.reshape({-1, config_.patch_width}).index_select(0, upload(index(source), device())),
+      .patches = tokens.view({-1, patch}).index_select(0, upload(index(target), device())),
+      .record = index(record),
+      .trace = index(trace)};
 }
 
 torch::Tensor Bgpt::logits(const torch::Tensor& condition, const torch::Tensor& patches, int64_t end,
                            ByteCache* cache) {
-  const auto table = byte_level_->wte->weight.to(precision_);
+  const auto& table = byte_level_->wte->weight;
+  const auto& positions = byte_level_->transformer->wpe->weight;
   const int64_t past = cache ? cache->positions : 0;
   // Position 0 reads the patch's feature, position i the byte before it.
-  auto embedded = torch::embedding(table, patches.slice(1, std::max<int64_t>(past - 1, 0), end - 1));
+  const int64_t first = std::max<int64_t>(past, 1);
+  auto embedded =
+      bytecpu::embed(patches.slice(1, first - 1, end - 1), table, positions.slice(0, first, end), precision_);
   if (past == 0) {
     auto feature = condition;
     if (byte_level_->projection) {
       const auto& p = byte_level_->projection;
       feature = torch::linear(feature, p->weight.to(feature.dtype()), p->bias.to(feature.dtype()));
     }
+    feature = feature + positions[0].to(precision_);
     embedded = torch::cat({feature.unsqueeze(1), embedded}, 1);
   }
   if (cache) {
     cache->layers.resize(static_cast<size_t>(config_.byte_layers));
     cache->positions = end;
   }
-  const auto hidden = byte_level_->transformer(embedded, cache ? &cache->layers : nullptr, past);
-  return torch::matmul(hidden, table.t());
+  const auto hidden = byte_level_->transformer->blocks(embedded, cache ? &cache->layers : nullptr);
+  return symbol_logits(hidden, table.to(precision_));
 }
 
 class BgptHistory final : public History {
@@ -156,10 +171,7 @@ class BgptHistory final : public History {
   void append(const torch::Tensor& patches) override { extend(patches.unsqueeze(1)); }
   void keep(const torch::Tensor& index) override {
     last_ = last_.index_select(0, index);
-    for (auto& cache : caches_) {
-      cache.keys = cache.keys.index_select(0, index);
-      cache.values = cache.values.index_select(0, index);
-    }
+    for (auto& cache : caches_) cache.keep(index, past_);
   }
 
  private:
@@ -197,6 +209,14 @@ std::vector<TrainedParameter> Bgpt::trained_parameters() const {
                           .parts = hidden && item.key().ends_with("c_attn.weight") ? 3 : 1});
   }
   return parameters;
+}
+
+torch::Tensor Bgpt::frozen(const std::string& name, const torch::Tensor& parameter) const {
+  if (name.ends_with("patch_embedding.weight")) return parameter.t().contiguous().t();  // for embed()
+  // embed() takes the tables as they are.
+  const bool as_it_is = name.ends_with("patch_embedding.bias") || name.ends_with("wte.weight") ||
+                        name.ends_with("wpe.weight") || name.find(".ln_") != std::string::npos;
+  return as_it_is ? parameter : parameter.to(precision_);
 }
 
 double Bgpt::forward_flops(std::span<const TraceView> traces, Targets targets) const {

@@ -23,6 +23,9 @@ class Bgpt final : public ByteModel {
   int extra_patches() const override { return 2; }
   std::vector<TrainedParameter> trained_parameters() const override;
 
+ protected:
+  torch::Tensor frozen(const std::string& name, const torch::Tensor& parameter) const override;
+
  private:
   friend class BgptHistory;
   torch::Tensor embed(const torch::Tensor& patches);  // I64 [B, T, P] → [B, T, patch width]

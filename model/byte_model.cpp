@@ -16,13 +16,18 @@ std::shared_ptr<ByteModel> make_model(const ModelConfig& config) {
   throw Error("unknown model family \"{}\"", config.family);
 }
 
+void ByteModel::freeze(torch::ScalarType precision) {
+  set_precision(precision);
+  torch::NoGradGuard no_grad;
+  for (auto& item : named_parameters()) {
+    item.value().set_requires_grad(false);
+    item.value().set_data(frozen(item.key(), item.value()));
+  }
+}
+
 void ByteCache::keep(const torch::Tensor& index, int64_t count) {
   positions = std::min(positions, count);
-  for (auto& [keys, values] : layers) {
-    if (!keys.defined()) continue;
-    keys = keys.slice(2, 0, positions).index_select(0, index);
-    values = values.slice(2, 0, positions).index_select(0, index);
-  }
+  for (auto& layer : layers) layer.keep(index, positions);
 }
 
 Loss cross_entropy(const torch::Tensor& logits, const torch::Tensor& patches) {

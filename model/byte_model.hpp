@@ -86,8 +86,14 @@ class ByteModel : public torch::nn::Module {
   // Precision of the products: float, or bfloat16 with float accumulation and master weights.
   torch::ScalarType precision() const { return precision_; }
   void set_precision(torch::ScalarType precision) { precision_ = precision; }
+  // For inference alone, and for good: this precision, and weights converted and laid out once instead of at
+  // every use. The results are the same.
+  void freeze(torch::ScalarType precision);
 
  protected:
+  // The parameter as its uses want it, where a use would convert it or lay it out anew.
+  virtual torch::Tensor frozen(const std::string& name, const torch::Tensor& parameter) const = 0;
+
   const ModelConfig config_;
   torch::ScalarType precision_ = torch::kFloat;
 };

@@ -34,8 +34,9 @@ void for_each_train_field(Config& c, Visit visit) {
   visit(c.seed, "seed", "seed of initialisation, data order and fresh programs");
   visit(c.threads, "threads", "threads of LibTorch; 0: every core");
   visit(c.device, "device", "auto | cpu | cuda");
-  visit(c.steps, "steps", "optimiser steps (or give --minutes)");
+  visit(c.steps, "steps", "optimiser steps (or give --minutes or --petaflops)");
   visit(c.minutes, "minutes", "minutes of training, the schedule following the clock (or give --steps)");
+  visit(c.petaflops, "petaflops", "10^15 floating-point operations of training (or give --steps)");
   visit(c.batch_patches, "batch-patches", "patches a batch, padding included");
   visit(c.accumulate, "accumulate", "batches an optimiser step");
   visit(c.pool_traces, "pool-traces", "traces drawn, sorted by length and batched together");
@@ -59,6 +60,8 @@ void for_each_train_field(Config& c, Visit visit) {
   visit(c.validate_every, "validate-every", "steps between validations; 0: only at the end");
   visit(c.validation_traces, "validation-traces", "held-out traces a validation");
   visit(c.checkpoint_every, "checkpoint-every", "steps between checkpoints");
+  visit(c.peak_tflops, "peak-tflops",
+        "what the device can do at best, for model FLOP utilisation; 0: known GPUs' own");
   visit(c.tensorboard, "tensorboard", "write the lines of metrics.jsonl to TensorBoard event files too");
 }
 
@@ -138,7 +141,8 @@ void check(const ModelConfig& c) {
 }
 
 void check(const TrainConfig& c) {
-  require((c.steps > 0) != (c.minutes > 0), "give exactly one of steps and minutes, positive");
+  require((c.steps > 0) + (c.minutes > 0) + (c.petaflops > 0) == 1,
+          "give exactly one of steps, minutes and petaflops, positive");
   require(c.threads >= 0, "threads must not be negative");
   require(c.device == "auto" || c.device == "cpu" || c.device == "cuda", "device must be auto, cpu or cuda");
   require(c.batch_patches >= 1 && c.accumulate >= 1 && c.pool_traces >= 1,
@@ -156,7 +160,8 @@ void check(const TrainConfig& c) {
           "schedule must be cosine, linear or constant");
   require(c.final_learning_rate >= 0 && c.final_learning_rate <= 1, "final-learning-rate must be in [0, 1]");
   require(c.beta1 >= 0 && c.beta1 < 1 && c.beta2 >= 0 && c.beta2 < 1, "beta1 and beta2 must be in [0, 1)");
-  require(c.weight_decay >= 0 && c.clip >= 0, "weight-decay and clip must not be negative");
+  require(c.weight_decay >= 0 && c.clip >= 0 && c.peak_tflops >= 0,
+          "weight-decay, clip and peak-tflops must not be negative");
   require(c.log_every >= 1 && c.checkpoint_every >= 1 && c.validate_every >= 0 && c.validation_traces >= 1,
           "log-every, checkpoint-every and validation-traces must be at least 1");
 }

@@ -45,10 +45,11 @@ struct TrainConfig {
   int threads = 0;              // of LibTorch; 0: every core
   std::string device = "auto";  // "cpu", "cuda", or "auto": CUDA where there is a GPU
 
-  // How much. Exactly one of steps and minutes is positive; schedules run over it. Minutes make the schedule
-  // follow the clock: handy, but only steps make runs repeat exactly.
+  // How much. Exactly one of steps, minutes and petaflops is positive; schedules run over it. Minutes make
+  // the schedule follow the clock: handy, but only the others make runs repeat exactly.
   int64_t steps = 0;
   double minutes = 0;
+  double petaflops = 0;      // 10^15 floating-point operations, counted as for MFU
   int batch_patches = 4096;  // an optimiser step's work at most, padding included
   int accumulate = 1;        // batches whose gradients are added up for one optimiser step
   int pool_traces = 2048;    // traces drawn, sorted by length and batched together
@@ -78,6 +79,7 @@ struct TrainConfig {
   int64_t validate_every = 200;  // steps; 0: only at the end
   int64_t validation_traces = 256;
   int64_t checkpoint_every = 500;  // steps
+  double peak_tflops = 0;          // of the device, for MFU; 0: known GPUs' own
   bool tensorboard = false;        // event files beside metrics.jsonl
 };
 

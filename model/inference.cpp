@@ -1,35 +1,43 @@
 #include "model/inference.hpp"
 
+#include <omp.h>
+
 #include <algorithm>
 #include <cmath>
 
 #include "emulator/error.hpp"
 #include "model/draft.hpp"
+#include "model/fused.hpp"
 
 namespace bytecpu {
 namespace {
 
-// F32 [N, end - cached, V].
-torch::Tensor log_probabilities(ByteModel& model, const torch::Tensor& condition,
-                                const torch::Tensor& patches, int64_t end, ByteCache* cache) {
-  return model.logits(condition, patches, end, cache).to(torch::kFloat).log_softmax(-1);
-}
+// Greedy choices for the positions from the cached ones on, [N, T] each.
+struct Choice {
+  torch::Tensor symbol;      // I64
+  torch::Tensor log_chosen;  // F32: its log-probability
+  torch::Tensor log_given;   // F32: that of the symbol in `patches`
+};
 
-// The most probable byte of each position, I64 [N, T]; the end, where may_end (bool [N]; undefined: nowhere)
-// allows it and it is more probable than any byte, at position 0. "Nothing" keeps its probability mass
-// elsewhere: it is only never chosen.
-torch::Tensor choose(const torch::Tensor& log_p, const torch::Tensor& may_end) {
-  const auto [best, byte] = log_p.slice(2, 0, nothing).max(-1);
+// The most probable byte of each position before `end`; the end of the trace, where may_end (bool [N];
+// undefined: nowhere) allows it and it is more probable than any byte, at position 0. "Nothing" keeps its
+// probability mass elsewhere: it is only never chosen.
+Choice choose(ByteModel& model, const torch::Tensor& condition, const torch::Tensor& patches, int64_t end,
+              ByteCache* cache, const torch::Tensor& may_end) {
+  const auto logits = model.logits(condition, patches, end, cache);
+  const int64_t count = logits.size(0), length = logits.size(1);
+  const auto of = greedy(logits.flatten(0, 1), patches.slice(1, end - length, end).reshape({-1}));
+  const Choice choice{.symbol = of.best.view({count, length}),
+                      .log_chosen = of.log_best.view({count, length}),
+                      .log_given = of.log_given.view({count, length})};
   if (may_end.defined()) {
-    const auto ends = may_end & log_p.select(1, 0).select(1, nothing).gt(best.select(1, 0));
-    byte.select(1, 0).masked_fill_(ends, nothing);
+    const auto log_end = of.log_last.view({count, length}).select(1, 0);
+    auto symbol = choice.symbol.select(1, 0), log_chosen = choice.log_chosen.select(1, 0);
+    const auto ends = may_end & log_end.gt(log_chosen);
+    symbol.masked_fill_(ends, nothing);
+    log_chosen.copy_(torch::where(ends, log_end, log_chosen));
   }
-  return byte;
-}
-
-// Of each position's symbol in `patches` [N, T].
-torch::Tensor at(const torch::Tensor& log_p, const torch::Tensor& patches) {
-  return log_p.gather(2, patches.unsqueeze(2)).squeeze(2);
+  return choice;
 }
 
 // Where the end was chosen, the rest of the patch is "nothing", and the confidence that of the end.
@@ -38,6 +46,21 @@ void settle_ends(Decoded& d, const torch::Tensor& log_chosen) {
   d.ended = d.patches.select(1, 0) == nothing;
   d.patches.masked_fill_(d.ended.unsqueeze(1), nothing);
   d.confidence = torch::where(d.ended, log_chosen.select(1, 0), log_chosen.sum(1));
+}
+
+// Which of ByteModel::rows' rows, all traces being complete, are of record `number`: bool [N].
+torch::Tensor rows_of(const ByteModel& model, std::span<const TraceView> traces, int64_t number) {
+  const Layout& layout = model.config().layout;
+  const int64_t parts = model.patches_per_record();
+  std::vector<uint8_t> rows;
+  for (const auto& trace : traces) {
+    const int64_t states = (std::ssize(trace.bytes) - layout.start_bytes()) / layout.record_bytes;
+    BYTECPU_CHECK(1 <= number && number <= states + 1);
+    const size_t first = rows.size() + (number - 1) * parts;
+    rows.resize(rows.size() + states * parts + 1);  // the end is one patch
+    std::fill_n(rows.begin() + first, number <= states ? parts : 1, 1);
+  }
+  return torch::tensor(rows, torch::kByte).to(torch::kBool);
 }
 
 // Operations of one more record of one trace.
@@ -54,22 +77,23 @@ double record_flops(const ByteModel& model) {
 }
 
 // While it lives: one thread where a step has less work than it costs to wake the others for each of its
-// operations.
+// operations. Asked of OpenMP, which computes here: at::set_num_threads() makes new threads for another pool
+// at every call, and they spin.
 class Threads {
  public:
   explicit Threads(double record_flops) : record_flops_(record_flops) {}
-  ~Threads() { at::set_num_threads(all_); }
+  ~Threads() { omp_set_num_threads(all_); }
   Threads(const Threads&) = delete;
   Threads& operator=(const Threads&) = delete;
 
   void suit(size_t rows) {
     constexpr double worth_waking = 2e8;
-    at::set_num_threads(record_flops_ * static_cast<double>(rows) < worth_waking ? 1 : all_);
+    omp_set_num_threads(record_flops_ * static_cast<double>(rows) < worth_waking ? 1 : all_);
   }
 
  private:
   double record_flops_;
-  int all_ = at::get_num_threads();
+  int all_ = omp_get_max_threads();
 };
 
 }  // namespace
@@ -80,10 +104,10 @@ Decoded decode(ByteModel& model, const torch::Tensor& condition, const torch::Te
   const int64_t patch = draft.size(1);
   Decoded d;
   ByteCache cache;
-  auto log_p = log_probabilities(model, condition, draft, patch, &cache);
-  d.draft_nats = -at(log_p, draft).sum(1);
-  d.patches = choose(log_p, may_end);
-  auto log_chosen = at(log_p, d.patches);
+  const auto first = choose(model, condition, draft, patch, &cache, may_end);
+  d.draft_nats = -first.log_given.sum(1);
+  d.patches = first.symbol;
+  auto log_chosen = first.log_chosen;
   d.passes = 1;
   d.patch_passes = draft.size(0);
 
@@ -100,13 +124,12 @@ Decoded decode(ByteModel& model, const torch::Tensor& condition, const torch::Te
     const int64_t from = cache.positions - differs.size(1) + places[0].item<int64_t>();
     cache.keep(live, from);
     const auto drafted = d.patches.index_select(0, open);
-    log_p = log_probabilities(model, condition.index_select(0, open), drafted, patch, &cache);
-    const auto chosen = choose(log_p, {});
-    d.patches.slice(1, from).index_copy_(0, open, chosen);
-    log_chosen.slice(1, from).index_copy_(0, open, at(log_p, chosen));
+    const auto next = choose(model, condition.index_select(0, open), drafted, patch, &cache, {});
+    d.patches.slice(1, from).index_copy_(0, open, next.symbol);
+    log_chosen.slice(1, from).index_copy_(0, open, next.log_chosen);
     ++d.passes;
     d.patch_passes += open.size(0);
-    differs = chosen.slice(1, 0, patch - 1 - from).ne(drafted.slice(1, from, patch - 1));
+    differs = next.symbol.slice(1, 0, patch - 1 - from).ne(drafted.slice(1, from, patch - 1));
     live = differs.any(1).nonzero().squeeze(1);
     open = open.index_select(0, live);
   }
@@ -122,10 +145,9 @@ Decoded decode_bytewise(ByteModel& model, const torch::Tensor& condition, const 
   d.patches = torch::full({count, patch}, nothing, may_end.options().dtype(torch::kLong));
   auto log_chosen = torch::empty({count, patch}, may_end.options().dtype(torch::kFloat));
   for (int64_t i = 0; i < patch; ++i) {
-    const auto log_p = log_probabilities(model, condition, d.patches, i + 1, &cache);
-    const auto chosen = choose(log_p, i == 0 ? may_end : torch::Tensor());
-    d.patches.slice(1, i, i + 1).copy_(chosen);
-    log_chosen.slice(1, i, i + 1).copy_(at(log_p, chosen));
+    const auto next = choose(model, condition, d.patches, i + 1, &cache, i == 0 ? may_end : torch::Tensor());
+    d.patches.slice(1, i, i + 1).copy_(next.symbol);
+    log_chosen.slice(1, i, i + 1).copy_(next.log_chosen);
     ++d.passes;
     d.patch_passes += count;
   }
@@ -133,21 +155,23 @@ Decoded decode_bytewise(ByteModel& model, const torch::Tensor& condition, const 
   return d;
 }
 
-std::vector<PredictedTrace> predict_steps(ByteModel& model, std::span<const TraceView> traces) {
+std::vector<PredictedTrace> predict_steps(ByteModel& model, std::span<const TraceView> traces,
+                                          std::optional<int64_t> only) {
   c10::InferenceMode inference;
   const auto& layout = model.config().layout;
   std::vector<TraceView> whole(traces.begin(), traces.end());
   std::vector<PredictedTrace> predicted(traces.size());
   for (size_t i = 0; i < traces.size(); ++i) {
     whole[i].complete = true;
-    const size_t records = (traces[i].bytes.size() - layout.memory_bytes) / layout.record_bytes;
+    const size_t records = only ? 1 : (traces[i].bytes.size() - layout.memory_bytes) / layout.record_bytes;
     predicted[i].records.assign(records * layout.record_bytes, 0);
     predicted[i].ended.assign(records, 0);
     predicted[i].nats.assign(records, 0);
     predicted[i].confidence.assign(records, 1);
   }
 
-  const auto rows = model.rows(whole, Targets::states);
+  const auto rows =
+      model.rows(whole, Targets::states, only ? rows_of(model, traces, *only) : torch::Tensor());
   const int64_t count = rows.patches.size(0), patch = model.config().patch_size;
   if (count == 0) return predicted;
   // A row opens a record where the row before it is of another one.
@@ -163,7 +187,7 @@ std::vector<PredictedTrace> predict_steps(ByteModel& model, std::span<const Trac
   for (int64_t row = 0, part = 0; row < count; ++row) {
     part = opens.data_ptr<bool>()[row] ? 0 : part + 1;
     auto& out = predicted[rows.trace.data_ptr<int64_t>()[row]];
-    const int64_t record = rows.record.data_ptr<int64_t>()[row] - 1;
+    const int64_t record = only ? 0 : rows.record.data_ptr<int64_t>()[row] - 1;
     out.nats[record] += nats.data_ptr<float>()[row];
     out.confidence[record] *= confidence.data_ptr<float>()[row];
     if (ended.data_ptr<bool>()[row]) out.ended[record] = 1;
@@ -176,20 +200,18 @@ std::vector<PredictedTrace> predict_steps(ByteModel& model, std::span<const Trac
 }
 
 std::vector<Rollout> roll_out(ByteModel& model, std::span<const TraceView> starts,
-                              std::span<const int64_t> most_records, Decoding decoding, RolloutCost* cost) {
+                              std::span<const int64_t> most_records, Decoding decoding, RolloutCost* cost,
+                              std::span<const TraceView> guesses) {
   c10::InferenceMode inference;
   constexpr size_t most_learnt = 16;  // records a step that the drafter learns from
   const auto& layout = model.config().layout;
   const size_t record = layout.record_bytes, patch = model.config().patch_size;
+  BYTECPU_CHECK(guesses.empty() || guesses.size() == starts.size());
   std::vector<Rollout> rollouts(starts.size());
   std::vector<size_t> live;  // which trace each row of the batch is
-  const auto has_room = [&](size_t i) {
-    return std::ssize(rollouts[i].records) <
-           std::min(most_records[i], model.longest_trace()) * layout.record_bytes;
-  };
   std::vector<TraceView> begun;
   for (size_t i = 0; i < starts.size(); ++i) {
-    if (most_records[i] <= 0 || model.longest_trace() <= 0) continue;
+    if (most_records[i] <= 0 || model.longest_trace() < 0) continue;
     live.push_back(i);
     begun.push_back(starts[i]);
   }
@@ -211,10 +233,18 @@ std::vector<Rollout> roll_out(ByteModel& model, std::span<const TraceView> start
     return index;
   };
 
+  std::vector<bool> unguessed(starts.size(), guesses.empty());
+  // Record t of the trace that run i is guessed to be; empty where there is none, or it went another way.
+  const auto guess_at = [&](size_t i, int64_t t) -> std::span<const uint8_t> {
+    const size_t at = layout.memory_bytes + t * record;
+    if (unguessed[i] || guesses[i].bytes.size() < at + record) return {};
+    return guesses[i].bytes.subspan(at, record);
+  };
+
   Threads threads(record_flops(model));
   Drafter drafter(layout);
   std::vector<uint8_t> before, drafts;  // of the live traces: the newest record, and the guess at the next
-  while (!live.empty()) {
+  for (int64_t done = 0; !live.empty(); ++done) {  // records of each live trace
     threads.suit(live.size());
     before.resize(live.size() * record);
     drafts.resize(live.size() * record);
@@ -222,11 +252,16 @@ std::vector<Rollout> roll_out(ByteModel& model, std::span<const TraceView> start
       return std::span(records).subspan(b * record, record);
     };
     for (size_t b = 0; b < live.size(); ++b) {
-      const auto& done = rollouts[live[b]].records;
-      const auto newest = done.empty() ? starts[live[b]].bytes.subspan(layout.memory_bytes, record)
-                                       : std::span(done).last(record);
+      const auto& records = rollouts[live[b]].records;
+      const auto newest = done == 0 ? starts[live[b]].bytes.subspan(layout.memory_bytes, record)
+                                    : std::span(records).last(record);
       std::ranges::copy(newest, row(before, b).begin());
-      drafter.draft(starts[live[b]].bytes.first(layout.memory_bytes), row(before, b), row(drafts, b));
+      const auto guess = guess_at(live[b], done + 1);
+      if (guess.empty()) {
+        drafter.draft(starts[live[b]].bytes.first(layout.memory_bytes), row(before, b), row(drafts, b));
+      } else {
+        std::ranges::copy(guess, row(drafts, b).begin());
+      }
       rollouts[live[b]].confidence.push_back(1);
     }
     auto draft = torch::from_blob(drafts.data(), {std::ssize(live), std::ssize(drafts) / std::ssize(live)},
@@ -252,7 +287,12 @@ std::vector<Rollout> roll_out(ByteModel& model, std::span<const TraceView> start
           rollouts[live[b]].ended = true;
           rollouts[live[b]].confidence.pop_back();
         }
-        const auto going = leave([&](size_t b) { return !ended.data_ptr<bool>()[b]; });
+        // At the model's limit, where no further record fits, all leave.
+        const bool full = done == model.longest_trace();
+        if (full) {
+          for (const size_t i : live) rollouts[i].confidence.resize(static_cast<size_t>(done));
+        }
+        const auto going = leave([&](size_t b) { return !full && !ended.data_ptr<bool>()[b]; });
         if (live.empty()) return rollouts;
         patches = patches.index_select(0, going);
         draft = draft.index_select(0, going);
@@ -265,14 +305,17 @@ std::vector<Rollout> roll_out(ByteModel& model, std::span<const TraceView> start
         records.insert(records.end(), first, first + patch);
       }
     }
-    for (size_t b = 0; b < std::min(live.size(), most_learnt); ++b) {
-      const std::span done = rollouts[live[b]].records;
+    for (size_t b = 0; b < live.size(); ++b) {
+      const auto newest = std::span(rollouts[live[b]].records).last(record);
+      const auto guess = guess_at(live[b], done + 1);
+      if (guess.empty() || !std::ranges::equal(guess, newest)) unguessed[live[b]] = true;
+      if (b >= most_learnt) continue;
       const auto image = starts[live[b]].bytes.first(layout.memory_bytes);
-      const auto previous = done.size() == record ? starts[live[b]].bytes.subspan(layout.memory_bytes, record)
-                                                  : done.last(2 * record).first(record);
-      drafter.learn(image, previous, done.last(record));
+      const auto previous = done == 0 ? starts[live[b]].bytes.subspan(layout.memory_bytes, record)
+                                      : std::span(rollouts[live[b]].records).last(2 * record).first(record);
+      drafter.learn(image, previous, newest);
     }
-    leave([&](size_t b) { return has_room(live[b]); });
+    leave([&](size_t b) { return done + 1 < most_records[live[b]]; });
   }
   return rollouts;
 }
@@ -281,10 +324,9 @@ Rollout roll_out_plainly(ByteModel& model, const TraceView& start, int64_t most_
   c10::InferenceMode inference;
   const auto& layout = model.config().layout;
   const int64_t patch = model.config().patch_size;
-  const int64_t most = std::min(most_records, model.longest_trace());
   Rollout rollout;
   std::vector<uint8_t> trace(start.bytes.begin(), start.bytes.end());
-  while (std::ssize(rollout.records) < most * layout.record_bytes) {
+  for (int64_t done = 0; done < most_records && done <= model.longest_trace(); ++done) {
     double log_confidence = 0;
     for (int part = 0; part < model.patches_per_record(); ++part) {
       auto symbols_so_far = torch::full({1, patch}, nothing, torch::kLong).to(model.device());
@@ -293,17 +335,15 @@ Rollout roll_out_plainly(ByteModel& model, const TraceView& start, int64_t most_
         const TraceView history{.bytes = trace, .complete = true};
         const auto rows = model.rows({&history, 1}, Targets::states);
         const auto condition = rows.condition.slice(0, rows.condition.size(0) - 1);
-        const auto log_p =
-            log_probabilities(model, condition, symbols_so_far, i + 1, nullptr).slice(1, i, i + 1);
         const bool may_end = part == 0 && i == 0;
-        const auto chosen =
-            choose(log_p, may_end ? torch::ones({1}, log_p.options().dtype(torch::kBool)) : torch::Tensor());
-        if (chosen.item<int64_t>() == nothing) {
-          rollout.ended = true;
-          return rollout;
-        }
-        symbols_so_far.slice(1, i, i + 1).copy_(chosen);
-        log_confidence += at(log_p, chosen).item<double>();
+        const auto choice =
+            choose(model, condition, symbols_so_far, i + 1, nullptr,
+                   may_end ? torch::ones({1}, condition.options().dtype(torch::kBool)) : torch::Tensor());
+        const auto symbol = choice.symbol.select(1, i);
+        rollout.ended = symbol.item<int64_t>() == nothing;
+        if (rollout.ended || done == model.longest_trace()) return rollout;
+        symbols_so_far.select(1, i).copy_(symbol);
+        log_confidence += choice.log_chosen.select(1, i).item<double>();
       }
       const auto bytes = symbols_so_far.to(torch::kCPU, torch::kByte);
       trace.insert(trace.end(), bytes.data_ptr<uint8_t>(), bytes.data_ptr<uint8_t>() + patch);

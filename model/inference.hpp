@@ -6,6 +6,8 @@
 // byte that of decoding one byte at a time, in far fewer passes. Keys and values are cached at both levels.
 #pragma once
 
+#include <optional>
+
 #include "model/byte_model.hpp"
 
 namespace bytecpu {
@@ -38,8 +40,9 @@ struct PredictedTrace {
 
 // Teacher-forced: records 1 … n and the end of each trace, each from the true records before it; n + 1
 // predictions. Of a record of several patches, later ones are predicted from the record's true earlier
-// patches.
-std::vector<PredictedTrace> predict_steps(ByteModel& model, std::span<const TraceView> traces);
+// patches. `only`: one prediction a trace, that of this record (n + 1: the end).
+std::vector<PredictedTrace> predict_steps(ByteModel& model, std::span<const TraceView> traces,
+                                          std::optional<int64_t> only = {});
 
 struct Rollout {
   std::vector<uint8_t> records;
@@ -55,10 +58,12 @@ struct RolloutCost {
 };
 
 // Free runs from image ‖ state 0, until the model ends each or most_records[i] (or all that the model can
-// take) are there. Traces that ended leave the batch. `cost`, if any, is added to.
+// take) are there. Traces that ended leave the batch. `cost`, if any, is added to. `guesses`, if any: what
+// each run may turn out to be, image ‖ state 0 ‖ …, the truth for example. They are drafts for as long as
+// they are right, and make runs faster but no different.
 std::vector<Rollout> roll_out(ByteModel& model, std::span<const TraceView> starts,
                               std::span<const int64_t> most_records, Decoding decoding = Decoding::drafted,
-                              RolloutCost* cost = nullptr);
+                              RolloutCost* cost = nullptr, std::span<const TraceView> guesses = {});
 
 // The plain way: one trace, the history and the patch begun read anew for every byte. What roll_out() must
 // equal, and what it is timed against.

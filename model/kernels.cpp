@@ -136,6 +136,41 @@ void probabilities(const Attention& s, int64_t first, int64_t count, Work& w) {
   }
 }
 
+// Of so few queries that to lay the keys out for a product of matrices would cost more than it saves.
+template <typename T>
+void attention_of_few(const Attention& s, const T* q, const T* k, const T* v, T* out) {
+  const float scale = 1 / std::sqrt(static_cast<float>(s.size));
+#pragma omp parallel
+  {
+    std::vector<float> query(s.size), scores(s.keys), mixed(s.size);
+#pragma omp for schedule(static)
+    for (int64_t item = 0; item < s.batch * s.heads; ++item) {
+      const int64_t b = item / s.heads, head = item % s.heads * s.size;
+      for (int64_t i = 0; i < s.queries; ++i) {
+        const int64_t seen = s.causal ? i + 1 + s.keys - s.queries : s.keys;
+        gather(q + b * s.query_item + i * s.query_stride + head, s.query_stride, 1, s.size, scale,
+               query.data());
+        for (int64_t j = 0; j < seen; ++j) {
+          const T* key = k + b * s.key_item + j * s.key_stride + head;
+          float sum = 0;
+#pragma omp simd reduction(+ : sum)
+          for (int64_t d = 0; d < s.size; ++d) sum += query[d] * load(key[d]);
+          scores[j] = sum;
+        }
+        softmax(scores.data(), seen, seen);
+        std::fill(mixed.begin(), mixed.end(), 0.0F);
+        for (int64_t j = 0; j < seen; ++j) {
+          const T* value = v + b * s.key_item + j * s.key_stride + head;
+#pragma omp simd
+          for (int64_t d = 0; d < s.size; ++d) mixed[d] += scores[j] * load(value[d]);
+        }
+        const int64_t width = s.heads * s.size;
+        scatter(mixed.data(), width, 1, s.size, 1, out + (b * s.queries + i) * width + head);
+      }
+    }
+  }
+}
+
 }  // namespace
 
 template <typename T>
@@ -201,8 +236,62 @@ void relu_squared_backward(const T* x, const T* dy, T* dx, int64_t count) {
   for (int64_t i = 0; i < count; ++i) store(2 * std::max(load(x[i]), 0.0F) * load(dy[i]), dx[i]);
 }
 
+namespace {
+
+// z · sigmoid(2u) is 0.5 z (1 + tanh u), u = √(2/π) (z + 0.044715 z³).
+constexpr float root = 0.797884561F, cubic = 0.044715F;
+inline float sigmoid_of_twice(float u) {
+  const float e = exp_negative(-2 * std::abs(u));
+  return (u < 0 ? e : 1.0F) / (1 + e);
+}
+
+}  // namespace
+
+template <typename T>
+void gelu(const T* x, const T* bias, T* y, int64_t rows, int64_t width) {
+#pragma omp parallel for schedule(static)
+  for (int64_t i = 0; i < rows; ++i) {
+#pragma omp simd
+    for (int64_t j = 0; j < width; ++j) {
+      const float z = load(x[i * width + j]) + load(bias[j]);
+      store(z * sigmoid_of_twice(root * (z + cubic * z * z * z)), y[i * width + j]);
+    }
+  }
+}
+
+template <typename T>
+void gelu_backward(const T* x, const T* bias, const T* dy, T* dx, int64_t rows, int64_t width) {
+#pragma omp parallel for schedule(static)
+  for (int64_t i = 0; i < rows; ++i) {
+#pragma omp simd
+    for (int64_t j = 0; j < width; ++j) {
+      const float z = load(x[i * width + j]) + load(bias[j]);
+      const float s = sigmoid_of_twice(root * (z + cubic * z * z * z));
+      const float slope = s + z * s * (1 - s) * 2 * root * (1 + 3 * cubic * z * z);
+      store(slope * load(dy[i * width + j]), dx[i * width + j]);
+    }
+  }
+}
+
+template <typename T>
+void column_sums(const T* x, T* sums, int64_t rows, int64_t width) {
+  constexpr int64_t strip = 64;
+#pragma omp parallel for schedule(static)
+  for (int64_t first = 0; first < width; first += strip) {
+    float sum[strip] = {};
+    const int64_t count = std::min(strip, width - first);
+    for (int64_t i = 0; i < rows; ++i) {
+#pragma omp simd
+      for (int64_t j = 0; j < count; ++j) sum[j] += load(x[i * width + first + j]);
+    }
+    for (int64_t j = 0; j < count; ++j) store(sum[j], sums[first + j]);
+  }
+}
+
 template <typename T>
 void attention(const Attention& s, const T* q, const T* k, const T* v, T* out) {
+  constexpr int64_t few = 2;
+  if (s.queries <= few) return attention_of_few(s, q, k, v, out);
   if constexpr (std::is_same_v<T, Bf16>) {
     if (bf16_attention_takes(s)) return bf16_attention(s, q, k, v, out);
   }
@@ -214,12 +303,12 @@ void attention(const Attention& s, const T* q, const T* k, const T* v, T* out) {
 #pragma omp for schedule(static)
     for (int64_t item = 0; item < s.batch * s.heads; ++item) {
       const int64_t b = item / s.heads, head = item % s.heads * s.size;
-      gather(k + b * s.keys * s.key_stride + head, s.key_stride, s.keys, s.size, 1, w.k.data());
-      gather(v + b * s.keys * s.key_stride + head, s.key_stride, s.keys, s.size, 1, w.v.data());
+      gather(k + b * s.key_item + head, s.key_stride, s.keys, s.size, 1, w.k.data());
+      gather(v + b * s.key_item + head, s.key_stride, s.keys, s.size, 1, w.v.data());
       transpose(w.k.data(), s.keys, s.size, w.transposed.data());
       for (int64_t first = 0; first < s.queries; first += query_block) {
         const int64_t count = std::min(query_block, s.queries - first);
-        gather(q + (b * s.queries + first) * s.query_stride + head, s.query_stride, count, s.size, scale,
+        gather(q + b * s.query_item + first * s.query_stride + head, s.query_stride, count, s.size, scale,
                w.q.data());
         probabilities(s, first, count, w);
         multiply(count, s.size, s.keys, w.scores.data(), s.keys, 1, w.v.data(), s.size, mixed.data(), s.size,
@@ -247,14 +336,14 @@ void attention_backward(const Attention& s, const T* q, const T* k, const T* v, 
 #pragma omp for schedule(static)
     for (int64_t item = 0; item < s.batch * s.heads; ++item) {
       const int64_t b = item / s.heads, head = item % s.heads * s.size;
-      const int64_t key_start = b * s.keys * s.key_stride + head;
+      const int64_t key_start = b * s.key_item + head;
       gather(k + key_start, s.key_stride, s.keys, s.size, 1, w.k.data());
       gather(v + key_start, s.key_stride, s.keys, s.size, 1, w.v.data());
       transpose(w.k.data(), s.keys, s.size, w.transposed.data());
       transpose(w.v.data(), s.keys, s.size, v_transposed.data());
       for (int64_t first = 0; first < s.queries; first += query_block) {
         const int64_t count = std::min(query_block, s.queries - first);
-        const int64_t query_start = (b * s.queries + first) * s.query_stride + head;
+        const int64_t query_start = b * s.query_item + first * s.query_stride + head;
         gather(q + query_start, s.query_stride, count, s.size, scale, w.q.data());
         gather(dout + (b * s.queries + first) * width + head, width, count, s.size, 1, g.data());
         probabilities(s, first, count, w);
@@ -314,6 +403,30 @@ void cross_entropy(const T* logits, const int64_t* targets, float* nats, int64_t
 }
 
 template <typename T>
+void greedy(const T* logits, const int64_t* given, int64_t* best, float* log_best, float* log_last,
+            float* log_given, int64_t rows, int64_t classes) {
+  const int64_t last = classes - 1;
+#pragma omp parallel for schedule(static)
+  for (int64_t i = 0; i < rows; ++i) {
+    const T* in = logits + i * classes;
+    float most = load(in[0]);
+#pragma omp simd reduction(max : most)
+    for (int64_t j = 0; j < last; ++j) most = std::max(most, load(in[j]));
+    int64_t greatest = 0;
+    while (greatest < last - 1 && load(in[greatest]) != most) ++greatest;
+    const float top = std::max(most, load(in[last]));
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t j = 0; j < classes; ++j) sum += exp_negative(load(in[j]) - top);
+    const float normaliser = top + std::log(sum);
+    best[i] = greatest;
+    log_best[i] = most - normaliser;
+    log_last[i] = load(in[last]) - normaliser;
+    log_given[i] = load(in[given[i]]) - normaliser;
+  }
+}
+
+template <typename T>
 void embed(const int64_t* symbols, const float* table, const float* positions, T* y, int64_t rows,
            int64_t length, int64_t width) {
 #pragma omp parallel for schedule(static)
@@ -350,7 +463,7 @@ void adamw(const AdamWStep& s, const float* gradient, float* parameter, float* f
   const float step = s.rate / s.correction1, root = 1 / std::sqrt(s.correction2), keep = 1 - s.rate * s.decay;
 #pragma omp parallel for simd schedule(static)
   for (int64_t i = 0; i < count; ++i) {
-    const float g = gradient[i];
+    const float g = gradient[i] * s.gradient_scale;
     first[i] += (g - first[i]) * (1 - s.beta1);
     second[i] = second[i] * s.beta2 + g * g * (1 - s.beta2);
     parameter[i] = parameter[i] * keep - step * first[i] / (std::sqrt(second[i]) * root + 1e-8F);
@@ -362,9 +475,13 @@ void adamw(const AdamWStep& s, const float* gradient, float* parameter, float* f
   template void layer_norm_backward(const T*, const T*, const float*, const T*, T*, int64_t, int64_t);    \
   template void relu_squared(const T*, T*, int64_t);                                                      \
   template void relu_squared_backward(const T*, const T*, T*, int64_t);                                   \
+  template void gelu(const T*, const T*, T*, int64_t, int64_t);                                           \
+  template void gelu_backward(const T*, const T*, const T*, T*, int64_t, int64_t);                        \
+  template void column_sums(const T*, T*, int64_t, int64_t);                                              \
   template void attention(const Attention&, const T*, const T*, const T*, T*);                            \
   template void attention_backward(const Attention&, const T*, const T*, const T*, const T*, T*, T*, T*); \
   template void cross_entropy(const T*, const int64_t*, float*, int64_t*, T*, int64_t, int64_t);          \
+  template void greedy(const T*, const int64_t*, int64_t*, float*, float*, float*, int64_t, int64_t);     \
   template void embed(const int64_t*, const float*, const float*, T*, int64_t, int64_t, int64_t);         \
   template void embed_backward(const int64_t*, const T*, float*, float*, int64_t, int64_t, int64_t);
 

@@ -28,12 +28,24 @@ void relu_squared(const T* x, T* y, int64_t count);
 template <typename T>
 void relu_squared_backward(const T* x, const T* dy, T* dx, int64_t count);
 
-// Shape of an attention: for each item of the batch and each head, softmax(q·kᵀ / √size + mask)·v. The vector
-// of position i, head h starts at i · stride + h · size; items follow each other without gap.
+// With z = x + bias: y = z · Φ(z), Φ by its tanh approximation (Hendrycks and Gimpel, 2016; arXiv
+// 1606.08415), and dx = y'(z) dy. x, y, dy, dx: [rows, width]; bias [width].
+template <typename T>
+void gelu(const T* x, const T* bias, T* y, int64_t rows, int64_t width);
+template <typename T>
+void gelu_backward(const T* x, const T* bias, const T* dy, T* dx, int64_t rows, int64_t width);
+
+// sums[j] = sum over i of x[i, j]; x: [rows, width].
+template <typename T>
+void column_sums(const T* x, T* sums, int64_t rows, int64_t width);
+
+// Shape of an attention: for each item b of the batch and each head h, softmax(q·kᵀ / √size + mask)·v. The
+// vector of position i starts at b · item + i · stride + h · size; values lie like keys.
 struct Attention {
   int64_t batch, heads, size;
   int64_t queries, keys;             // positions an item
-  int64_t query_stride, key_stride;  // elements from a position to the next; values lie like keys
+  int64_t query_item, key_item;      // elements from an item to the next
+  int64_t query_stride, key_stride;  // elements from a position to the next
   bool causal;                       // queries are the last of the keys' positions
 };
 // out: [batch, queries, heads · size], without gaps.
@@ -50,6 +62,12 @@ template <typename T>
 void cross_entropy(const T* logits, const int64_t* targets, float* nats, int64_t* best, T* gradient,
                    int64_t rows, int64_t classes);
 
+// What greedy decoding asks of each row of logits [rows, classes]: the index of the greatest but the last,
+// and the log-probabilities of it, of the last class and of given[row].
+template <typename T>
+void greedy(const T* logits, const int64_t* given, int64_t* best, float* log_best, float* log_last,
+            float* log_given, int64_t rows, int64_t classes);
+
 // y[n, p] = table[symbols[n, p]] + positions[p]; symbols [rows, length], table [., width], positions [length,
 // width].
 template <typename T>
@@ -60,9 +78,9 @@ template <typename T>
 void embed_backward(const int64_t* symbols, const T* dy, float* dtable, float* dpositions, int64_t rows,
                     int64_t length, int64_t width);
 
-// AdamW's update of one tensor; correctionN = 1 - betaN^steps.
+// AdamW's update of one tensor, its gradient times gradient_scale; correctionN = 1 - betaN^steps.
 struct AdamWStep {
-  float rate, beta1, beta2, decay, correction1, correction2;
+  float rate, beta1, beta2, decay, correction1, correction2, gradient_scale;
 };
 void adamw(const AdamWStep& step, const float* gradient, float* parameter, float* first, float* second,
            int64_t count);

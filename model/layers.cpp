@@ -1,28 +1,44 @@
 #include "model/layers.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
 #include "model/fused.hpp"
-#include "model/torch_compat.hpp"
 
 namespace bytecpu {
 namespace {
 
-// qkv: [3, B, heads, T, d], following the cached positions, which it joins.
-torch::Tensor cached_causal_attention(const torch::Tensor& qkv, KeyValues* cache) {
-  auto keys = qkv[1], values = qkv[2];
-  if (cache) {
-    if (cache->keys.defined()) {
-      keys = torch::cat({cache->keys, keys}, 2);
-      values = torch::cat({cache->values, values}, 2);
-    }
-    *cache = {keys, values};
-  }
-  return causal_attention(qkv[0], keys, values);
+// Causal attention. qkv: [B, T, 3 · width], queries, keys and values beside each other, following the cached
+// positions, which they join. Returns [B, T, width].
+torch::Tensor self_attention(const torch::Tensor& qkv, int64_t heads, KeyValues* cache) {
+  const int64_t width = qkv.size(2) / 3;
+  const auto keys_values = qkv.slice(2, width);
+  return cross_attention(qkv.slice(2, 0, width), cache ? cache->append(keys_values) : keys_values, heads,
+                         /*causal=*/true);
 }
 
 }  // namespace
+
+torch::Tensor KeyValues::append(const torch::Tensor& more) {
+  const int64_t past = positions_;
+  positions_ += more.size(1);
+  if (!room_.defined()) return room_ = more;
+  if (positions_ > room_.size(1)) {
+    auto larger =
+        torch::empty({room_.size(0), std::max(2 * past, positions_), room_.size(2)}, more.options());
+    larger.slice(1, 0, past).copy_(room_.slice(1, 0, past));
+    room_ = larger;
+  }
+  room_.slice(1, past, positions_).copy_(more);
+  return room_.slice(1, 0, positions_);
+}
+
+void KeyValues::keep(const torch::Tensor& index, int64_t count) {
+  if (!room_.defined()) return;
+  positions_ = std::min(positions_, count);
+  room_ = room_.slice(1, 0, positions_).index_select(0, index);
+}
 
 Conv1DImpl::Conv1DImpl(int64_t in, int64_t out, double standard_deviation) {
   weight = register_parameter("weight", torch::randn({in, out}) * standard_deviation);
@@ -42,6 +58,9 @@ LayerNormImpl::LayerNormImpl(int64_t width) {
 }
 
 torch::Tensor LayerNormImpl::forward(const torch::Tensor& x) const {
+  if (x.scalar_type() == torch::kBFloat16) {
+    return torch::addcmul(bias.to(x.dtype()), layer_norm(x), weight.to(x.dtype()));
+  }
   return torch::layer_norm(x.to(torch::promote_types(x.scalar_type(), torch::kFloat)), {x.size(-1)}, weight,
                            bias, 1e-5)
       .to(x.dtype());
@@ -53,10 +72,7 @@ AttentionImpl::AttentionImpl(int64_t width, int64_t heads_, double output_deviat
 }
 
 torch::Tensor AttentionImpl::forward(const torch::Tensor& x, KeyValues* cache) {
-  const int64_t batch = x.size(0), length = x.size(1), width = x.size(2);
-  const auto qkv = c_attn(x).view({batch, length, 3, heads, width / heads}).permute({2, 0, 3, 1, 4});
-  const auto mixed = cached_causal_attention(qkv, cache);
-  return c_proj(mixed.transpose(1, 2).reshape({batch, length, width}));
+  return c_proj(self_attention(c_attn(x), heads, cache));
 }
 
 MlpImpl::MlpImpl(int64_t width, double output_deviation) {
@@ -74,6 +90,20 @@ BlockImpl::BlockImpl(int64_t width, int64_t heads, double output_deviation) {
 }
 
 torch::Tensor BlockImpl::forward(torch::Tensor x, KeyValues* cache) {
+  if (!cache && torch::GradMode::is_enabled()) {
+    // The norm's gain and bias become part of the product after it, so that no pass over the activations is
+    // theirs.
+    const auto after = [&](const LayerNorm& norm, const Conv1D& conv) {
+      const auto &w = conv->weight, &gain = norm->weight;
+      return Linear((gain.unsqueeze(1) * w).to(x.dtype()),
+                    (torch::matmul(norm->bias, w) + conv->bias).to(x.dtype()));
+    };
+    const auto plain = [&](const Conv1D& conv) {
+      return Linear(conv->weight.to(x.dtype()), conv->bias.to(x.dtype()));
+    };
+    x = residual_attention(x, after(ln_1, attn->c_attn), plain(attn->c_proj), attn->heads, true);
+    return residual_gelu_mlp(x, after(ln_2, mlp->c_fc), plain(mlp->c_proj));
+  }
   x = x + attn(ln_1(x), cache);
   return x + mlp(ln_2(x));
 }
@@ -91,8 +121,11 @@ Gpt2Impl::Gpt2Impl(int64_t positions, int64_t width, int64_t layers, int64_t hea
   ln_f = register_module("ln_f", LayerNorm(width));
 }
 
-torch::Tensor Gpt2Impl::forward(torch::Tensor x, std::vector<KeyValues>* caches, int64_t past) {
-  x = x + wpe->weight.slice(0, past, past + x.size(1)).to(x.dtype());
+torch::Tensor Gpt2Impl::forward(const torch::Tensor& x, std::vector<KeyValues>* caches, int64_t past) {
+  return blocks(x + wpe->weight.slice(0, past, past + x.size(1)).to(x.dtype()), caches);
+}
+
+torch::Tensor Gpt2Impl::blocks(torch::Tensor x, std::vector<KeyValues>* caches) {
   for (size_t i = 0; i < h->size(); ++i) x = h->at<BlockImpl>(i).forward(x, caches ? &(*caches)[i] : nullptr);
   return ln_f(x);
 }
@@ -125,20 +158,7 @@ torch::Tensor PlainBlockImpl::forward(const torch::Tensor& x, bool causal, KeyVa
   if (!cache) {
     return mlp(residual_attention(x, qkv->weight.to(x.dtype()), out->weight.to(x.dtype()), heads, causal));
   }
-  const auto parts = qkv(layer_norm(x)).unsqueeze(1).chunk(3, 3);  // [N, 1, T, width] each
-  *cache = cache->keys.defined()
-               ? KeyValues{torch::cat({cache->keys, parts[1]}, 2), torch::cat({cache->values, parts[2]}, 2)}
-               : KeyValues{parts[1], parts[2]};
-  const auto keys_values = torch::cat({cache->keys, cache->values}, 3).squeeze(1);
-  return mlp(out->add_to(x, cross_attention(parts[0].squeeze(1), keys_values, heads, causal)));
-}
-
-torch::Tensor PlainBlockImpl::forward_in_time(const torch::Tensor& x, KeyValues* cache) {
-  const int64_t batch = x.size(0), length = x.size(1), width = x.size(2);
-  const auto parts =
-      qkv(layer_norm(x)).view({batch, length, 3, heads, width / heads}).permute({2, 0, 3, 1, 4});
-  const auto mixed = cached_causal_attention(parts, cache);
-  return mlp(out->add_to(x, mixed.transpose(1, 2).reshape({batch, length, width})));
+  return mlp(out->add_to(x, self_attention(qkv(layer_norm(x)), heads, cache)));
 }
 
 torch::Tensor PlainBlockImpl::mlp(const torch::Tensor& x) {

@@ -22,9 +22,18 @@ struct LayerNormImpl : torch::nn::Module {
 };
 TORCH_MODULE(LayerNorm);
 
-// Keys and values of earlier positions, [B, heads, T, width / heads] each; undefined while empty.
-struct KeyValues {
-  torch::Tensor keys, values;
+// Keys and values of earlier positions, the keys before the values: [B, T, 2 · width]. Memory grows by
+// doubling.
+class KeyValues {
+ public:
+  // Joins more positions to them; returns all, a view.
+  torch::Tensor append(const torch::Tensor& more);
+  // Goes on with the items of `index` (I64) only, and with the first `count` positions.
+  void keep(const torch::Tensor& index, int64_t count);
+
+ private:
+  torch::Tensor room_;  // [B, positions_ or more, 2 · width]; undefined while empty
+  int64_t positions_ = 0;
 };
 
 // Causal multi-head self-attention. x: [B, T, width].
@@ -65,7 +74,9 @@ TORCH_MODULE(Table);
 struct Gpt2Impl : torch::nn::Module {
   Gpt2Impl(int64_t positions, int64_t width, int64_t layers, int64_t heads);
   // x: [B, T, width], embedded. With caches (one a layer), x follows `past` cached positions.
-  torch::Tensor forward(torch::Tensor x, std::vector<KeyValues>* caches = nullptr, int64_t past = 0);
+  torch::Tensor forward(const torch::Tensor& x, std::vector<KeyValues>* caches = nullptr, int64_t past = 0);
+  // The same, positions being in x.
+  torch::Tensor blocks(torch::Tensor x, std::vector<KeyValues>* caches = nullptr);
   Table wpe{nullptr};
   torch::nn::ModuleList h;
   LayerNorm ln_f{nullptr};
@@ -85,10 +96,8 @@ TORCH_MODULE(Matrix);
 struct PlainBlockImpl : torch::nn::Module {
   PlainBlockImpl(int64_t width, int64_t heads, int64_t mlp_multiple);  // heads 0: no attention
   // Attention among the positions of each row, x: [N, P, width]. With a cache, causal only, x follows the
-  // cached positions and joins them; its heads lie side by side: [N, 1, T, width].
+  // cached positions and joins them.
   torch::Tensor forward(const torch::Tensor& x, bool causal, KeyValues* cache = nullptr);
-  // Causal attention over time with a cache, x: [B, T, width] following the cached positions.
-  torch::Tensor forward_in_time(const torch::Tensor& x, KeyValues* cache);
   torch::Tensor mlp(const torch::Tensor& x);
   int64_t heads;
   Matrix qkv{nullptr}, out{nullptr}, up{nullptr}, down{nullptr};

@@ -5,6 +5,7 @@
 #include <map>
 #include <numbers>
 
+#include "model/fused.hpp"
 #include "model/kernels.hpp"
 #include "model/torch_compat.hpp"
 
@@ -45,7 +46,8 @@ void Optimizer::zero_gradients() {
   for (auto& slot : slots_) slot.parameter.tensor.mutable_grad() = torch::Tensor();
 }
 
-double Optimizer::clip() {
+// Returns the norm of all gradients, and in `divisor` what those of AdamW are to be divided by.
+torch::Tensor Optimizer::clip(torch::Tensor& divisor) {
   std::vector<torch::Tensor> all, clipped;
   for (const auto& slot : slots_) {
     const auto& gradient = slot.parameter.tensor.grad();
@@ -53,52 +55,52 @@ double Optimizer::clip() {
     all.push_back(gradient.norm());
     if (!slot.muon) clipped.push_back(all.back());
   }
-  if (all.empty()) return 0;
+  if (all.empty()) return torch::zeros({});
+  divisor = torch::ones_like(all[0]);
   if (config_.clip > 0 && !clipped.empty()) {
-    const double norm = torch::stack(clipped).norm().item<double>();
-    for (const auto& slot : slots_) {
-      if (norm > config_.clip && !slot.muon && slot.parameter.tensor.grad().defined()) {
-        slot.parameter.tensor.mutable_grad().mul_(config_.clip / norm);
-      }
-    }
+    divisor = (torch::stack(clipped).norm() / config_.clip).clamp_min(1);
   }
-  return torch::stack(all).norm().item<double>();
+  return torch::stack(all).norm();
 }
 
-double Optimizer::step(double share) {
+torch::Tensor Optimizer::step(double share) {
   torch::NoGradGuard no_grad;
-  const double norm = clip();
+  torch::Tensor divisor;
+  const auto norm = clip(divisor);
   ++steps_;
-  for (auto& slot : slots_) {
-    if (!slot.muon && slot.parameter.tensor.grad().defined()) adamw(slot, share);
-  }
+  adamw(share, divisor);
   muon(share);
   return norm;
 }
 
-void Optimizer::adamw(Slot& slot, double share) {
-  auto& p = slot.parameter.tensor;
-  const auto& gradient = p.grad();
+void Optimizer::adamw(double share, const torch::Tensor& divisor) {
   const double rate = config_.learning_rate * share;
-  const double correction1 = 1 - std::pow(config_.beta1, static_cast<double>(steps_));
-  const double correction2 = 1 - std::pow(config_.beta2, static_cast<double>(steps_));
-  const double decay = p.dim() >= 2 ? config_.weight_decay : 0;
-  if (p.is_cpu() && p.scalar_type() == torch::kFloat) {
-    const auto contiguous = gradient.contiguous();
-    kernels::adamw({.rate = static_cast<float>(rate),
-                    .beta1 = static_cast<float>(config_.beta1),
-                    .beta2 = static_cast<float>(config_.beta2),
-                    .decay = static_cast<float>(decay),
-                    .correction1 = static_cast<float>(correction1),
-                    .correction2 = static_cast<float>(correction2)},
-                   contiguous.data_ptr<float>(), p.data_ptr<float>(), slot.first.data_ptr<float>(),
-                   slot.second.data_ptr<float>(), p.numel());
-    return;
+  AdamWTensors matrices, vectors;  // only matrices decay
+  for (auto& slot : slots_) {
+    auto& p = slot.parameter.tensor;
+    if (slot.muon || !p.grad().defined()) continue;
+    const double decay = p.dim() >= 2 ? config_.weight_decay : 0;
+    if (use_kernels() && p.is_cpu() && p.scalar_type() == torch::kFloat) {
+      const auto gradient = p.grad().contiguous();
+      kernels::adamw({.rate = static_cast<float>(rate),
+                      .beta1 = static_cast<float>(config_.beta1),
+                      .beta2 = static_cast<float>(config_.beta2),
+                      .decay = static_cast<float>(decay),
+                      .correction1 = static_cast<float>(1 - std::pow(config_.beta1, steps_)),
+                      .correction2 = static_cast<float>(1 - std::pow(config_.beta2, steps_)),
+                      .gradient_scale = 1 / divisor.item<float>()},
+                     gradient.data_ptr<float>(), p.data_ptr<float>(), slot.first.data_ptr<float>(),
+                     slot.second.data_ptr<float>(), p.numel());
+      continue;
+    }
+    auto& group = p.dim() >= 2 ? matrices : vectors;
+    group.parameters.push_back(p);
+    group.gradients.push_back(p.grad());
+    group.first.push_back(slot.first);
+    group.second.push_back(slot.second);
   }
-  slot.first.lerp_(gradient, 1 - config_.beta1);
-  slot.second.mul_(config_.beta2).addcmul_(gradient, gradient, 1 - config_.beta2);
-  if (decay > 0) p.mul_(1 - rate * decay);
-  p.addcdiv_(slot.first, (slot.second / correction2).sqrt_().add_(1e-8), -rate / correction1);
+  bytecpu::adamw(matrices, divisor, steps_, rate, config_.beta1, config_.beta2, config_.weight_decay);
+  bytecpu::adamw(vectors, divisor, steps_, rate, config_.beta1, config_.beta2, 0);
 }
 
 void Optimizer::muon(double share) {

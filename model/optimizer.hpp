@@ -39,8 +39,9 @@ class Optimizer {
  public:
   Optimizer(std::vector<TrainedParameter> parameters, const TrainConfig& config);
   void zero_gradients();
-  // `share` of the configured learning rates. Returns the L2 norm of the whole gradient, before clipping.
-  double step(double share);
+  // `share` of the configured learning rates. Returns the L2 norm of the whole gradient, before clipping: a
+  // scalar, on a GPU one that is not waited for.
+  torch::Tensor step(double share);
   // Moments, to save and to load in place: "first.NAME", and for AdamW's parameters "second.NAME".
   std::vector<NamedTensor> state() const;
   void set_steps(int64_t steps) { steps_ = steps; }
@@ -51,8 +52,8 @@ class Optimizer {
     bool muon = false;
     torch::Tensor first = {}, second = {};
   };
-  double clip();
-  void adamw(Slot& slot, double share);
+  torch::Tensor clip(torch::Tensor& divisor);
+  void adamw(double share, const torch::Tensor& divisor);
   void muon(double share);
 
   const TrainConfig config_;

@@ -5,8 +5,19 @@
 #include <torch/version.h>
 
 #include <cmath>
+#include <vector>
 
 namespace bytecpu {
+
+// A tensor or none, as LibTorch's differentiable functions take it.
+#if TORCH_VERSION_MAJOR >= 2
+using OptionalTensor = std::optional<torch::Tensor>;
+#else
+using OptionalTensor = c10::optional<torch::Tensor>;
+#endif
+inline OptionalTensor if_defined(const torch::Tensor& tensor) {
+  return tensor.defined() ? OptionalTensor(tensor) : OptionalTensor();
+}
 
 // Softmax(q·kᵀ / √d + causal mask)·v. q: [B, heads, Tq, d]; k, v: [B, heads, Tk, d], Tk >= Tq: the queries
 // are the last Tq of the Tk positions.
@@ -22,6 +33,38 @@ inline torch::Tensor causal_attention(const torch::Tensor& q, const torch::Tenso
     scores = scores + mask;
   }
   return torch::matmul(scores.softmax(-1), v);
+}
+
+// AdamW's update of float tensors on one device, after their gradients were divided by `divisor` (a scalar on
+// that device); epsilon 1e-8. `step` counts from 1.
+struct AdamWTensors {
+  std::vector<torch::Tensor> parameters, gradients, first, second;
+};
+inline void adamw(const AdamWTensors& t, const torch::Tensor& divisor, int64_t step, double rate,
+                  double beta1, double beta2, double decay) {
+  if (t.parameters.empty()) return;
+#if TORCH_VERSION_MAJOR >= 2
+  const std::vector<torch::Tensor> steps(
+      t.parameters.size(),
+      torch::full({}, static_cast<double>(step), divisor.options().dtype(torch::kFloat)));
+  at::_fused_adamw_(t.parameters, t.gradients, t.first, t.second, {}, steps, rate, beta1, beta2, decay, 1e-8,
+                    /*amsgrad=*/false, /*maximize=*/false, divisor);
+#else
+  const double correction1 = 1 - std::pow(beta1, step), correction2 = 1 - std::pow(beta2, step);
+  for (size_t i = 0; i < t.parameters.size(); ++i) {
+    auto p = t.parameters[i], first = t.first[i], second = t.second[i];
+    const auto gradient = t.gradients[i] / divisor;
+    first.lerp_(gradient, 1 - beta1);
+    second.mul_(beta2).addcmul_(gradient, gradient, 1 - beta2);
+    if (decay > 0) p.mul_(1 - rate * decay);
+    p.addcdiv_(first, (second / correction2).sqrt_().add_(1e-8), -rate / correction1);
+  }
+#endif
+}
+
+// The tensor on `device`; a copy to a GPU is waited for by nothing but what uses it.
+inline torch::Tensor upload(const torch::Tensor& tensor, torch::Device device) {
+  return device.is_cuda() ? tensor.pin_memory().to(device, /*non_blocking=*/true) : tensor;
 }
 
 // Whether products of bf16 numbers are faster than those of float numbers on this processor.

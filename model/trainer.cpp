@@ -11,6 +11,7 @@
 #include "datagen/files.hpp"
 #include "emulator/error.hpp"
 #include "model/checkpoint.hpp"
+#include "model/cuda.hpp"
 #include "model/tensorboard.hpp"
 #include "model/torch_compat.hpp"
 
@@ -112,13 +113,14 @@ struct Part {
   std::vector<TraceView> traces;
   int64_t seen = 0, trained = 0;  // patches that count in the loss: of the traces, and of the chosen ones
   torch::Tensor chosen;           // as in ByteModel::rows; undefined: all
-  double loss = 0;                // nats a byte, mean over all seen
+  torch::Tensor loss, wrong;      // scalars: nats a byte and share of wrong states, means over all seen
 };
 
 // Where a training stands: all that a resumed one needs besides parameters and moments.
 struct Progress {
   int64_t step = 0;
   double seconds = 0;
+  double flops = 0;
   uint64_t pool = 0;                          // being trained on
   size_t batch = 0;                           // of the pool's plan, the next
   std::vector<double> weights, next_weights;  // operation weights of this pool and of the one after
@@ -130,6 +132,7 @@ struct Progress {
 ordered_json to_json(const Progress& p, const std::vector<double>& operation_loss) {
   return {{"step", p.step},
           {"seconds", p.seconds},
+          {"flops", p.flops},
           {"pool", p.pool},
           {"batch", p.batch},
           {"weights", p.weights},
@@ -144,6 +147,7 @@ ordered_json to_json(const Progress& p, const std::vector<double>& operation_los
 void from_json(const ordered_json& j, Progress& p, std::vector<double>& operation_loss) {
   j.at("step").get_to(p.step);
   j.at("seconds").get_to(p.seconds);
+  p.flops = j.value("flops", 0.0);
   j.at("pool").get_to(p.pool);
   j.at("batch").get_to(p.batch);
   j.at("weights").get_to(p.weights);
@@ -242,6 +246,15 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
   } else {
     progress.weights = progress.next_weights = data.programs.operation_weights;
   }
+  const auto done = [&] {
+    if (config.steps > 0) return static_cast<double>(progress.step) / static_cast<double>(config.steps);
+    if (config.petaflops > 0) return progress.flops / (config.petaflops * 1e15);
+    return progress.seconds / (60 * config.minutes);
+  };
+  if (done() >= 1) {
+    fmt::print("finished already: its budget is spent\n");
+    return TrainingEnd::finished;
+  }
   Metrics metrics(run / "metrics.jsonl", progress.step, config.tensorboard);
 
   // Pools are drawn one ahead, off this thread.
@@ -296,19 +309,45 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
     save_checkpoint(run, progress.step, model, optimizer, to_json(progress, mix.running_loss()));
   };
 
-  const auto done = [&] {
-    return config.steps > 0 ? static_cast<double>(progress.step) / static_cast<double>(config.steps)
-                            : progress.seconds / (60 * config.minutes);
-  };
+  const double peak = peak_flops(config, model.device());
   int64_t states = 0, patches = 0, padded_patches = 0;  // since the last log line
-  double flops = 0, logged_seconds = progress.seconds;
+  double logged_flops = progress.flops, logged_seconds = progress.seconds;
   int64_t logged_step = progress.step - progress.step % config.log_every;
+  const auto observe_wrong = [&](double share) {
+    progress.wrong_share += 0.1 * (share - progress.wrong_share);
+  };
+  // Loss, gradient norm and share of wrong states of the newest steps, each [3], as long as nobody has looked
+  // at them: on a GPU to look is to wait, so it is done only where the numbers are used.
+  std::vector<torch::Tensor> unread;
+  const auto read = [&] {
+    const int64_t before = progress.step - std::ssize(unread);
+    for (size_t i = 0; i < unread.size(); ++i) {
+      const auto numbers = unread[i].to(torch::kCPU, torch::kDouble);
+      const double loss = numbers[0].item<double>(), norm = numbers[1].item<double>();
+      const int64_t step = before + static_cast<int64_t>(i) + 1;
+      progress.smooth_loss = step == 1 ? loss : 0.95 * progress.smooth_loss + 0.05 * loss;
+      progress.loss_sum += loss;
+      progress.norm_sum += norm;
+      if (config.candidates == 1) observe_wrong(numbers[2].item<double>());
+      if (!std::isfinite(loss) || !std::isfinite(norm) || progress.smooth_loss > 2 * std::log(symbols)) {
+        throw Error(
+            "step {}: the training diverges (loss {:.4g}, gradient norm {:.4g}): lower learning-rate or "
+            "raise warmup; the last checkpoint is kept",
+            step, loss, norm);
+      }
+    }
+    unread.clear();
+  };
   // Of all that a part's traces predict.
   const auto observe = [&](Part& part, const Rows& rows, const Loss& result) {
-    part.loss = result.nats.item<double>();
-    const double wrong = result.mistakes.gt(0).to(torch::kFloat).mean().item<double>();
-    progress.wrong_share += 0.1 * (wrong - progress.wrong_share);
-    if (config.operation_mix == "loss") mix.observe(part.traces, rows, result.row_nats);
+    part.loss = result.nats.detach();
+    part.wrong = result.mistakes.gt(0).to(torch::kFloat).mean();
+    if (config.candidates > 1) observe_wrong(part.wrong.item<double>());
+    if (config.operation_mix != "loss") return;
+    // On a GPU only where it is waited for anyway.
+    if (model.device().is_cpu() || config.candidates > 1 || (progress.step + 1) % config.log_every == 0) {
+      mix.observe(part.traces, rows, result.row_nats);
+    }
   };
   // A batch; or, once few states are wrong, the hardest states of several.
   const auto next_part = [&] {
@@ -337,7 +376,7 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
     const auto chosen = hardest({nats.data_ptr<float>(), static_cast<size_t>(nats.numel())}, part.trained);
     part.chosen = torch::empty({part.seen}, torch::kBool);
     std::copy(chosen.begin(), chosen.end(), part.chosen.data_ptr<bool>());
-    flops += model.forward_flops(part.traces, targets);
+    progress.flops += model.forward_flops(part.traces, targets);
     return part;
   };
   while (done() < 1 && !stop) {
@@ -350,7 +389,7 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
     }
 
     optimizer.zero_gradients();
-    double loss = 0;
+    auto numbers = torch::zeros({3}, model.device());
     for (auto& part : parts) {
       if (part.trained == 0) continue;
       const auto rows = model.rows(part.traces, targets, part.chosen);
@@ -358,63 +397,66 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
       const double share = static_cast<double>(part.trained) / static_cast<double>(total);
       (result.nats * share).backward();
       if (!part.chosen.defined()) observe(part, rows, result);
-      loss += part.loss * share;
+      numbers += torch::stack({part.loss, torch::zeros_like(part.loss), part.wrong}) * share;
       // Backward costs twice the forward pass.
-      flops += 3 * model.forward_flops(part.traces, targets) * static_cast<double>(part.trained) /
-               static_cast<double>(part.seen);
+      progress.flops += 3 * model.forward_flops(part.traces, targets) * static_cast<double>(part.trained) /
+                        static_cast<double>(part.seen);
       states += part.seen / model.patches_per_record();
     }
     if (total == 0) continue;  // nothing but states 0
-    const double norm = optimizer.step(learning_rate_share(config, done()));
-
+    numbers[1] += optimizer.step(learning_rate_share(config, done()));
+    unread.push_back(numbers);
     ++progress.step;
-    progress.seconds += seconds_since(start);
-    progress.smooth_loss = progress.step == 1 ? loss : 0.95 * progress.smooth_loss + 0.05 * loss;
-    progress.loss_sum += loss;
-    progress.norm_sum += norm;
-    if (!std::isfinite(loss) || !std::isfinite(norm) || progress.smooth_loss > 2 * std::log(symbols)) {
-      throw Error(
-          "step {}: the training diverges (loss {:.4g}, gradient norm {:.4g}): lower learning-rate or raise "
-          "warmup; "
-          "the last checkpoint is kept",
-          progress.step, loss, norm);
+    const auto due = [&](int64_t every) { return every > 0 && progress.step % every == 0; };
+    if (!model.device().is_cuda() || due(config.log_every) || due(config.validate_every) ||
+        due(config.checkpoint_every)) {
+      read();
     }
+    progress.seconds += seconds_since(start);
 
-    if (progress.step % config.log_every == 0) {
+    if (due(config.log_every)) {
       const double seconds = progress.seconds - logged_seconds,
                    steps = static_cast<double>(progress.step - logged_step);
       padding = padded_patches ? 1 - static_cast<double>(patches) / static_cast<double>(padded_patches) : 0;
-      const double rate = static_cast<double>(states) / seconds;
+      const double rate = static_cast<double>(states) / seconds,
+                   flops = (progress.flops - logged_flops) / seconds;
       const double share = learning_rate_share(config, done());
-      metrics.write({{"step", progress.step},
-                     {"loss", progress.loss_sum / steps},
-                     {"lr", config.learning_rate * share},
-                     {"gradient_norm", progress.norm_sum / steps},
-                     {"states_per_second", rate},
-                     {"tokens_per_second", rate * model.config().layout.record_bytes},
-                     {"gflops", flops / seconds / 1e9},
-                     {"padding", padding},
-                     {"wrong_share", progress.wrong_share},
-                     {"seconds", progress.seconds}});
+      ordered_json line = {{"step", progress.step},
+                           {"loss", progress.loss_sum / steps},
+                           {"lr", config.learning_rate * share},
+                           {"gradient_norm", progress.norm_sum / steps},
+                           {"states_per_second", rate},
+                           {"tokens_per_second", rate * model.config().layout.record_bytes},
+                           {"gflops", flops / 1e9},
+                           {"padding", padding},
+                           {"wrong_share", progress.wrong_share},
+                           {"seconds", progress.seconds}};
+      std::string utilisation;
+      if (peak > 0) {
+        line["mfu"] = flops / peak;
+        utilisation = fmt::format(", MFU {:.1f} %", 100 * flops / peak);
+      }
+      metrics.write(line);
       const double left = done() > 0 ? progress.seconds * (1 / done() - 1) : 0;
       fmt::print(
-          "step {:>7}  loss {:.5f} nats/byte  lr {:.2e}  {:.0f} states/s  {:.0f} GFLOP/s  padding {:.1f} %  "
+          "step {:>7}  loss {:.5f} nats/byte  lr {:.2e}  {:.0f} states/s  {:.0f} GFLOP/s{}  padding {:.1f} % "
+          " "
           "{:.1f} min left\n",
-          progress.step, progress.loss_sum / steps, config.learning_rate * share, rate, flops / seconds / 1e9,
-          100 * padding, left / 60);
+          progress.step, progress.loss_sum / steps, config.learning_rate * share, rate, flops / 1e9,
+          utilisation, 100 * padding, left / 60);
       std::fflush(stdout);
       progress.loss_sum = progress.norm_sum = 0;
       logged_seconds = progress.seconds;
       logged_step = progress.step;
+      logged_flops = progress.flops;
       states = patches = padded_patches = 0;
-      flops = 0;
     }
-    if (config.validate_every > 0 && progress.step % config.validate_every == 0 && done() < 1)
-      write_validation();
-    if (progress.step % config.checkpoint_every == 0 && done() < 1) save();
+    if (due(config.validate_every) && done() < 1) write_validation();
+    if (due(config.checkpoint_every) && done() < 1) save();
   }
+  read();
 
-  if (stop) {
+  if (done() < 1) {
     save();
     fmt::print("stopped at step {}; --resume goes on\n", progress.step);
     return TrainingEnd::stopped;
@@ -422,6 +464,21 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
   write_validation();
   save();
   return TrainingEnd::finished;
+}
+
+double peak_flops(const TrainConfig& config, torch::Device device) {
+  const bool listed = device.is_cuda() && cuda::built() && config.precision == "bf16";
+  if (config.peak_tflops > 0 || !listed) return config.peak_tflops * 1e12;
+  // Dense bf16 products, from the makers' data sheets; the first name that the card's contains.
+  constexpr std::pair<std::string_view, double> cards[] = {
+      {"B200", 2250e12}, {"H200", 989e12}, {"H100 PCIe", 756e12},
+      {"H100", 989e12},  {"A100", 312e12}, {"L40S", 362e12},
+  };
+  const auto name = cuda::card();
+  for (const auto& [card, peak] : cards) {
+    if (name.find(card) != std::string::npos) return peak;
+  }
+  return 0;
 }
 
 int use_threads(int threads) {

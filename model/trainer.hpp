@@ -21,15 +21,19 @@ enum class TrainingEnd { finished, stopped };
 // folder `run`:
 //   step-NNNNNNNN/   checkpoints, the newest two (checkpoint.hpp)
 //   metrics.jsonl    one JSON object a line: {"step", "loss", "lr", "gradient_norm", "states_per_second",
-//                    "tokens_per_second", "gflops", "padding", "wrong_share", "seconds"}, means since the
-//                    line before, loss in nats a byte; and {"step", "seconds", "validation": {"loss",
-//                    "byte_accuracy", "step_accuracy", "states"}}
+//                    "tokens_per_second", "gflops", "padding", "wrong_share", "seconds", where the device's
+//                    peak is known "mfu"}, means since the line before, loss in nats a byte; and {"step",
+//                    "seconds", "validation": {"loss", "byte_accuracy", "step_accuracy", "states"}}
 //   events.out.tfevents.*   with config.tensorboard, the same for TensorBoard
 // With `resume` it goes on from the newest checkpoint, if there is one; the losses are then bit for bit those
 // of an undisturbed run (same machine, same number of threads, a budget in steps). Throws Error, leaving the
 // last good checkpoint, when the loss is not a number or explodes.
 TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingData& data,
                   const std::filesystem::path& run, bool resume, const std::atomic<bool>& stop);
+
+// Floating-point operations a second that the device could do at best, which model FLOP utilisation (MFU) is
+// a share of: config.peak_tflops, or the GPU's known one; 0: not known.
+double peak_flops(const TrainConfig& config, torch::Device device);
 
 // The number of threads that `threads` asks for (0: every core), told to LibTorch; and the precision that
 // "bf16" or "fp32" means on `device`: float, with a line on stderr, where the processor lacks bf16

@@ -94,7 +94,7 @@ torch::Tensor Transition::condition(const torch::Tensor& records, const std::vec
     for (int64_t b = 0; b < batch; ++b) {
       for (int64_t t = 0; t < counts[b]; ++t) slots.push_back(b * longest + t);
     }
-    slot = torch::tensor(slots, records.options());
+    slot = upload(torch::tensor(slots, torch::kLong), records.device());
   }
   const auto in_time = [&](const torch::Tensor& x) {
     auto shape = x.sizes().vec();
@@ -118,7 +118,7 @@ torch::Tensor Transition::condition(const torch::Tensor& records, const std::vec
     auto sequence = in_time(feature);
     sequence = sequence + patch_position_->weight.slice(0, past, past + longest).to(precision_);
     for (size_t i = 0; i < patch_->size(); ++i) {
-      sequence = patch_->at<PlainBlockImpl>(i).forward_in_time(sequence, caches ? &(*caches)[i] : nullptr);
+      sequence = patch_->at<PlainBlockImpl>(i).forward(sequence, true, caches ? &(*caches)[i] : nullptr);
     }
     feature = in_rows(sequence);
   } else {
@@ -177,10 +177,11 @@ Rows Transition::rows(std::span<const TraceView> traces, Targets targets, const 
     }
   }
   Rows rows{.condition = {},
-            .patches = next.to(device()),
+            .patches = upload(next, device()),
             .record = torch::tensor(record, torch::kLong),
             .trace = torch::tensor(trace, torch::kLong)};
-  if (count > 0) rows.condition = condition(now.to(device()), counts, remember(images.to(device())));
+  if (count > 0)
+    rows.condition = condition(upload(now, device()), counts, remember(upload(images, device())));
   if (chosen.defined() && !choose_now) {
     const auto index = chosen.nonzero().flatten();
     rows = {.condition = rows.condition.index_select(0, index.to(device())),
@@ -207,7 +208,7 @@ torch::Tensor Transition::logits(const torch::Tensor& condition, const torch::Te
   for (size_t i = 0; i < decoder_->size(); ++i) {
     x = decoder_->at<PlainBlockImpl>(i).forward(x, true, cache ? &cache->layers[i] : nullptr);
   }
-  return torch::matmul(layer_norm(x), head_->weight.to(precision_).t());
+  return symbol_logits(layer_norm(x), head_->weight.to(precision_));
 }
 
 class TransitionHistory final : public History {
@@ -235,11 +236,7 @@ class TransitionHistory final : public History {
     records_ = records_.index_select(0, index);
     if (memory_.defined()) memory_ = memory_.index_select(0, index);
     if (condition_.defined()) condition_ = condition_.index_select(0, index);
-    for (auto& cache : caches_) {
-      if (!cache.keys.defined()) continue;
-      cache.keys = cache.keys.index_select(0, index);
-      cache.values = cache.values.index_select(0, index);
-    }
+    for (auto& cache : caches_) cache.keep(index, past_);
   }
 
  private:
@@ -267,6 +264,14 @@ std::unique_ptr<History> Transition::begin(std::span<const TraceView> starts) {
 
 int64_t Transition::longest_trace() const {
   return config_.patch_history ? config_.patch_length - 1 : std::numeric_limits<int64_t>::max();
+}
+
+torch::Tensor Transition::frozen(const std::string& name, const torch::Tensor& parameter) const {
+  // embed() reads tables as they are.
+  for (const char* table : {"symbol.", "position.", "address.", "previous.", "decoder_position."}) {
+    if (name.starts_with(table)) return parameter;
+  }
+  return parameter.to(precision_);
 }
 
 double Transition::forward_flops(std::span<const TraceView> traces, Targets) const {

@@ -28,6 +28,9 @@ class Transition final : public ByteModel {
   int extra_patches() const override { return -config_.layout.memory_bytes / config_.patch_size; }
   std::vector<TrainedParameter> trained_parameters() const override;
 
+ protected:
+  torch::Tensor frozen(const std::string& name, const torch::Tensor& parameter) const override;
+
  private:
   friend class TransitionHistory;
   // Embedded bytes of the memory images as keys and values, [B, M, 2 · memory width].

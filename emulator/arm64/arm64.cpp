@@ -193,6 +193,7 @@ const Description description = {
     .value_bytes = 8,
     .pc_id = UC_ARM64_REG_PC,
     .flags_name = "NZCV",
+    .flag_bits = {"V", "C", "Z", "N"},
     .flags_id = UC_ARM64_REG_NZCV,
     .registers = {{"W0", UC_ARM64_REG_X0},
                   {"W1", UC_ARM64_REG_X1},
@@ -211,6 +212,7 @@ const Description description = {
     .alignment = 4,
     .fetch_mode = 0,
     .halt = {0x00, 0x00, 0x40, 0xD4},
+    .wait = {0x7F, 0x20, 0x03, 0xD5},  // WFI
     .room = 4,
     .elf_machine = EM_AARCH64,
 };
@@ -243,7 +245,19 @@ class Arm64 final : public InstructionSet {
     const uint32_t word = word_at(code);
     constexpr uint32_t operation_bits = 0xFFE0FC00;  // and a few of some immediates
     if (!arm64::includes(word)) return {};
-    return {4, word == arm64::hlt, word & operation_bits};
+    // B and BL; B.cond, CBZ, CBNZ; TBZ, TBNZ
+    const uint8_t width = (word & 0x7C000000) == 0x14000000   ? 26
+                          : (word & 0x7E000000) == 0x34000000 ? 19
+                          : (word & 0xFF000010) == 0x54000000 ? 19
+                          : (word & 0x7E000000) == 0x36000000 ? 14
+                                                              : 0;
+    const bool links = (word & 0xFC000000) == 0x94000000, to_register = (word & 0xFE000000) == 0xD6000000,
+               reads_pc = (word & 0xBF000000) == 0x18000000 || (word & 0x9F000000) == 0x10000000;
+    return {.bytes = 4,
+            .halts = word == arm64::hlt,
+            .shape = word & operation_bits,
+            .anywhere = !links && !to_register && !reads_pc,
+            .displacement = {.bit = static_cast<uint8_t>(width == 26 ? 0 : 5), .width = width, .scale = 4}};
   }
   uint8_t pack_flags(uint32_t raw) const override { return static_cast<uint8_t>(raw >> flags_shift); }
   uint32_t unpack_flags(uint8_t flags) const override { return static_cast<uint32_t>(flags) << flags_shift; }
@@ -263,13 +277,6 @@ class Arm64 final : public InstructionSet {
     return code.size() - 4;
   }
   void write_return(Code& code) const override { add(code, 0xD65F03C0); }
-  void bind(Code& code, size_t at, size_t target) const override {
-    const auto bytes = code.bytes().subspan(at, 4);
-    uint32_t word = word_at(bytes);
-    const uint32_t distance = static_cast<uint32_t>(target - at) / 4;
-    word |= (word & 0x7C000000) == 0x14000000 ? distance : distance << 5;
-    for (int i = 0; i < 4; ++i) bytes[i] = static_cast<uint8_t>(word >> (8 * i));
-  }
   void write_loop_begin(const Scope&, uint32_t turns, Code& code) const override {
     add(code, 0x52800000 | turns << 5 | d(counter));  // MOVZ
   }

@@ -1,7 +1,9 @@
 // Machine code being written, and what its instructions may use.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <initializer_list>
 #include <span>
 #include <vector>
@@ -30,6 +32,32 @@ class Code {
  private:
   std::vector<uint8_t> bytes_;
   int instructions_ = 0;
+};
+
+// Where a direct branch or call holds its distance: a signed field of the instruction, read little-endian.
+struct Displacement {
+  uint8_t bit = 0, width = 0;  // the field's lowest bit, and how many; 0: there is none
+  uint8_t scale = 1;           // bytes a unit
+  uint8_t origin = 0;          // what it counts from, in bytes from the instruction's start
+
+  // From the instruction's start to where it leads, in bytes.
+  int64_t get(std::span<const uint8_t> instruction) const {
+    const auto above = static_cast<int64_t>(word(instruction) << (64 - bit - width));
+    return origin + (above >> (64 - width)) * scale;
+  }
+  void set(std::span<uint8_t> instruction, int64_t distance) const {
+    const uint64_t mask = ((uint64_t{1} << width) - 1) << bit;
+    const uint64_t units = static_cast<uint64_t>((distance - origin) / scale) << bit;
+    const uint64_t changed = (word(instruction) & ~mask) | (units & mask);
+    std::memcpy(instruction.data(), &changed, std::min(instruction.size(), sizeof changed));
+  }
+
+ private:
+  static uint64_t word(std::span<const uint8_t> instruction) {
+    uint64_t word = 0;
+    std::memcpy(&word, instruction.data(), std::min(instruction.size(), sizeof word));
+    return word;
+  }
 };
 
 // Where an instruction is written.

@@ -15,6 +15,10 @@ bool is_number(std::string_view word) {
 
 }  // namespace
 
+std::string to_string(const InstructionText& text) {
+  return fmt::format("{}{}{}", text.mnemonic, text.operands.empty() ? "" : " ", text.operands);
+}
+
 Disassembler::Disassembler(cs_arch arch, cs_mode mode) {
   const cs_err error = cs_open(arch, mode, &handle_);
   if (error != CS_ERR_OK) throw Error("Capstone: {}", cs_strerror(error));

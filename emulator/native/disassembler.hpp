@@ -16,6 +16,7 @@ struct InstructionText {
   int bytes;
   std::string_view mnemonic, operands;  // until the next call
 };
+std::string to_string(const InstructionText& text);
 
 class Disassembler {
  public:

@@ -31,6 +31,7 @@ struct Description {
   int pc_bytes, instruction_bytes, value_bytes;  // lengths of the fields PC, INSN and WRITE_VALUE
   int pc_id;
   const char* flags_name;
+  std::vector<std::string> flag_bits;  // of the byte that records hold, lowest first
   int flags_id;
   std::vector<Register> registers;
   // Indices in registers, or -1: the stack pointer; the link register, without which calls push their return
@@ -42,6 +43,7 @@ struct Description {
   int alignment;              // of instructions
   uint64_t fetch_mode;        // added to the address where a run begins (Thumb's bit 0)
   std::vector<uint8_t> halt;  // the instruction that ends a program
+  std::vector<uint8_t> wait;  // one at which the engine returns, the program counter behind it
   int room;                   // code bytes to be had for each instruction of a random program
   uint16_t elf_machine;       // EM_…; 0: no functions out of ELF objects
 };
@@ -60,6 +62,10 @@ struct Decoded {
   int bytes = 0;  // 0: not one that the machine includes
   bool halts = false;
   uint64_t shape = 0;  // equal for instructions that differ in immediates alone
+  // Whether it does the same at any address, but for where the displacement leads: it is no call, no return
+  // and reads no program counter.
+  bool anywhere = false;
+  Displacement displacement = {};
 };
 
 class InstructionSet {
@@ -84,13 +90,11 @@ class InstructionSet {
   // Writes one instruction of operations()[operation], or several where it needs its operands prepared; at
   // most `scope.left` of them, which is at least 1.
   virtual void write(size_t operation, Use use, const Scope& scope, Code& code) const = 0;
-  // A forward branch with a condition, or without; returns where it is, for bind().
+  // A forward branch with a condition, or without, its displacement 0; returns where it is.
   virtual size_t write_branch(size_t operation, const Scope& scope, Code& code) const = 0;
   // Only where an operation has the use `call`.
   virtual size_t write_call(Code& /*code*/) const { throw std::logic_error("no calls here"); }
   virtual void write_return(Code& /*code*/) const { throw std::logic_error("no calls here"); }
-  // Makes the branch or call at `at` go to `target`, both offsets in the code.
-  virtual void bind(Code& code, size_t at, size_t target) const = 0;
   // A loop of `turns`: one instruction that sets the counter; loop_end_instructions() that count down and
   // branch to `top`.
   virtual void write_loop_begin(const Scope& scope, uint32_t turns, Code& code) const = 0;

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <cstring>
 #include <exception>
+#include <optional>
 #include <unordered_set>
 
 #include "emulator/error.hpp"
 #include "emulator/native/disassembler.hpp"
 #include "emulator/native/elf_function.hpp"
+#include "emulator/native/instruction_pool.hpp"
 #include "emulator/native/random_program.hpp"
 #include "emulator/unicorn.hpp"
 
@@ -19,8 +21,18 @@ constexpr int stack_bytes = 64;   // of the data, not touched by random programs
 constexpr int address_bytes = 8;  // of a return address that is pushed
 constexpr uint64_t steps_between_looks = 1024;  // at the clock
 
-// What is known of the instruction at an offset of the code that is being run: 0 nothing yet.
-enum Fetched : uint8_t { unknown = 0, length = 0x1F, halting = 0x40, illegal = 0x80 };
+constexpr int most_visits =
+    8;  // of an instruction, one by one: code that runs more often is translated in place
+
+// What is known of the instruction at an offset of the code that is being run.
+struct Fetched {
+  int8_t bytes = 0;  // 0: nothing yet
+  bool halts = false, illegal = false;
+  bool branches = false;  // by `distance`, or not
+  uint8_t visits = 0;     // one by one
+  int32_t distance = 0;
+  uint64_t alone = 0;  // address in the pool; 0: it runs in place
+};
 
 // Places of the fields in a record.
 struct Places {
@@ -45,7 +57,9 @@ Layout make_layout(const Description& d, const Places& at, int memory_bytes) {
   BYTECPU_CHECK(at.end % 16 == 0);
   Layout layout{std::string(d.name), memory_bytes, at.end, {}, memory_bytes / 2};
   auto& fields = layout.fields;
-  fields = {{"PC", at.pc, d.pc_bytes}, {"INSN", at.insn, d.instruction_bytes}, {d.flags_name, at.flags, 1}};
+  fields = {{"PC", at.pc, d.pc_bytes},
+            {"INSN", at.insn, d.instruction_bytes},
+            {d.flags_name, at.flags, 1, d.flag_bits}};
   for (const Register& r : d.registers) {
     fields.push_back({r.name, at.registers + 4 * static_cast<int>(&r - d.registers.data()), 4});
   }
@@ -81,6 +95,8 @@ class NativeMachine final : public Machine {
                                     std::string_view function) const override;
   std::vector<uint8_t> first_state() const override;
   std::string disassemble(std::span<const uint8_t> image) const override;
+  std::optional<size_t> instruction_line(std::span<const uint8_t> image,
+                                         std::span<const uint8_t> record) const override;
   std::string instruction_text(std::span<const uint8_t> record) const override;
   std::string instruction_form(std::span<const uint8_t> record) const override;
   std::string_view instruction_group(std::span<const uint8_t> record) const override;
@@ -96,14 +112,25 @@ class NativeMachine final : public Machine {
   // The operation of an instruction that the machine includes; null where it does not.
   const Operation* find_operation(std::string_view mnemonic) const;
   std::optional<InstructionText> decode_record(std::span<const uint8_t> record) const;
+  // Of the code in an image, how much is listed: the halting instructions at its end count as one.
+  size_t listed_bytes(std::span<const uint8_t> image) const;
+  // From the start of an instruction, or of what is none, to the next; `at` within the listed bytes.
+  size_t line_bytes(std::span<const uint8_t> image, size_t at) const;
   void finish_image(std::span<uint8_t> image, size_t used) const;
 
   void run_one(std::span<const uint8_t> start);
+  bool mostly_known(uint64_t offset);
+  uint64_t run_alone(uint64_t offset);
+  uint64_t run_in_place(uint64_t offset);
   void set_exits();
-  void at_exit();
-  void stop(StopReason reason);
-  uint8_t fetch(size_t offset);
-  void before_instruction(uint64_t address);
+  void stop(StopReason reason) {
+    stopped_ = true;
+    reason_ = reason;
+  }
+  const Fetched& fetch(size_t offset);
+  bool is_included(std::span<const uint8_t> instruction, uint64_t shape);
+  void on_instruction(uint64_t offset);
+  void before_instruction(uint64_t offset);
   void on_read(uint64_t address, uint64_t size);
   void on_write(uint64_t address, uint64_t size, uint64_t value);
   StopReason stop_of(uc_err error) const;
@@ -117,6 +144,7 @@ class NativeMachine final : public Machine {
       machine->failure_ = std::current_exception();
       machine->stop(StopReason::memory_fault);
     }
+    if (machine->stopped_) uc_emu_stop(machine->engine_.get());
   }
   template <typename Callback>
   void hook(int type, Callback* callback, uint64_t first = 1, uint64_t last = 0);  // 1, 0: everywhere
@@ -130,6 +158,7 @@ class NativeMachine final : public Machine {
   Disassembler disassembler_;
   GuestMemory code_, data_;
   UnicornEngine engine_;
+  InstructionPool pool_;
   std::vector<int> ids_;                 // Unicorn's, of flags and registers, as records hold them
   std::vector<uint64_t> values_;         // of ids_
   std::vector<void*> pointers_;          // to values_
@@ -144,8 +173,13 @@ class NativeMachine final : public Machine {
   StopReason reason_{};
   std::exception_ptr failure_;
   std::vector<uint64_t> exits_;   // addresses
-  std::vector<uint8_t> fetched_;  // Fetched or a length, by offset in the code
+  std::vector<Fetched> fetched_;  // by offset in the code
   std::vector<uint8_t> record_;   // the next one; its write fields hold the write of the last instruction
+  bool translated_ = false;       // in place, for this run or an earlier one
+  bool in_place_ = false;         // some of this run's code is
+  bool stay_ = false;     // all that follows runs in place: most of it is new, or some of it runs often
+  bool entered_ = false;  // running in place: past its first instruction
+  std::optional<uint64_t> left_;  // where it ended, to go on with one instruction alone
 };
 
 NativeMachine::NativeMachine(std::unique_ptr<InstructionSet> set, int memory_bytes)
@@ -157,6 +191,7 @@ NativeMachine::NativeMachine(std::unique_ptr<InstructionSet> set, int memory_byt
       code_(code_bytes()),
       data_(data_bytes()),
       engine_(about_.engine, about_.engine_mode),
+      pool_(engine_, about_),
       fetched_(code_bytes()),
       record_(layout_.record_bytes) {
   for (const Operation& operation : set_->operations()) {
@@ -173,9 +208,11 @@ NativeMachine::NativeMachine(std::unique_ptr<InstructionSet> set, int memory_byt
   engine_.map(code_address, code_, UC_PROT_READ | UC_PROT_EXEC);
   engine_.map(data_address, data_, UC_PROT_READ | UC_PROT_WRITE);
   hook(
-      UC_HOOK_CODE, +[](uc_engine*, uint64_t address, uint32_t, void* user) {
-        guard(user, [&](NativeMachine& machine) { machine.before_instruction(address); });
-      });
+      UC_HOOK_CODE,
+      +[](uc_engine*, uint64_t address, uint32_t, void* user) {
+        guard(user, [&](NativeMachine& machine) { machine.on_instruction(address - code_address); });
+      },
+      code_address, data_address - 1);
   // Of a second hook, which is never called, the first gains: a lone one is inlined, and that costs more to
   // translate than it saves.
   hook(
@@ -222,33 +259,94 @@ void NativeMachine::run_one(std::span<const uint8_t> start) {
   out_->bytes.insert(out_->bytes.end(), start.begin(), start.end());
   std::memcpy(code(), start.data(), code_bytes());
   std::memcpy(data(), start.data() + code_bytes(), data_bytes());
-  std::ranges::fill(fetched_, unknown);
+  std::ranges::fill(fetched_, Fetched{});
   std::ranges::fill(record_, 0);
   taken_ = 0;
-  stopped_ = false;
+  stopped_ = in_place_ = stay_ = false;
   failure_ = nullptr;
   begin_ = std::chrono::steady_clock::now();
+  pool_.reserve(code_bytes());
 
-  uc_engine* engine = engine_.get();
   values_[0] = set_->unpack_flags(state[at_.flags]);
   for (size_t i = 1; i < values_.size(); ++i) values_[i] = load(state + at_.registers + 4 * (i - 1), 4);
-  check(uc_ctl_remove_cache(engine, code_address, code_address + code_bytes()), "dropping translations");
-  check(uc_reg_write_batch(engine, ids_.data(), pointers_.data(), static_cast<int>(ids_.size())),
+  check(uc_reg_write_batch(engine_.get(), ids_.data(), pointers_.data(), static_cast<int>(ids_.size())),
         "writing registers");
-  set_exits();
 
-  const uint64_t pc = load(state + at_.pc, about_.pc_bytes);
-  if (pc >= static_cast<uint64_t>(code_bytes()) || pc % about_.alignment != 0) {
-    stop(StopReason::memory_fault);
-  } else {
-    constexpr uint64_t until = 0;  // exits stand for it
-    const uc_err error = uc_emu_start(engine, (code_address + pc) | about_.fetch_mode, until, 0, 0);
+  uint64_t offset = load(state + at_.pc, about_.pc_bytes);
+  if (offset % about_.alignment != 0) stop(StopReason::memory_fault);
+  stay_ = !mostly_known(offset);
+  while (!stopped_) {
+    const bool within = offset < static_cast<uint64_t>(code_bytes());
+    const Fetched* fetched = within ? &fetch(offset) : nullptr;
+    if (!fetched || fetched->halts || fetched->illegal) {
+      before_instruction(offset);  // stops
+    } else if (fetched->alone && !stay_) {
+      offset = run_alone(offset);
+    } else {
+      offset = run_in_place(offset);
+    }
     if (failure_) std::rethrow_exception(failure_);
-    if (!stopped_ && !exits_.empty()) at_exit();
-    if (!stopped_) stop(stop_of(error));
   }
   out_->offsets.push_back(static_cast<int64_t>(out_->bytes.size()));
   out_->stops.push_back(reason_);
+}
+
+// Whether at least half of the instructions from `offset` on are ones that earlier programs had. It takes
+// twice as long to translate one alone as in place.
+bool NativeMachine::mostly_known(uint64_t offset) {
+  int known = 0, fresh = 0;
+  while (offset < static_cast<uint64_t>(code_bytes())) {
+    const size_t before = pool_.size();
+    const Fetched& fetched = fetch(offset);
+    if (fetched.halts || fetched.illegal) break;
+    if (fetched.alone) ++(pool_.size() == before ? known : fresh);
+    offset += fetched.bytes;
+  }
+  return known >= fresh;
+}
+
+// Both return the offset to go on at, where they do not stop.
+uint64_t NativeMachine::run_alone(uint64_t offset) {
+  before_instruction(offset);
+  if (stopped_) return offset;
+  Fetched& fetched = fetched_[offset];
+  stay_ = ++fetched.visits > most_visits;
+  uc_err error = UC_ERR_OK;
+  switch (pool_.run(fetched.alone, fetched.bytes, error)) {
+    case InstructionPool::Outcome::went_on:
+      return offset + fetched.bytes;
+    case InstructionPool::Outcome::branched:
+      return offset + fetched.distance;
+    case InstructionPool::Outcome::failed:
+      if (!stopped_) stop(stop_of(error));
+      return offset;
+  }
+  return offset;
+}
+
+uint64_t NativeMachine::run_in_place(uint64_t offset) {
+  uc_engine* engine = engine_.get();
+  if (!in_place_) {
+    if (translated_) engine_.forget_translations(code_address, code_address + code_bytes());
+    set_exits();
+    translated_ = in_place_ = true;
+  }
+  entered_ = false;
+  left_.reset();
+  constexpr uint64_t until = 0;  // exits stand for it
+  const uc_err error = uc_emu_start(engine, (code_address + offset) | about_.fetch_mode, until, 0, 0);
+  if (left_) return *left_;
+  if (stopped_) return offset;
+  uint64_t pc = 0;
+  check(uc_reg_read(engine, about_.pc_id, &pc), "reading a register");
+  if (std::ranges::find(exits_, pc) != exits_.end()) {
+    before_instruction(pc - code_address);  // no hook was called
+  } else if (pc - code_address >= code_.bytes().size()) {
+    stop(StopReason::memory_fault);  // perhaps in the pool, which is no memory of the machine's
+  } else {
+    stop(stop_of(error));
+  }
+  return offset;
 }
 
 // Where the code has what Unicorn must not translate, the run is to end before it is.
@@ -263,13 +361,6 @@ void NativeMachine::set_exits() {
   if (had_any || !exits_.empty()) {
     check(uc_ctl_set_exits(engine_.get(), exits_.data(), exits_.size()), "setting exits");
   }
-}
-
-// No hook is called there.
-void NativeMachine::at_exit() {
-  uint64_t pc = 0;
-  check(uc_reg_read(engine_.get(), about_.pc_id, &pc), "reading a register");
-  if (std::ranges::find(exits_, pc) != exits_.end()) before_instruction(pc);
 }
 
 StopReason NativeMachine::stop_of(uc_err error) const {
@@ -295,41 +386,62 @@ StopReason NativeMachine::stop_of(uc_err error) const {
   }
 }
 
-void NativeMachine::stop(StopReason reason) {
-  stopped_ = true;
-  reason_ = reason;
-  uc_emu_stop(engine_.get());
-}
-
-// Reads the instruction at an offset for the first time in a run.
-uint8_t NativeMachine::fetch(size_t offset) {
+const Fetched& NativeMachine::fetch(size_t offset) {
+  Fetched& fetched = fetched_[offset];
+  if (fetched.bytes != 0) return fetched;
   const std::span<const uint8_t> rest(code() + offset, code_bytes() - offset);
-  const Decoded decoded = set_->decode(rest);
-  if (decoded.bytes == 0) return fetched_[offset] = illegal;
-  if (!shapes_.contains(decoded.shape)) {
-    const auto text = disassembler_.decode(rest, offset);
-    if (!text || text->bytes != decoded.bytes || !find_operation(text->mnemonic)) {
-      return fetched_[offset] = illegal;
-    }
-    shapes_.insert(decoded.shape);
+  const auto [bytes, halts, shape, anywhere, displacement] = set_->decode(rest);
+  const auto instruction = rest.first(bytes);
+  const bool alone = bytes > 0 && anywhere && !halts;
+  if (alone) {
+    const auto slot = pool_.slot_of(instruction, displacement);
+    fetched.alone = pool_.find(slot);
+    if (!fetched.alone && is_included(instruction, shape)) fetched.alone = pool_.add(slot);
   }
-  return fetched_[offset] = static_cast<uint8_t>(decoded.bytes | (decoded.halts ? halting : 0));
+  if (fetched.alone || (!alone && is_included(instruction, shape))) {
+    fetched.bytes = static_cast<int8_t>(bytes);
+    fetched.halts = halts;
+    fetched.branches = alone && displacement.width > 0;
+    if (fetched.branches) fetched.distance = static_cast<int32_t>(displacement.get(instruction));
+  } else {
+    fetched.bytes = static_cast<int8_t>(std::min<size_t>(about_.instruction_bytes, rest.size()));
+    fetched.illegal = true;
+  }
+  return fetched;
 }
 
-void NativeMachine::before_instruction(uint64_t address) {
-  const uint64_t offset = address - code_address;
+// Whether Capstone calls it as the machine's table does, or did so with another one of this shape.
+bool NativeMachine::is_included(std::span<const uint8_t> instruction, uint64_t shape) {
+  if (instruction.empty()) return false;
+  if (shapes_.contains(shape)) return true;
+  const auto text = disassembler_.decode(instruction, 0);
+  if (!text || text->bytes != static_cast<int>(instruction.size()) || !find_operation(text->mnemonic))
+    return false;
+  shapes_.insert(shape);
+  return true;
+}
+
+// In place. A branch ends what is translated: before it is the place to go back to one instruction at a time.
+void NativeMachine::on_instruction(uint64_t offset) {
+  const bool within = offset < static_cast<uint64_t>(code_bytes());
+  if (entered_ && !stay_ && within && fetch(offset).branches) {
+    left_ = offset;
+    uc_emu_stop(engine_.get());
+    return;
+  }
+  entered_ = true;
+  before_instruction(offset);
+}
+
+void NativeMachine::before_instruction(uint64_t offset) {
   if (offset >= static_cast<uint64_t>(code_bytes())) return stop(StopReason::memory_fault);
   if (taken_ >= limits_.steps) return stop(StopReason::step_limit);
-  const uint8_t fetched = fetched_[offset] ? fetched_[offset] : fetch(offset);
+  const Fetched& fetched = fetch(offset);
 
   uint8_t* record = record_.data();
-  const int bytes =
-      fetched == illegal
-          ? static_cast<int>(std::min<uint64_t>(about_.instruction_bytes, code_bytes() - offset))
-          : fetched & length;
-  store(record + at_.pc, offset + (fetched == illegal ? 0 : bytes), about_.pc_bytes);
+  store(record + at_.pc, offset + (fetched.illegal ? 0 : fetched.bytes), about_.pc_bytes);
   std::memset(record + at_.insn, 0, about_.instruction_bytes);
-  std::memcpy(record + at_.insn, code() + offset, bytes);
+  std::memcpy(record + at_.insn, code() + offset, fetched.bytes);
   uc_reg_read_batch(engine_.get(), ids_.data(), pointers_.data(), static_cast<int>(ids_.size()));
   record[at_.flags] = set_->pack_flags(static_cast<uint32_t>(values_[0]));
   for (size_t i = 1; i < values_.size(); ++i) store(record + at_.registers + 4 * (i - 1), values_[i], 4);
@@ -337,8 +449,8 @@ void NativeMachine::before_instruction(uint64_t address) {
   if (record[at_.write_size]) std::memset(record + at_.write_offset, 0, at_.end - at_.write_offset);
   ++taken_;
 
-  if (fetched == illegal) return stop(StopReason::illegal_instruction);
-  if (fetched & halting) return stop(StopReason::halted);
+  if (fetched.illegal) return stop(StopReason::illegal_instruction);
+  if (fetched.halts) return stop(StopReason::halted);
   if (limits_.time.count() > 0 && taken_ % steps_between_looks == 0 &&
       std::chrono::steady_clock::now() - begin_ >= limits_.time) {
     stop(StopReason::time_limit);
@@ -464,9 +576,7 @@ std::optional<InstructionText> NativeMachine::decode_record(std::span<const uint
 
 std::string NativeMachine::instruction_text(std::span<const uint8_t> record) const {
   const auto text = decode_record(record);
-  if (!text) return "???";
-  return text->operands.empty() ? std::string(text->mnemonic)
-                                : fmt::format("{} {}", text->mnemonic, text->operands);
+  return text ? to_string(*text) : "???";
 }
 
 std::string NativeMachine::instruction_form(std::span<const uint8_t> record) const {
@@ -485,6 +595,31 @@ std::string_view NativeMachine::instruction_group(std::span<const uint8_t> recor
   return loads_or_stores ? "memory" : group;
 }
 
+size_t NativeMachine::listed_bytes(std::span<const uint8_t> image) const {
+  const size_t halt = about_.halt.size();
+  const auto halt_at = [&](size_t at) { return std::ranges::equal(image.subspan(at, halt), about_.halt); };
+  size_t end = code_bytes();
+  while (end >= 2 * halt && halt_at(end - halt) && halt_at(end - 2 * halt)) end -= halt;
+  return end;
+}
+
+size_t NativeMachine::line_bytes(std::span<const uint8_t> image, size_t at) const {
+  const int bytes = set_->decode(image.subspan(at, code_bytes() - at)).bytes;
+  return bytes ? bytes : about_.alignment;
+}
+
+std::optional<size_t> NativeMachine::instruction_line(std::span<const uint8_t> image,
+                                                      std::span<const uint8_t> record) const {
+  BYTECPU_CHECK(image.size() == static_cast<size_t>(layout_.memory_bytes));
+  const int bytes = set_->decode(record.subspan(at_.insn, about_.instruction_bytes)).bytes;
+  const size_t wanted = load(record.data() + at_.pc, about_.pc_bytes) - bytes, end = listed_bytes(image);
+  size_t line = 0;
+  for (size_t at = 0; at < end; at += line_bytes(image, at), ++line) {
+    if (at == wanted) return line;
+  }
+  return std::nullopt;
+}
+
 // A line for each instruction, and for each 16 bytes of data that are not all zero: offset, bytes, text.
 std::string NativeMachine::disassemble(std::span<const uint8_t> image) const {
   BYTECPU_CHECK(image.size() == static_cast<size_t>(layout_.memory_bytes));
@@ -498,22 +633,13 @@ std::string NativeMachine::disassemble(std::span<const uint8_t> image) const {
                           2 + 3 * (about_.instruction_bytes - std::min<int>(bytes, about_.instruction_bytes)),
                           text);
   };
-  const auto halt_at = [&](size_t at) {
-    return at + about_.halt.size() <= static_cast<size_t>(code_bytes()) &&
-           std::ranges::equal(image.subspan(at, about_.halt.size()), about_.halt);
-  };
-  // The halting instructions at the end count as one.
-  size_t end = code_bytes();
-  while (end >= 2 * about_.halt.size() && halt_at(end - about_.halt.size()) &&
-         halt_at(end - 2 * about_.halt.size())) {
-    end -= about_.halt.size();
-  }
+  const size_t end = listed_bytes(image);
   for (size_t at = 0; at < end;) {
     const auto rest = image.subspan(at, code_bytes() - at);
     const Decoded decoded = set_->decode(rest);
     const auto text = decoded.bytes ? disassembler_.decode(rest.first(decoded.bytes), at) : std::nullopt;
-    const size_t bytes = decoded.bytes ? decoded.bytes : about_.alignment;
-    line(at, bytes, text ? fmt::format("{} {}", text->mnemonic, text->operands) : "???");
+    const size_t bytes = line_bytes(image, at);
+    line(at, bytes, text ? to_string(*text) : "???");
     at += bytes;
   }
   constexpr size_t row = 16;

@@ -86,10 +86,17 @@ class Writer {
     return {random_, most, in_loop_ || in_subroutine_, static_cast<uint32_t>(data_bytes_)};
   }
 
+  // Makes the branch or call at `at` go to here.
+  void bind(size_t at) {
+    const auto instruction = code_.bytes().subspan(at);
+    const auto [bytes, halts, shape, anywhere, displacement] = set_.decode(instruction);
+    displacement.set(instruction.first(bytes), static_cast<int64_t>(code_.size() - at));
+  }
+
   void bind_skips(bool all) {
     std::erase_if(skips_, [&](const Skip& skip) {
       if (!all && code_.instructions() < skip.until) return false;
-      set_.bind(code_, skip.at, code_.size());
+      bind(skip.at);
       return true;
     });
   }
@@ -137,7 +144,7 @@ class Writer {
 
   void write_subroutine() {
     if (subroutine_ == 0) return;
-    for (const size_t at : calls_) set_.bind(code_, at, code_.size());
+    for (const size_t at : calls_) bind(at);
     in_subroutine_ = true;
     const int end = code_.instructions() + subroutine_ - 1;
     while (code_.instructions() < end) write_one(end - code_.instructions());

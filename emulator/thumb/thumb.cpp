@@ -115,6 +115,7 @@ const Description description = {
     .value_bytes = 4,
     .pc_id = UC_ARM_REG_PC,
     .flags_name = "NZCV",
+    .flag_bits = {"V", "C", "Z", "N"},
     .flags_id = UC_ARM_REG_APSR_NZCV,
     .registers = {{"R0", UC_ARM_REG_R0},
                   {"R1", UC_ARM_REG_R1},
@@ -130,6 +131,7 @@ const Description description = {
     .alignment = 2,
     .fetch_mode = 1,
     .halt = {0x00, 0xBE},
+    .wait = {0x30, 0xBF},  // WFI
     .room = 2,
     .elf_machine = 0,
 };
@@ -150,7 +152,12 @@ class Thumb final : public InstructionSet {
     const auto word = static_cast<uint16_t>(code[0] | code[1] << 8);
     const auto row = std::ranges::find_if(rows, [&](const Row& r) { return (word & r.mask) == r.code; });
     if (row == rows.end()) return {};
-    return {2, word == breakpoint, row->kind == Kind::nothing ? word : row->code};
+    const uint8_t width = row->kind == Kind::b ? 11 : row->kind == Kind::b_cond ? 8 : 0;
+    return {.bytes = 2,
+            .halts = word == breakpoint,
+            .shape = row->kind == Kind::nothing ? word : row->code,
+            .anywhere = true,
+            .displacement = {.bit = 0, .width = width, .scale = 2, .origin = 4}};
   }
   uint8_t pack_flags(uint32_t raw) const override { return static_cast<uint8_t>(raw >> flags_shift); }
   uint32_t unpack_flags(uint8_t flags) const override { return static_cast<uint32_t>(flags) << flags_shift; }
@@ -186,11 +193,6 @@ class Thumb final : public InstructionSet {
   size_t write_branch(size_t operation, const Scope&, Code& code) const override {
     add(code, rows[operation].code);
     return code.size() - 2;
-  }
-  void bind(Code& code, size_t at, size_t target) const override {
-    code.bytes()[at] =
-        static_cast<uint8_t>((target - at - 4) / 2);  // from the instruction after the next one
-    if (target == at + 2 && (code.bytes()[at + 1] & 0xF0) == 0xE0) code.bytes()[at + 1] = 0xE7;  // by −1
   }
   void write_loop_begin(const Scope&, uint32_t turns, Code& code) const override {
     add(code, 0x2000 | counter << 8 | turns);  // MOVS

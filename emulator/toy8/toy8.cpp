@@ -144,6 +144,12 @@ class Toy8 final : public Machine {
     return toy8::assemble(contents, name, layout_.memory_bytes);
   }
   std::string disassemble(std::span<const uint8_t> image) const override { return toy8::disassemble(image); }
+  std::optional<size_t> instruction_line(std::span<const uint8_t>,
+                                         std::span<const uint8_t> record) const override {
+    const uint8_t pc = record[TOY8_PC];  // of the next instruction
+    if (pc == 0) return std::nullopt;
+    return pc - 1;
+  }
   std::string instruction_text(std::span<const uint8_t> record) const override {
     BYTECPU_CHECK(record.size() == record_bytes);
     return toy8::instruction_text(record.subspan(TOY8_IR, TOY8_INSTRUCTION_BYTES));
@@ -310,7 +316,7 @@ void Toy8::random_start(RandomSource& random, const ProgramOptions& options, std
   }
 
   if (options.window_steps > 0) {
-    state[TOY8_PC] = static_cast<uint8_t>(random.below(std::max(count - options.window_steps, 0) + 1));
+    state[TOY8_PC] = static_cast<uint8_t>(random.below(count));
   }
 }
 

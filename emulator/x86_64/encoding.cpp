@@ -129,7 +129,7 @@ class Reader {
 native::Decoded decode(std::span<const uint8_t> code) {
   constexpr std::array<uint8_t, 4> endbr64 = {0xF3, 0x0F, 0x1E, 0xFA};
   if (code.size() >= 4 && std::equal(endbr64.begin(), endbr64.end(), code.begin()))
-    return {4, false, 0xFA1E0FF3};
+    return {.bytes = 4, .shape = 0xFA1E0FF3, .anywhere = true};
 
   Reader reader(code);
   bool operand16 = false, f3 = false;
@@ -155,7 +155,7 @@ native::Decoded decode(std::span<const uint8_t> code) {
   }
 
   uint64_t shape = opcode | two << 8 | operand16 << 9 | f3 << 10 | static_cast<uint64_t>(rex) << 16;
-  bool immediate = true;
+  bool immediate = true, reads_pc = false;
   const auto included = [](int number) { return number < registers; };
   if (form & in_opcode) {
     if (!included((opcode & 7) | (rex & 1) << 3)) return {};
@@ -186,7 +186,8 @@ native::Decoded decode(std::span<const uint8_t> code) {
         if (index != 4 && !included(index)) return {};  // 4: no index
         has_base = base != 5 || mod != 0;
       } else {
-        has_base = rm != 5 || mod != 0;  // else relative to RIP
+        has_base = rm != 5 || mod != 0;
+        reads_pc = !has_base;
       }
       if (has_base && !included(base | (rex & 1) << 3)) return {};
       reader.skip(mod == 1 ? 1 : mod == 2 || !has_base ? 4 : 0);
@@ -200,7 +201,16 @@ native::Decoded decode(std::span<const uint8_t> code) {
     if (form & imm32 || (form & imm64 && !w)) reader.skip(operand16 ? 2 : 4);
   }
   if (!reader.whole()) return {};
-  return {static_cast<int>(reader.at()), !two && opcode == 0xF4, shape};
+  const auto bytes = static_cast<uint8_t>(reader.at());
+  const bool call = !two && opcode == 0xE8, ret = !two && opcode == 0xC3;
+  const bool near = two ? (opcode & 0xF0) == 0x80 : call || opcode == 0xE9;   // by 32 bits
+  const bool is_short = !two && ((opcode & 0xF0) == 0x70 || opcode == 0xEB);  // by 8
+  const uint8_t width = near ? 32 : is_short ? 8 : 0;
+  return {.bytes = bytes,
+          .halts = !two && opcode == 0xF4,
+          .shape = shape,
+          .anywhere = !call && !ret && !reads_pc,
+          .displacement = {.bit = static_cast<uint8_t>(8 * bytes - width), .width = width, .origin = bytes}};
 }
 
 bool breaks_engine(std::span<const uint8_t> code) {

@@ -151,6 +151,7 @@ const Description description = {
     .value_bytes = 8,
     .pc_id = UC_X86_REG_RIP,
     .flags_name = "FLAGS",
+    .flag_bits = {"CF", "", "PF", "OF", "", "", "ZF", "SF"},
     .flags_id = UC_X86_REG_EFLAGS,
     .registers = {{"EAX", UC_X86_REG_RAX},
                   {"ECX", UC_X86_REG_RCX},
@@ -168,6 +169,7 @@ const Description description = {
     .alignment = 1,
     .fetch_mode = 0,
     .halt = {0xF4},
+    .wait = {0xF4},
     .room = 6,
     .elf_machine = EM_X86_64,
 };
@@ -242,12 +244,6 @@ class X86_64 final : public InstructionSet {
     return code.size() - 5;
   }
   void write_return(Code& code) const override { code.add({0xC3}); }
-  void bind(Code& code, size_t at, size_t target) const override {
-    const auto bytes = code.bytes();
-    const bool is_call = bytes[at] == 0xE8;
-    const size_t distance = target - (at + (is_call ? 5 : 2));
-    for (int i = 0; i < (is_call ? 4 : 1); ++i) bytes[at + 1 + i] = static_cast<uint8_t>(distance >> (8 * i));
-  }
   void write_loop_begin(const Scope&, uint32_t turns, Code& code) const override {
     code.add({0x41, 0xB8 | (counter & 7), static_cast<uint8_t>(turns), 0, 0, 0});  // MOV R9D, turns
   }

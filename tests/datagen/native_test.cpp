@@ -4,6 +4,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "emulator/machine.hpp"
 #include "tests/datagen/support.hpp"
 
 namespace bytecpu {
@@ -15,9 +16,16 @@ using test::datagen;
 using test::TemporaryFolder;
 using namespace std::string_literals;
 
-class NativeDatasets : public testing::TestWithParam<const char*> {};
-INSTANTIATE_TEST_SUITE_P(Machines, NativeDatasets, testing::Values("arm64", "thumb", "x86_64"),
-                         [](const auto& param) { return std::string(param.param); });
+class NativeDatasets : public testing::TestWithParam<std::string> {};
+std::vector<std::string> native_machines() {
+  std::vector<std::string> names;
+  for (const auto name : machine_names()) {
+    if (make_machine(name, 1024)->layout().data_offset > 0) names.emplace_back(name);
+  }
+  return names;
+}
+INSTANTIATE_TEST_SUITE_P(Machines, NativeDatasets, testing::ValuesIn(native_machines()),
+                         [](const auto& param) { return param.param; });
 
 TEST_P(NativeDatasets, AreGeneratedVerifiedExportedAndImported) {
   const TemporaryFolder folder;

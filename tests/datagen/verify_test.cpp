@@ -1,5 +1,9 @@
 #include "datagen/verify.hpp"
 
+#include <algorithm>
+#include <map>
+#include <ranges>
+
 #include "datagen/bin_files.hpp"
 #include "datagen/generate.hpp"
 #include "tests/datagen/support.hpp"
@@ -198,7 +202,7 @@ TEST(BinFiles, RoundTripIsByteIdentical) {
   const TemporaryFolder folder;
   make(folder / "d", GenerateOptions::Format::files);
   const auto machine = make_machine("toy8", 256);
-  const auto manifest = import_bin_files(folder / "d", *machine, Split::train, 64, folder / "s");
+  const auto manifest = import_bin_files(folder / "d", *machine, Split::train, 64, 1, folder / "s");
   EXPECT_TRUE(verify_dataset(folder / "s", {}).failures.empty());
   const auto result = export_bin_files(folder / "s", folder / "e");
   EXPECT_EQ(result.traces[1], manifest[Split::test].traces);
@@ -211,11 +215,78 @@ TEST(BinFiles, AFlatFolderIsOfTheSplitGiven) {
   const TemporaryFolder folder;
   const auto machine = make_machine("toy8", 1024);
   const auto manifest =
-      import_bin_files(BYTECPU_REFERENCE "/traces", *machine, Split::test, 64, folder / "s");
+      import_bin_files(BYTECPU_REFERENCE "/traces", *machine, Split::test, 64, 1, folder / "s");
   EXPECT_EQ(manifest[Split::train].traces, 0);
   EXPECT_EQ(manifest[Split::test].traces, 22);
   export_bin_files(folder / "s", folder / "e");
   test::expect_same_tree(BYTECPU_REFERENCE "/traces", folder / "e" / "test");
+}
+
+// Stops by the bytes of the trace.
+std::map<std::string, StopReason> stops_of(const fs::path& folder) {
+  const Dataset dataset(folder);
+  std::map<std::string, StopReason> stops;
+  for (size_t i = 0; i < dataset.size(Split::train); ++i) {
+    const auto trace = dataset.trace(Split::train, i);
+    stops[{trace.begin(), trace.end()}] = dataset.stop(Split::train, i);
+  }
+  return stops;
+}
+
+TEST(BinFiles, ImportFindsOutWhyEachTraceEnded) {
+  for (const std::string name : {"toy8", "x86_64"}) {
+    const TemporaryFolder folder;
+    GenerateOptions options;
+    options.machine = name;
+    options.memory_bytes = 1024;
+    options.programs.max_instructions = 60;
+    options.programs.window_steps = name == "toy8" ? 20 : 0;
+    options.traces = {300, 0};
+    options.out = folder / "d";
+    generate(options);
+    export_bin_files(folder / "d", folder / "e");
+    const auto machine = make_machine(name, options.memory_bytes);
+    import_bin_files(folder / "e", *machine, Split::train, 64, 2, folder / "i");
+    const auto made = stops_of(folder / "d"), imported = stops_of(folder / "i");
+    EXPECT_GT(imported.size(), 280u);  // of several traces of one program one was exported
+    for (const auto& [trace, found] : imported) {
+      const auto was = made.at(trace);
+      // A machine that halts just where a limit ends the run may be said to do either.
+      EXPECT_TRUE(found == was || (was == StopReason::step_limit && found == StopReason::halted))
+          << name << ": " << to_string(found) << ", was " << to_string(was);
+    }
+    const auto expected = name == "toy8" ? StopReason::step_limit : StopReason::divide_error;
+    EXPECT_GT(std::ranges::count(std::views::values(imported), expected), 0);
+    EXPECT_GT(std::ranges::count(std::views::values(imported), StopReason::halted), 0);
+    EXPECT_TRUE(verify_dataset(folder / "i", {}).failures.empty());
+  }
+}
+
+TEST(BinFiles, ImportTellsCutAndWrongTraces) {
+  const TemporaryFolder folder;
+  const auto machine = make_machine("toy8", 256);
+  auto start = machine->load_program("INC A\nINC A\nHLT", "test");
+  start.resize(machine->layout().start_bytes());
+  TraceBatch run;
+  machine->run(start, {}, run);
+  const std::string whole(run.bytes.begin(), run.bytes.end());
+  const std::string cut = whole.substr(0, whole.size() - 16),
+                    longer = whole + whole.substr(whole.size() - 16);
+  auto wrong = whole;
+  wrong.back() ^= 1;
+  fs::create_directory(folder / "d");
+  for (const auto& [name, trace] : {std::pair("1", whole), {"2", cut}, {"3", longer}, {"4", wrong}})
+    test::put(folder / "d" / (std::string(name) + ".bin"), trace);
+  import_bin_files(folder / "d", *machine, Split::train, 64, 1, folder / "i");
+  const auto stops = stops_of(folder / "i");
+  EXPECT_EQ(stops.at(whole), StopReason::halted);
+  EXPECT_EQ(stops.at(cut), StopReason::step_limit);
+  EXPECT_EQ(stops.at(longer), StopReason::unknown);
+  EXPECT_EQ(stops.at(wrong), StopReason::unknown);
+  const auto report = verify_dataset(folder / "i", {});
+  EXPECT_EQ(report.failures.size(), 2u);
+  EXPECT_TRUE(names(report, "train-00000.safetensors", 2, "Unicorn makes"));
+  EXPECT_TRUE(names(report, "train-00000.safetensors", 3, "Unicorn makes it"));
 }
 
 TEST(BinFiles, ImportNamesTheBadFileAndWritesNothing) {
@@ -223,13 +294,13 @@ TEST(BinFiles, ImportNamesTheBadFileAndWritesNothing) {
   make(folder / "d", GenerateOptions::Format::files);
   test::put(folder / "d" / "test" / "odd.bin", std::string(256 + 17, 'x'));
   const auto machine = make_machine("toy8", 256);
-  test::expect_error([&] { import_bin_files(folder / "d", *machine, Split::train, 64, folder / "s"); },
+  test::expect_error([&] { import_bin_files(folder / "d", *machine, Split::train, 64, 1, folder / "s"); },
                      {"test/odd.bin", "273 bytes"});
   EXPECT_FALSE(fs::exists(folder / "s"));
   fs::create_directory(folder / "empty");
-  test::expect_error([&] { import_bin_files(folder / "empty", *machine, Split::train, 64, folder / "s"); },
+  test::expect_error([&] { import_bin_files(folder / "empty", *machine, Split::train, 64, 1, folder / "s"); },
                      {"empty", "no .bin files"});
-  test::expect_error([&] { import_bin_files(folder / "none", *machine, Split::train, 64, folder / "s"); },
+  test::expect_error([&] { import_bin_files(folder / "none", *machine, Split::train, 64, 1, folder / "s"); },
                      {"none"});
 }
 

@@ -16,7 +16,8 @@ TEST(Machines, AnUnknownNameIsAnErrorThatListsTheKnownOnes) {
     make_machine("toy9", 1024);
     FAIL();
   } catch (const Error& error) {
-    EXPECT_STREQ(error.what(), "unknown machine \"toy9\"; there are: toy8, arm64, thumb, x86_64");
+    EXPECT_EQ(error.what(),
+              fmt::format("unknown machine \"toy9\"; there are: {}", fmt::join(machine_names(), ", ")));
   }
 }
 

@@ -303,7 +303,7 @@ TEST_F(Metrics, TheCopyBaselineScoresWhatCountingByHandGives) {
                                                 starts = {std::span(tiny).first(test_memory + record)};
   const std::array<int64_t, 1> most = {2 + 16};
   step.add(0, {tiny}, copy.step(traces)[0]);
-  rollout.add(0, {tiny}, copy.rollout(starts, most)[0]);
+  rollout.add(0, {tiny}, copy.rollout(starts, most, {})[0]);
   EXPECT_EQ(step.bytes, (Rate{32 - 3 - 4, 32}));
   EXPECT_EQ(step.states, (Rate{0, 2}));
   EXPECT_EQ(step.late_ends, 1);

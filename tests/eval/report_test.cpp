@@ -7,12 +7,14 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 #include "emulator/error.hpp"
 #include "eval/document.hpp"
 #include "eval/evaluation.hpp"
 #include "eval/exhaustive.hpp"
 #include "support.hpp"
+#include "tests/emulator/native/support.hpp"
 
 namespace bytecpu {
 namespace {
@@ -78,6 +80,9 @@ TEST_F(Document, TellsCountsIntervalsAndExamples) {
   EXPECT_EQ(example.at("end"), "late");
   EXPECT_EQ(example.at("rows").size(), 4u);
   EXPECT_EQ(example.at("rows").at(1).at("truth"), "01000201000005000000000000000000");
+  EXPECT_TRUE(example.at("rows").at(0).at("line").is_null());
+  EXPECT_EQ(example.at("rows").at(1).at("line"), 0);
+  EXPECT_EQ(example.at("rows").at(2).at("line"), 1);
   EXPECT_EQ(example.at("rows").at(2).at("predicted"), "02000000000006000000000000000001");
   EXPECT_TRUE(example.at("rows").at(3).at("truth").is_null());
 }
@@ -107,7 +112,7 @@ std::string grouped(int64_t number) {
   return text;
 }
 
-// What a browser makes of the page; empty where there is none.
+// What a browser as wide as a phone makes of the page; empty where there is none.
 std::string page_in_browser(const std::string& html) {
   std::string browser;
   for (const char* name : {"chromium", "chromium-browser", "google-chrome"}) {
@@ -120,8 +125,8 @@ std::string page_in_browser(const std::string& html) {
   std::filesystem::create_directories(folder);
   std::ofstream(folder / "report.html") << html;
   const auto command = fmt::format(
-      "{} --headless --no-sandbox --disable-gpu --user-data-dir={}/profile --virtual-time-budget=5000 "
-      "--dump-dom "
+      "{} --headless --no-sandbox --disable-gpu --user-data-dir={}/profile --window-size=390,800 "
+      "--virtual-time-budget=5000 --dump-dom "
       "file://{}/report.html 2>/dev/null",
       browser, folder.string(), folder.string());
   FILE* pipe = ::popen(command.c_str(), "r");
@@ -131,6 +136,32 @@ std::string page_in_browser(const std::string& html) {
   ::pclose(pipe);
   std::filesystem::remove_all(folder);
   return page;
+}
+
+// Both modes of an evaluation, the copy baseline beside them.
+ordered_json modes_of(Predictor& predictor, const TestSet& set, const Machine& machine) {
+  ordered_json modes;
+  for (const Mode mode : {Mode::step, Mode::rollout}) {
+    auto& json = modes[std::string(to_string(mode))] =
+        to_json(evaluate(predictor, mode, set, machine, 64), machine);
+    CopyPredictor copy(machine.layout());
+    json["baselines"]["copy"] = headline(evaluate(copy, mode, set, machine, 64));
+    json["seconds"] = 1;
+  }
+  return modes;
+}
+
+ordered_json document_of(const Machine& machine, const ordered_json& modes) {
+  return {{"bytecpu", "test"},
+          {"command", "a test"},
+          {"time", "2024-01-01T00:00:00Z"},
+          {"predictor", {{"name", "corrupted"}}},
+          {"data", {{"source", "fresh"}, {"layout", to_json(machine.layout())}}},
+          {"modes", modes}};
+}
+
+std::string wrong_of(const ordered_json& rate) {
+  return fmt::format("{} of {} wrong", grouped(rate.at("wrong")), grouped(rate.at("total")));
 }
 
 TEST_F(Document, ThePageShowsTheFiguresOfTheDocument) {
@@ -145,31 +176,19 @@ TEST_F(Document, ThePageShowsTheFiguresOfTheDocument) {
   corrupted.corrupt_rollout = [](RolloutPrediction& p, std::span<const uint8_t> t) {
     if (t[0] % 4 == 0) p.records.resize(p.records.size() - 16);
   };
-  ordered_json modes;
-  for (const Mode mode : {Mode::step, Mode::rollout}) {
-    auto& json = modes[std::string(to_string(mode))] =
-        to_json(evaluate(corrupted, mode, set, *machine, 64), *machine);
-    CopyPredictor copy(machine->layout());
-    json["baselines"]["copy"] = headline(evaluate(copy, mode, set, *machine, 64));
-    json["seconds"] = 1;
-  }
+  auto modes = modes_of(corrupted, set, *machine);
   ExhaustiveOptions options;
   options.forms = {"INC"};
   modes["exhaustive"] = to_json(evaluate_exhaustive(corrupted, *machine, options));
-  const ordered_json document = {{"bytecpu", "test"},
-                                 {"command", "a test"},
-                                 {"time", "2024-01-01T00:00:00Z"},
-                                 {"predictor", {{"name", "corrupted"}}},
-                                 {"data", {{"source", "fresh"}, {"layout", to_json(machine->layout())}}},
-                                 {"modes", modes}};
-  const std::string page = page_in_browser(render_report(document));
+  const std::string measure =
+      "<script>setTimeout(() => document.body.dataset.overflow = "
+      "Math.max(0, document.documentElement.scrollWidth - innerWidth), 1000)</script>";
+  const std::string page = page_in_browser(render_report(document_of(*machine, modes)) + measure);
   if (page.empty()) GTEST_SKIP() << "there is no chromium here to open the page with";
+  EXPECT_NE(page.find("data-overflow=\"0\""), page.npos) << "wider than its window";
 
   const auto expect_shown = [&](const std::string& text) {
     EXPECT_NE(page.find(text), page.npos) << "not in the page: " << text;
-  };
-  const auto wrong_of = [&](const ordered_json& rate) {
-    return fmt::format("{} of {} wrong", grouped(rate.at("wrong")), grouped(rate.at("total")));
   };
   const auto bin_text = [&](const char* what, const ordered_json& bin, const char* rate) {
     return fmt::format("{} {}: {}", what, bin.at("first").dump(), wrong_of(bin.at(rate)));
@@ -183,7 +202,7 @@ TEST_F(Document, ThePageShowsTheFiguresOfTheDocument) {
         expect_shown(wrong_of(rate));
       }
     }
-    for (const char* list : {"by_form", "by_field"}) {
+    for (const char* list : {"by_form", "by_group", "by_field"}) {
       for (const auto& row : scores.at(list)) expect_shown(wrong_of(row));
     }
     for (const auto& bin : scores.at("by_step").at("bins")) expect_shown(bin_text("state", bin, "states"));
@@ -197,6 +216,96 @@ TEST_F(Document, ThePageShowsTheFiguresOfTheDocument) {
   const auto& results = modes.at("exhaustive").at("results");
   expect_shown(
       fmt::format("{} of {} cases wrong", grouped(results.at("wrong")), grouped(results.at("total"))));
+}
+
+// The page's text before its scripts, its elements parted by "|".
+std::string text_of(const std::string& page) {
+  std::string text;
+  const size_t end = page.find("<script");
+  for (size_t at = page.find("<body"); at < end; ++at) {
+    if (page[at] != '<') {
+      text += page[at];
+      continue;
+    }
+    at = page.find('>', at);
+    if (text.empty() || text.back() != '|') text += '|';
+  }
+  return text;
+}
+
+struct NativePage : testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Machines, NativePage, testing::Values("x86_64", "arm64"));
+
+TEST_P(NativePage, ShowsRegistersFlagsWritesAndBreakdowns) {
+  const auto machine = make_machine(GetParam(), 512);
+  const auto& layout = machine->layout();
+  const bool x86 = layout.machine == "x86_64";
+  const auto& flags = test::field(layout, x86 ? "FLAGS" : "NZCV");
+  ProgramOptions programs;
+  programs.max_instructions = 15;
+  const TestSet set = fresh_traces(*machine, programs, 40, 1, nullptr);
+  CorruptedPredictor corrupted(layout);
+  corrupted.corrupt_rollout = [&](RolloutPrediction& p, std::span<const uint8_t>) {
+    if (p.records.size() < 3u * layout.record_bytes) return;
+    uint8_t* record = p.records.data() + 2 * layout.record_bytes;
+    record[test::field(layout, "PC").offset] ^= 1;
+    record[flags.offset] ^= 4;  // PF, Z
+    record[layout.fields[3].offset] ^= 1;
+    record[test::field(layout, "WRITE_VALUE").offset] ^= 1;
+  };
+  const auto modes = modes_of(corrupted, set, *machine);
+  const std::string page = page_in_browser(render_report(document_of(*machine, modes)));
+  if (page.empty()) GTEST_SKIP() << "there is no chromium here to open the page with";
+  const std::string text = text_of(page);
+  const auto expect_shown = [&](const std::string& wanted) {
+    EXPECT_NE(text.find(wanted), text.npos) << "not in the page: " << wanted;
+  };
+
+  const auto& rollout = modes.at("rollout");
+  EXPECT_GT(rollout.at("branches").at("wrong"), 0);
+  EXPECT_GT(rollout.at("writes").at("wrong"), 0);
+  for (const auto& [name, what] : {std::pair("branches", "branches"), {"memory writes", "writes"}}) {
+    const auto& rate = rollout.at(what);
+    expect_shown(fmt::format("|{}|{}|", name, accuracy_text({rate.at("right"), rate.at("total")})));
+  }
+  for (const char* list : {"by_group", "by_operation", "by_form"}) {
+    for (const auto& row : rollout.at(list)) expect_shown(wrong_of(row));
+  }
+
+  // The first wrong state of the first trace is shown in full.
+  const auto& rows = rollout.at("examples").at(0).at("rows");
+  size_t i = 1;
+  while (rows.at(i).at("truth") == rows.at(i).at("predicted")) ++i;
+  const auto number = [&](const ordered_json& hex, const Field& field) {
+    uint64_t value = 0;
+    for (int b = field.bytes - 1; b >= 0; --b)
+      value =
+          value << 8 | std::stoul(hex.get<std::string>().substr(2 * static_cast<size_t>(field.offset + b), 2),
+                                  nullptr, 16);
+    return value;
+  };
+  const auto line = [&](const std::string& name, auto show) {
+    return fmt::format("|{}|{}|{}|{}|", name, show(rows.at(i - 1).at("truth")), show(rows.at(i).at("truth")),
+                       show(rows.at(i).at("predicted")));
+  };
+  for (const Field& field : layout.fields) {
+    if (field.bytes > 8 || !field.bits.empty()) continue;
+    expect_shown(line(field.name, [&](const ordered_json& hex) {
+      const uint64_t value = number(hex, field);
+      return field.bytes == 1 ? fmt::format("{}", value) : fmt::format("0x{:0{}x}", value, 2 * field.bytes);
+    }));
+  }
+  for (size_t bit = 0; bit < flags.bits.size(); ++bit) {
+    if (flags.bits[bit].empty()) continue;
+    expect_shown(
+        line(flags.bits[bit], [&](const ordered_json& hex) { return number(hex, flags) >> bit & 1; }));
+  }
+  const auto program = rollout.at("examples").at(0).at("program").get<std::string>();
+  std::istringstream lines(program);
+  std::string fetched;
+  for (int n = 0; n <= rows.at(i).at("line"); ++n) std::getline(lines, fetched);
+  EXPECT_TRUE(fetched.ends_with(rows.at(i).at("instruction").get<std::string>())) << fetched;
+  expect_shown("|" + fetched + "|");
 }
 
 TEST(TrainingMetrics, AreReadLineByLineWithoutATornLastOne) {

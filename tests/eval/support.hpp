@@ -40,8 +40,9 @@ class CorruptedPredictor final : public Predictor {
     return predictions;
   }
   std::vector<RolloutPrediction> rollout(std::span<const std::span<const uint8_t>> starts,
-                                         std::span<const int64_t> most) override {
-    auto predictions = oracle_.rollout(starts, most);
+                                         std::span<const int64_t> most,
+                                         std::span<const std::span<const uint8_t>> guesses) override {
+    auto predictions = oracle_.rollout(starts, most, guesses);
     for (size_t i = 0; corrupt_rollout && i < starts.size(); ++i) corrupt_rollout(predictions[i], starts[i]);
     return predictions;
   }

@@ -11,29 +11,35 @@ namespace {
 using torch::Tensor;
 using Operation = std::function<Tensor(const std::vector<Tensor>&)>;
 
-// Runs the operation with the kernels on `inputs`, and composed of LibTorch's in double; output and gradients
-// must agree within `tolerance` of the largest magnitude.
-void expect_equal(const Operation& operation, const std::vector<Tensor>& inputs, torch::ScalarType type,
+struct Setting {
+  torch::ScalarType type;
+  torch::DeviceType device = torch::kCPU;
+};
+
+// Runs the operation with the kernels on `inputs`, and composed of LibTorch's in double on the CPU; output
+// and gradients must agree within `tolerance` of the largest magnitude.
+void expect_equal(const Operation& operation, const std::vector<Tensor>& inputs, Setting setting,
                   double tolerance) {
-  const auto run = [&](torch::ScalarType precision, bool kernels) {
+  const auto run = [&](torch::ScalarType precision, torch::DeviceType device, bool kernels) {
     std::vector<Tensor> leaves, results;
     for (const auto& input : inputs) {
-      // Both start from the values as `type` rounds them.
-      leaves.push_back(input.is_floating_point() ? input.to(type).to(precision).detach().requires_grad_()
-                                                 : input);
+      // Both start from the values as the setting's type rounds them.
+      leaves.push_back(input.is_floating_point()
+                           ? input.to(setting.type).to(device, precision).detach().requires_grad_()
+                           : input.to(device));
     }
     use_kernels() = kernels;
     const auto out = operation(leaves);
     torch::manual_seed(5);
-    (out * torch::randn(out.sizes()).to(out.dtype())).sum().backward();
+    (out * torch::randn(out.sizes()).to(device, out.scalar_type())).sum().backward();
     use_kernels() = true;
-    results.push_back(out.detach().to(torch::kDouble));
+    results.push_back(out.detach().to(torch::kCPU, torch::kDouble));
     for (const auto& leaf : leaves) {
-      if (leaf.is_floating_point()) results.push_back(leaf.grad().to(torch::kDouble));
+      if (leaf.is_floating_point()) results.push_back(leaf.grad().to(torch::kCPU, torch::kDouble));
     }
     return results;
   };
-  const auto fast = run(type, true), plain = run(torch::kDouble, false);
+  const auto fast = run(setting.type, setting.device, true), plain = run(torch::kDouble, torch::kCPU, false);
   ASSERT_EQ(fast.size(), plain.size());
   for (size_t i = 0; i < fast.size(); ++i) {
     const double scale = plain[i].abs().max().item<double>();
@@ -42,14 +48,24 @@ void expect_equal(const Operation& operation, const std::vector<Tensor>& inputs,
   }
 }
 
-class Fused : public testing::TestWithParam<torch::ScalarType> {
+class Fused : public testing::TestWithParam<Setting> {
  protected:
-  Fused() { torch::manual_seed(1); }
+  void SetUp() override {
+    if (GetParam().device == torch::kCUDA && !torch::cuda::is_available()) GTEST_SKIP() << "needs a GPU";
+    torch::manual_seed(1);
+  }
   void expect(const Operation& operation, const std::vector<Tensor>& inputs) {
-    expect_equal(operation, inputs, GetParam(), GetParam() == torch::kFloat ? 1e-5 : 2e-2);
+    expect_equal(operation, inputs, GetParam(), GetParam().type == torch::kFloat ? 1e-5 : 2e-2);
   }
 };
-INSTANTIATE_TEST_SUITE_P(Types, Fused, testing::Values(torch::kFloat, torch::kBFloat16));
+INSTANTIATE_TEST_SUITE_P(Settings, Fused,
+                         testing::Values(Setting{torch::kFloat}, Setting{torch::kBFloat16},
+                                         Setting{torch::kBFloat16, torch::kCUDA}),
+                         [](const auto& chosen) {
+                           return std::string(chosen.param.device == torch::kCUDA  ? "gpu"
+                                              : chosen.param.type == torch::kFloat ? "float"
+                                                                                 : "bf16");
+                         });
 
 TEST_P(Fused, LayerNormEqualsThePlainOne) {
   for (const int64_t width : {1, 3, 16, 128, 200}) {
@@ -63,6 +79,15 @@ TEST_P(Fused, ResidualMlpEqualsThePlainOne) {
          {torch::randn({6, 4, 24}), torch::randn({24, 48}) * 0.2, torch::randn({48, 24}) * 0.2});
 }
 
+TEST_P(Fused, ResidualGeluMlpEqualsThePlainOne) {
+  expect(
+      [](const auto& in) {
+        return residual_gelu_mlp(in[0], {in[1], in[2]}, {in[3], in[4]});
+      },
+      {torch::randn({6, 4, 24}), torch::randn({24, 96}) * 0.5, torch::randn({96}),
+       torch::randn({96, 24}) * 0.2, torch::randn({24})});
+}
+
 std::vector<Tensor> attention_inputs(int64_t positions, int64_t width) {
   return {torch::randn({3, positions, width}), torch::randn({width, 3 * width}) * 0.2,
           torch::randn({width, width}) * 0.2};
@@ -74,6 +99,17 @@ TEST_P(Fused, ResidualAttentionEqualsThePlainOne) {
       expect([&](const auto& in) { return residual_attention(in[0], in[1], in[2], 2, causal); },
              attention_inputs(positions, 24));
     }
+  }
+}
+
+TEST_P(Fused, ResidualAttentionWithBiasesEqualsThePlainOne) {
+  for (const int64_t positions : {7, 16}) {
+    expect(
+        [](const auto& in) {
+          return residual_attention(in[0], {in[1], in[2]}, {in[3], in[4]}, 2, true);
+        },
+        {torch::randn({3, positions, 64}), torch::randn({64, 192}) * 0.2, torch::randn({192}),
+         torch::randn({64, 64}) * 0.2, torch::randn({64})});
   }
 }
 
@@ -104,19 +140,64 @@ TEST_P(Fused, AttentionOfWholeVectorsEqualsThePlainOne) {
 
 TEST_P(Fused, ClassLossEqualsThePlainOne) {
   const auto targets = torch::randint(0, 257, {33}, torch::kLong);
-  expect([&](const auto& in) { return class_loss(in[0], targets).mean; }, {torch::randn({33, 257}) * 4});
-  const auto logits = torch::randn({33, 257}) * 4;
-  const auto fast = class_loss(logits, targets), plain = class_loss(logits.to(torch::kDouble), targets);
-  EXPECT_TRUE(torch::equal(fast.best, plain.best));
-  EXPECT_TRUE(torch::allclose(fast.nats.to(torch::kDouble), plain.nats, 1e-5, 1e-5));
+  expect([](const auto& in) { return class_loss(in[0], in[1]).mean; },
+         {torch::randn({33, 257}) * 4, targets});
+  const auto logits = (torch::randn({33, 257}) * 4).to(GetParam().type);
+  const auto fast = class_loss(logits.to(GetParam().device), targets.to(GetParam().device)),
+             plain = class_loss(logits.to(torch::kDouble), targets);
+  EXPECT_TRUE(torch::equal(fast.best.to(torch::kCPU), plain.best));
+  EXPECT_TRUE(torch::allclose(fast.nats.to(torch::kCPU, torch::kDouble), plain.nats, 1e-5, 1e-5));
+}
+
+TEST_P(Fused, LossOfSymbolLogitsEqualsThePlainOne) {
+  expect(
+      [](const auto& in) {
+        return class_loss(symbol_logits(in[0], in[1]).reshape({-1, 257}), in[2]).mean;
+      },
+      {torch::randn({5, 8, 24}), torch::randn({257, 24}), torch::randint(0, 257, {40}, torch::kLong)});
+}
+
+// Parts of larger tensors, as caches hold them; one query, as when the next record is decoded.
+TEST_P(Fused, AttentionToPartsOfATensorWithoutGradientsEqualsThePlainOne) {
+  torch::NoGradGuard no_grad;
+  const auto [type, device] = GetParam();
+  for (const int64_t queries : {1, 2, 5, 16}) {
+    const auto qkv = torch::randn({3, queries, 3 * 64}).to(device, type);
+    const auto room = torch::randn({3, 40, 2 * 64}).to(device, type);
+    const auto q = qkv.slice(2, 0, 64), kv = room.slice(1, 0, 37);
+    for (const bool causal : {false, true}) {
+      const auto fast = cross_attention(q, kv, 2, causal).to(torch::kDouble);
+      use_kernels() = false;
+      const auto plain = cross_attention(q.to(torch::kDouble), kv.to(torch::kDouble), 2, causal);
+      use_kernels() = true;
+      EXPECT_TRUE(torch::allclose(fast, plain, 0, type == torch::kFloat ? 1e-5 : 2e-2)) << queries;
+    }
+  }
+}
+
+TEST_P(Fused, GreedyChoicesEqualThePlainOnes) {
+  const auto [type, device] = GetParam();
+  const auto given = torch::randint(0, 257, {40}, torch::kLong).to(device);
+  auto logits = (torch::randn({40, 257}) * 4).to(device, type);
+  logits[3][256] = 50;  // the last class is never the best
+  logits[4][7] = logits[4][9] = 60;
+  const auto fast = greedy(logits, given);
+  use_kernels() = false;
+  const auto plain = greedy(logits.to(torch::kFloat), given);
+  use_kernels() = true;
+  EXPECT_TRUE(torch::equal(fast.best, logits.to(torch::kDouble).slice(1, 0, 256).argmax(1)));
+  EXPECT_EQ(fast.best[4].item<int64_t>(), 7);
+  EXPECT_TRUE(torch::allclose(fast.log_best, plain.log_best, 1e-5, 1e-5));
+  EXPECT_TRUE(torch::allclose(fast.log_last, plain.log_last, 1e-5, 1e-5));
+  EXPECT_TRUE(torch::allclose(fast.log_given, plain.log_given, 1e-5, 1e-5));
 }
 
 TEST_P(Fused, EmbedEqualsThePlainOne) {
-  const auto symbols = torch::randint(0, 20, {9, 6}, torch::kLong);
-  const auto precision = GetParam();
-  const auto table = torch::randn({20, 12}).requires_grad_(),
-             positions = torch::randn({6, 12}).requires_grad_();
-  const auto weights = torch::randn({9, 6, 12});
+  const auto [precision, device] = GetParam();
+  const auto symbols = torch::randint(0, 20, {9, 6}, torch::kLong).to(device);
+  const auto table = torch::randn({20, 12}).to(device).requires_grad_(),
+             positions = torch::randn({6, 12}).to(device).requires_grad_();
+  const auto weights = torch::randn({9, 6, 12}).to(device);
   std::vector<Tensor> outputs, gradients;
   for (const bool kernels : {true, false}) {
     use_kernels() = kernels;

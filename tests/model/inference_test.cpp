@@ -105,6 +105,67 @@ TEST_P(ChaoticRuns, BatchedDraftedRolloutsEqualPlainOnesByteForByte) {
   }
 }
 
+// What each run turns out to be, and guesses that leave it: at once, later, too early, or say nothing of it.
+TEST_P(ChaoticRuns, GuessesMakeRolloutsCheaperAndNoDifferent) {
+  const auto batch = some_traces(24, 15);
+  const auto& layout = model_->config().layout;
+  const auto begun = starts(batch, layout);
+  const std::vector<int64_t> room(begun.size(), 8);
+  RolloutCost plain_cost, guessed_cost;
+  const auto plain = roll_out(*model_, begun, room, Decoding::drafted, &plain_cost);
+  std::vector<std::vector<uint8_t>> guesses(begun.size());
+  for (size_t i = 0; i < begun.size(); ++i) {
+    guesses[i].assign(begun[i].bytes.begin(), begun[i].bytes.end());
+    guesses[i].insert(guesses[i].end(), plain[i].records.begin(), plain[i].records.end());
+  }
+  const auto guessed = [&](RolloutCost* cost) {
+    std::vector<TraceView> traces;
+    for (const auto& guess : guesses) traces.push_back({.bytes = guess});
+    const auto rollouts = roll_out(*model_, begun, room, Decoding::drafted, cost, traces);
+    for (size_t i = 0; i < begun.size(); ++i) {
+      EXPECT_TRUE(rollouts[i].records == plain[i].records) << "trace " << i;
+      EXPECT_EQ(rollouts[i].ended, plain[i].ended);
+    }
+  };
+  guessed(&guessed_cost);
+  EXPECT_EQ(guessed_cost.patch_passes, guessed_cost.records * model_->patches_per_record());
+  EXPECT_GT(plain_cost.patch_passes, guessed_cost.patch_passes);
+  for (size_t i = 0; i < begun.size(); ++i) {
+    if (i % 3 == 0) guesses[i].resize(layout.start_bytes() + i % 5 * layout.record_bytes);
+    if (i % 3 == 1 && guesses[i].size() > layout.start_bytes() + i) guesses[i][layout.start_bytes() + i] ^= 1;
+  }
+  guessed(nullptr);
+}
+
+TEST_P(Inference, OneRecordOfEachTraceIsPredictedAsAmongAll) {
+  const auto batch = some_traces(30, 15);
+  auto traces = views(batch);
+  for (auto& trace : traces) trace.bytes = trace.bytes.first(model_->config().layout.start_bytes() + 16);
+  const auto all = predict_steps(*model_, traces);
+  for (const int64_t number : {1, 2}) {
+    const auto some = predict_steps(*model_, traces, number);
+    for (size_t i = 0; i < traces.size(); ++i) {
+      ASSERT_EQ(some[i].ended.size(), 1u);
+      EXPECT_EQ(some[i].ended[0], all[i].ended[number - 1]);
+      EXPECT_NEAR(some[i].nats[0], all[i].nats[number - 1], 2e-2 * all[i].nats[number - 1]);
+      if (model_->precision() != torch::kFloat) continue;  // where rounding may tip a balance
+      EXPECT_TRUE(
+          std::ranges::equal(some[i].records, std::span(all[i].records).subspan((number - 1) * 16, 16)));
+    }
+  }
+}
+
+TEST_P(Inference, AFrozenModelPredictsTheSame) {
+  const auto batch = some_traces(30, 15);
+  const auto before = predict_steps(*model_, views(batch));
+  model_->freeze(model_->precision());
+  const auto after = predict_steps(*model_, views(batch));
+  for (size_t i = 0; i < before.size(); ++i) {
+    EXPECT_TRUE(after[i].records == before[i].records) << "trace " << i;
+    EXPECT_TRUE(after[i].nats == before[i].nats) << "trace " << i;
+  }
+}
+
 TEST(Draft, LearnsCounterAndInstructionFromWhatFollows) {
   const auto layout = make_machine("toy8", 64)->layout();
   Drafter drafter(layout);

@@ -1,7 +1,11 @@
 // What must hold of every model family: gradients, causality, cached decoding, learning.
+#include <ATen/record_function.h>
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "emulator/error.hpp"
+#include "model/fused.hpp"
 #include "model/inference.hpp"
 #include "model/optimizer.hpp"
 #include "tests/model/support.hpp"
@@ -120,13 +124,23 @@ TEST_P(EveryFamily, AHistoryGivesTheConditionsOfTheWholeTrace) {
   }
 }
 
-// Trains on eight traces until it knows them; then every way of asking must agree.
-TEST_P(EveryFamily, LearnsEightTracesByHeartAndRollsThemOut) {
+// Trains on eight traces, the longest as long as the model can take, until it knows them; then every way of
+// asking must agree.
+void expect_learnt_by_heart(ModelConfig config, torch::Device device, torch::ScalarType precision) {
   torch::manual_seed(0);
-  config_.patch_width = config_.byte_width = 64;
-  auto model = make_model(config_);
+  config.patch_width = config.byte_width = 64;
   const auto batch = some_traces(8, 8);
   const auto traces = views(batch);
+  int64_t longest = 0;
+  for (const auto& trace : traces) {
+    longest = std::max(longest, (std::ssize(trace.bytes) - config.layout.start_bytes()) / 16);
+  }
+  const int64_t takes = make_model(config)->longest_trace();
+  if (takes < 100) config.patch_length -= static_cast<int>(takes - longest);
+  auto model = make_model(config);
+  model->to(device);
+  model->set_precision(precision);
+  ASSERT_EQ(model->longest_trace(), takes < 100 ? longest : takes);
   TrainConfig training;
   training.learning_rate = 3e-3;
   training.weight_decay = 0;
@@ -144,10 +158,10 @@ TEST_P(EveryFamily, LearnsEightTracesByHeartAndRollsThemOut) {
 
   const auto steps = predict_steps(*model, traces);
   const std::vector<int64_t> room(traces.size(), 20);
-  const auto begun = starts(batch, config_.layout);
+  const auto begun = starts(batch, config.layout);
   const auto free = roll_out(*model, begun, room);
   for (size_t i = 0; i < traces.size(); ++i) {
-    const auto truth = traces[i].bytes.subspan(config_.layout.start_bytes());
+    const auto truth = traces[i].bytes.subspan(config.layout.start_bytes());
     ASSERT_EQ(steps[i].records.size(), truth.size() + 16);
     EXPECT_TRUE(std::equal(truth.begin(), truth.end(), steps[i].records.begin()));
     EXPECT_EQ(std::count(steps[i].ended.begin(), steps[i].ended.end(), 1), 1);
@@ -155,15 +169,118 @@ TEST_P(EveryFamily, LearnsEightTracesByHeartAndRollsThemOut) {
     EXPECT_TRUE(free[i].ended);
     EXPECT_TRUE(std::equal(truth.begin(), truth.end(), free[i].records.begin(), free[i].records.end()));
   }
-  for (const auto precision : {torch::kFloat, torch::kBFloat16}) {
-    model->set_precision(precision);
-    const auto drafted = roll_out(*model, begun, room);
+  std::vector<Rollout> drafted;
+  for (const auto products : {torch::kFloat, torch::kBFloat16}) {
+    model->set_precision(products);
+    drafted = roll_out(*model, begun, room);
     for (size_t i = 0; i < traces.size(); ++i) {
       const auto plain = roll_out_plainly(*model, begun[i], room[i]);
       EXPECT_TRUE(drafted[i].records == plain.records) << "trace " << i;
       EXPECT_EQ(drafted[i].ended, plain.ended);
     }
   }
+  model->freeze(torch::kBFloat16);
+  const auto frozen = roll_out(*model, begun, room);
+  for (size_t i = 0; i < traces.size(); ++i) EXPECT_TRUE(frozen[i].records == drafted[i].records);
+}
+
+TEST_P(EveryFamily, LearnsEightTracesByHeartAndRollsThemOut) {
+  expect_learnt_by_heart(config_, torch::kCPU, torch::kFloat);
+}
+
+TEST_P(EveryFamily, OnAGpuLearnsEightTracesByHeartAndRollsThemOut) {
+  if (!torch::cuda::is_available()) GTEST_SKIP() << "needs a GPU";
+  expect_learnt_by_heart(config_, torch::kCUDA, torch::kBFloat16);
+}
+
+// Gradients of the loss by parameter, the loss itself under "".
+std::map<std::string, torch::Tensor> gradients_of(ByteModel& model, std::span<const TraceView> traces) {
+  model.zero_grad();
+  const auto loss = loss_of(model, traces);
+  loss.backward();
+  std::map<std::string, torch::Tensor> gradients = {{"", loss.detach().to(torch::kCPU, torch::kFloat)}};
+  for (const auto& item : model.named_parameters()) {
+    if (item.value().grad().defined()) gradients[item.key()] = item.value().grad().to(torch::kCPU).clone();
+  }
+  return gradients;
+}
+
+void expect_close(const std::map<std::string, torch::Tensor>& some,
+                  const std::map<std::string, torch::Tensor>& others, double tolerance) {
+  ASSERT_EQ(some.size(), others.size());
+  for (const auto& [name, value] : some) {
+    const double scale = value.norm().item<double>();
+    EXPECT_LT((others.at(name) - value).norm().item<double>(), tolerance * scale) << name;
+  }
+}
+
+// What a GPU does where it has no kernels is what the CPU does without its own.
+TEST_P(EveryFamily, WithoutKernelsLossAndGradientsAreTheSame) {
+  auto model = tiny_model(config_);
+  const auto batch = some_traces(4, 8);
+  const auto traces = views(batch);
+  const auto expected = gradients_of(*model, traces);
+  use_kernels() = false;
+  expect_close(expected, gradients_of(*model, traces), 1e-4);
+  use_kernels() = true;
+}
+
+TEST_P(EveryFamily, OnAGpuLossAndGradientsAreTheSame) {
+  if (!torch::cuda::is_available()) GTEST_SKIP() << "needs a GPU";
+  config_.patch_width = config_.byte_width = 64;
+  auto model = tiny_model(config_);
+  const auto batch = some_traces(16, 15);
+  const auto traces = views(batch);
+  const auto expected = gradients_of(*model, traces);
+  model->to(torch::kCUDA);
+  expect_close(expected, gradients_of(*model, traces), 1e-3);
+  model->set_precision(torch::kBFloat16);
+  for (const bool kernels : {false, true}) {
+    use_kernels() = kernels;
+    expect_close(expected, gradients_of(*model, traces), 0.1);
+  }
+}
+
+// All products that LibTorch is asked for while it lives, a multiply-add as two operations.
+class CountedProducts {
+ public:
+  CountedProducts()
+      : handle_(at::addThreadLocalCallback(at::RecordFunctionCallback(&count).needsInputs(true))) {
+    operations_ = 0;
+  }
+  ~CountedProducts() { at::removeCallback(handle_); }
+  CountedProducts(const CountedProducts&) = delete;
+  CountedProducts& operator=(const CountedProducts&) = delete;
+  double operations() const { return operations_; }
+
+ private:
+  static std::unique_ptr<at::ObserverContext> count(const at::RecordFunction& function) {
+    const std::string name = function.name();
+    const size_t first = name == "aten::addmm" ? 1 : 0;  // after what is added
+    if (first == 1 || name == "aten::mm" || name == "aten::bmm") {
+      const auto inputs = function.inputs();
+      const auto &a = inputs[first].toTensor(), &b = inputs[first + 1].toTensor();
+      operations_ += 2.0 * static_cast<double>(a.numel() * b.size(-1));
+    }
+    return nullptr;
+  }
+  inline static double operations_ = 0;
+  at::CallbackHandle handle_;
+};
+
+TEST_P(EveryFamily, CountsTheOperationsOfItsProducts) {
+  config_.patch_width = config_.byte_width = 128;
+  auto model = tiny_model(config_);
+  const auto batch = some_traces(1, 15);  // alone, so without padding
+  const auto traces = views(batch);
+  torch::NoGradGuard no_grad;
+  use_kernels() = false;
+  const CountedProducts products;
+  loss_of(*model, traces);
+  use_kernels() = true;
+  // Causal attention is counted as half of what the plain one computes.
+  const double counted = model->forward_flops(traces, Targets::states);
+  EXPECT_NEAR(counted / products.operations(), 1, 0.05);
 }
 
 TEST_P(EveryFamily, ARolloutStopsAtItsLimit) {

@@ -147,6 +147,18 @@ TEST_F(Training, KeepsTheNewestTwoCheckpointsAndWritesWhatItRan) {
   EXPECT_EQ(losses(again), losses(run));
 }
 
+TEST_F(Training, ResumedWhenFinishedItChangesNothing) {
+  const auto run = folder_ / "run";
+  ASSERT_EQ(train({"--out", run}), 0) << log();
+  const auto metrics = read_file(run / "metrics.jsonl");
+  ASSERT_EQ(train({"--out", run, "--resume"}), 0) << log();
+  EXPECT_NE(log().find("finished already"), std::string::npos) << log();
+  EXPECT_EQ(read_file(run / "metrics.jsonl"), metrics);
+  // With a larger budget it goes on.
+  ASSERT_EQ(train({"--out", run, "--resume", "--steps", "45"}), 0) << log();
+  EXPECT_EQ(losses(run).size(), 45u);
+}
+
 TEST_F(Training, WritesTensorboardFilesWhereAsked) {
   const auto run = folder_ / "run";
   ASSERT_EQ(train({"--out", run, "--steps", "10", "--tensorboard"}), 0) << log();

@@ -233,6 +233,57 @@ TEST_P(NativeTest, TheSameDrawsGiveTheSameProgramAndAnEngineRemembersNothing) {
   }
 }
 
+// Instructions that earlier programs had run one by one, others in place: when a program comes again it runs
+// the other way.
+TEST_P(NativeTest, AProgramRunAgainHasTheSameTrace) {
+  auto starts = test::random_starts(*machine_, 7, 400, options_);
+  const auto add = [&](const std::string& code, uint64_t base) {
+    const auto start = test::start_of(*machine_, code, {{example().base, base}});
+    starts.insert(starts.end(), start.begin(), start.end());
+  };
+  for (const uint64_t base :
+       {data_address, data_address + 509, data_address - 1, code_address, uint64_t{0}}) {
+    add(example().store, base);
+    add(example().load, base);
+  }
+  add(example().endless, 0);
+  add(example().illegal, 0);
+  add(example().add + example().endless, 0);
+  if (example().name == "x86_64") {
+    add("\xf7\xf3"s, 0);                                                        // DIV EBX, thrice a fault
+    add("\x31\xdb\xf7\xf3"s, 0);                                                // after XOR EBX, EBX
+    add("\x0f\x84\x01\0\0\0\xf4\x0f\x85\xfa\xff\xff\xff\xe9\x00\x10\0\0"s, 0);  // JE, JNE, JMP by 32 bits
+    add("\xe8\x01\0\0\0\xf4\x58\x05\xff\x0f\xff\0\x50\xc3"s, 0);  // returns beyond the machine's memory
+  }
+  const Limits limits{.steps = 3000};
+  const auto first = test::run(*machine_, starts, limits);
+  for (int again = 0; again < 3; ++again) {
+    const auto traces = test::run(*machine_, starts, limits);
+    for (size_t i = 0; i < traces.size(); ++i) {
+      ASSERT_EQ(traces[i].stop, first[i].stop) << "program " << i << "\n"
+                                               << machine_->disassemble(first[i].image());
+      ASSERT_EQ(traces[i].bytes, first[i].bytes) << "program " << i;
+    }
+  }
+}
+
+// More instructions than are kept.
+TEST(X86_64Test, RunsMoreInstructionsThanItKeeps) {
+  const auto machine = make_machine("x86_64", 4096);
+  const int each = 400, count = 560'000;
+  for (int done = 0; done < count; done += each) {
+    std::string code;
+    for (int i = done; i < done + each; ++i) {
+      code += '\xb8';  // MOV EAX, i
+      code.append(reinterpret_cast<const char*>(&i), sizeof i);
+    }
+    const auto trace = test::run_code(*machine, code);
+    ASSERT_EQ(trace.states(), each + 2u);
+    ASSERT_EQ(trace.get(each + 1, "EAX"), done + each - 1u);
+    ASSERT_EQ(test::run_code(*machine, code.substr(0, 5)).get(2, "EAX"), static_cast<uint64_t>(done));
+  }
+}
+
 TEST_P(NativeTest, AnyBytesAreSafeToRun) {
   NativeRandom random(9, 0);
   const size_t each = machine_->layout().start_bytes();

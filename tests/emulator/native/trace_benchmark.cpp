@@ -1,6 +1,10 @@
-// How fast native machines record: fresh straight-line code, where translation dominates, and a loop.
+// How fast native machines record: fresh straight-line code, where translation dominates, and a loop. And
+// what Unicorn allows: such code translated with a code hook that does nothing, and not run.
 #include <benchmark/benchmark.h>
+#include <unicorn/unicorn.h>
 
+#include "emulator/native/native.hpp"
+#include "emulator/unicorn.hpp"
 #include "tests/emulator/native/support.hpp"
 
 namespace bytecpu {
@@ -8,11 +12,15 @@ namespace {
 
 constexpr int programs = 256;
 
+ProgramOptions without_branches() {
+  ProgramOptions options{.min_instructions = 60, .max_instructions = 60};
+  options.loop_share = options.branch_share = 0;
+  return options;
+}
+
 void straight_line(benchmark::State& state, const char* name) {
   const auto machine = make_machine(name, 1024);
-  ProgramOptions options{.min_instructions = 60, .max_instructions = 60};
-  options.loop_share = 0;
-  options.branch_share = 0;
+  const auto options = without_branches();
   uint64_t seed = 0;
   int64_t states = 0;
   TraceBatch batch;
@@ -29,6 +37,32 @@ void straight_line(benchmark::State& state, const char* name) {
   state.SetItemsProcessed(states);
 }
 
+void translation(benchmark::State& state, const char* name, uc_arch arch, uc_mode mode) {
+  const auto machine = make_machine(name, 1024);
+  GuestMemory code(512);
+  UnicornEngine engine(arch, mode);
+  engine.map(native::code_address, code, UC_PROT_READ | UC_PROT_EXEC);
+  uc_hook hook;
+  const auto nothing = +[](uc_engine*, uint64_t, uint32_t, void*) {};
+  uc_hook_add(engine.get(), &hook, UC_HOOK_CODE, reinterpret_cast<void*>(nothing), nullptr, 1, 0);
+  const size_t each = machine->layout().start_bytes();
+  uint64_t seed = 0;
+  int64_t instructions = 0;
+  for (auto _ : state) {
+    state.PauseTiming();
+    const auto starts = test::random_starts(*machine, seed++, programs, without_branches());
+    state.ResumeTiming();
+    for (size_t at = 0; at < starts.size(); at += each) {
+      std::memcpy(code.bytes().data(), &starts[at], 512);
+      engine.forget_translations(native::code_address, native::code_address + 512);
+      uc_tb block{};
+      uc_ctl_request_cache(engine.get(), native::code_address, &block);
+      instructions += block.icount;
+    }
+  }
+  state.SetItemsProcessed(instructions);
+}
+
 // An addition and a branch back to it.
 void loop(benchmark::State& state, const char* name, std::string code) {
   const auto machine = make_machine(name, 1024);
@@ -43,9 +77,11 @@ void loop(benchmark::State& state, const char* name, std::string code) {
 }
 
 using namespace std::string_literals;
-BENCHMARK_CAPTURE(straight_line, x86_64, "x86_64");
-BENCHMARK_CAPTURE(straight_line, arm64, "arm64");
-BENCHMARK_CAPTURE(straight_line, thumb, "thumb");
+BENCHMARK_CAPTURE(straight_line, x86_64, "x86_64")->Iterations(100);
+BENCHMARK_CAPTURE(straight_line, arm64, "arm64")->Iterations(100);
+BENCHMARK_CAPTURE(straight_line, thumb, "thumb")->Iterations(100);
+BENCHMARK_CAPTURE(translation, x86_64, "x86_64", UC_ARCH_X86, UC_MODE_64);
+BENCHMARK_CAPTURE(translation, arm64, "arm64", UC_ARCH_ARM64, UC_MODE_ARM);
 BENCHMARK_CAPTURE(loop, x86_64, "x86_64", "\x01\xd8\xeb\xfc"s);
 BENCHMARK_CAPTURE(loop, arm64, "arm64", "\x20\x00\x02\x0b\xff\xff\xff\x17"s);
 BENCHMARK_CAPTURE(loop, thumb, "thumb", "\x88\x18\xfd\xe7"s);

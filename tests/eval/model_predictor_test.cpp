@@ -1,0 +1,98 @@
+// What a trained model is asked in a fast way, against the plain way.
+#include "eval/model_predictor.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "eval/evaluation.hpp"
+#include "eval/exhaustive.hpp"
+#include "support.hpp"
+
+namespace bytecpu {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Asks every record of a trace where one is wanted, and never tells the truth in advance.
+class PlainPredictor final : public Predictor {
+ public:
+  explicit PlainPredictor(Predictor& model) : model_(model) {}
+  std::string name() const override { return model_.name(); }
+  const Layout& layout() const override { return model_.layout(); }
+  std::vector<StepPrediction> step(std::span<const std::span<const uint8_t>> traces) override {
+    return model_.step(traces);
+  }
+  std::vector<RolloutPrediction> rollout(std::span<const std::span<const uint8_t>> starts,
+                                         std::span<const int64_t> most,
+                                         std::span<const std::span<const uint8_t>>) override {
+    return model_.rollout(starts, most, {});
+  }
+
+ private:
+  Predictor& model_;
+};
+
+// A model that has learnt a little: some of its answers are right.
+class ModelPredictor : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    fs::create_directories(folder_);
+    const std::string train =
+        std::string(BYTECPU_BIN "/bytecpu-train --memory 64 --max-instructions 15 --steps 80 --family ") +
+        GetParam() +
+        " --byte-init structured --patch-layers 1 --patch-width 64 --patch-heads 2 --patch-length 32 "
+        "--byte-layers 1 --byte-width 64 --byte-heads 2 --optimizer muon --learning-rate 0.003 --precision "
+        "fp32 --out " +
+        folder_.string() + " >/dev/null 2>&1";
+    ASSERT_EQ(std::system(train.c_str()), 0) << train;
+    model_ = load_model_predictor(folder_, {.precision = "fp32"});
+    machine_ = make_machine("toy8", test_memory);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  fs::path folder_ = fs::path(testing::TempDir()) / ("bytecpu_predictor_" + std::to_string(::getpid()));
+  std::unique_ptr<Predictor> model_;
+  std::unique_ptr<Machine> machine_;
+};
+INSTANTIATE_TEST_SUITE_P(Families, ModelPredictor, testing::Values("transition", "bgpt"),
+                         [](const auto& family) { return std::string(family.param); });
+
+TEST_P(ModelPredictor, ExhaustiveVerdictsEqualThoseOfWholeTraces) {
+  PlainPredictor plain(*model_);
+  ExhaustiveOptions options;
+  options.most_cases = 60;
+  const auto fast = evaluate_exhaustive(*model_, *machine_, options),
+             slow = evaluate_exhaustive(plain, *machine_, options);
+  EXPECT_EQ(fast.results, slow.results);
+  EXPECT_GT(fast.results.wrong(), 0);
+  ASSERT_EQ(fast.rows.size(), slow.rows.size());
+  for (size_t i = 0; i < fast.rows.size(); ++i) {
+    const auto &a = fast.rows[i], &b = slow.rows[i];
+    EXPECT_EQ(a.results, b.results) << a.label();
+    EXPECT_EQ(a.wrong, b.wrong) << a.label();
+    ASSERT_EQ(a.examples.size(), b.examples.size());
+    for (size_t k = 0; k < a.examples.size(); ++k) {
+      EXPECT_EQ(a.examples[k].predicted, b.examples[k].predicted) << a.label();
+    }
+  }
+}
+
+TEST_P(ModelPredictor, RolloutsAreThoseOfAModelThatIsNotToldTheTruth) {
+  PlainPredictor plain(*model_);
+  ProgramOptions programs;
+  programs.max_instructions = 15;
+  const TestSet set = fresh_traces(*machine_, programs, 300, 1, nullptr);
+  const auto fast = evaluate(*model_, Mode::rollout, set, *machine_, 128),
+             slow = evaluate(plain, Mode::rollout, set, *machine_, 128);
+  EXPECT_EQ(fast.bytes, slow.bytes);
+  EXPECT_EQ(fast.states, slow.states);
+  EXPECT_EQ(fast.ends, slow.ends);
+  EXPECT_EQ(fast.first_error, slow.first_error);
+  EXPECT_GT(fast.bytes.right, 0);
+}
+
+}  // namespace
+}  // namespace bytecpu
