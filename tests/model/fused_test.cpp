@@ -64,7 +64,7 @@ INSTANTIATE_TEST_SUITE_P(Settings, Fused,
                          [](const auto& chosen) {
                            return std::string(chosen.param.device == torch::kCUDA  ? "gpu"
                                               : chosen.param.type == torch::kFloat ? "float"
-                                                                                 : "bf16");
+                                                                                   : "bf16");
                          });
 
 TEST_P(Fused, LayerNormEqualsThePlainOne) {
