@@ -12,6 +12,7 @@
 #include "datagen/safetensors.hpp"
 #include "emulator/error.hpp"
 #include "model/checkpoint.hpp"
+#include "model/trainer.hpp"
 #include "tests/model/support.hpp"
 
 namespace bytecpu {
@@ -157,6 +158,53 @@ TEST_F(Training, ResumedWhenFinishedItChangesNothing) {
   // With a larger budget it goes on.
   ASSERT_EQ(train({"--out", run, "--resume", "--steps", "45"}), 0) << log();
   EXPECT_EQ(losses(run).size(), 45u);
+}
+
+// A stream that keeps how long the programs might be that it was asked for.
+class WatchedStream final : public TraceSource {
+ public:
+  explicit WatchedStream(const StreamSource::Options& options) : stream_(options) {}
+  const Layout& layout() const override { return stream_.layout(); }
+  std::string describe() const override { return stream_.describe(); }
+  void fill(uint64_t index, const ProgramOptions& options, TraceBatch& out) override {
+    longest.push_back(options.max_instructions);
+    stream_.fill(index, options, out);
+  }
+  std::vector<int> longest;
+
+ private:
+  StreamSource stream_;
+};
+
+TEST_F(Training, LengthWarmupLetsProgramsGrow) {
+  auto model_config = tiny_config("transition");
+  model_config.layout = make_machine("toy8", 256)->layout();
+  TrainConfig config;
+  config.steps = 40;
+  config.batch_patches = 64;
+  config.length_warmup = 0.5;
+  config.precision = "fp32";
+  config.threads = 1;
+  config.validation_traces = 8;
+  StreamSource::Options options{.machine = "toy8",
+                                .memory_bytes = 256,
+                                .seed = 1,
+                                .split = Split::train,
+                                .pool_traces = 8,
+                                .threads = 1};
+  WatchedStream programs(options);
+  options.split = Split::test;
+  StreamSource held_out(options);
+  const auto model = make_model(model_config);
+  ProgramOptions drawn;
+  drawn.max_instructions = 63;
+  bytecpu::train(*model, config, {programs, held_out, drawn}, folder_ / "run", /*resume=*/false,
+                 std::atomic<bool>(false));
+  const auto& longest = programs.longest;
+  EXPECT_EQ(longest.front(), 16);
+  EXPECT_EQ(longest.back(), 63);
+  EXPECT_TRUE(std::is_sorted(longest.begin(), longest.end()));
+  EXPECT_TRUE(std::any_of(longest.begin(), longest.end(), [](int n) { return n > 16 && n < 63; }));
 }
 
 TEST_F(Training, WritesTensorboardFilesWhereAsked) {
