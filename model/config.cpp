@@ -43,9 +43,9 @@ void for_each_train_field(Config& c, Visit visit) {
   visit(c.operation_mix, "operation-mix", "training programs: uniform | loss (hard operations more often)");
   visit(c.candidates, "candidates",
         "batches looked at for the hardest states of one, once few states are wrong; 1: train on all");
+  visit(c.operation_floor, "operation-floor", "operation-mix loss: smallest weight of an operation");
   visit(c.length_warmup, "length-warmup",
         "share of the training in which the longest fresh program grows from 16 instructions to its length");
-  visit(c.operation_floor, "operation-floor", "operation-mix loss: smallest weight of an operation");
   visit(c.loss, "loss", "patches that count: states | all");
   visit(c.precision, "precision", "fp32 | bf16 (fp32 accumulation and master weights)");
   visit(c.optimizer, "optimizer", "adamw | muon (hidden matrices; AdamW for the rest)");

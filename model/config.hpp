@@ -59,10 +59,10 @@ struct TrainConfig {
   // trained on, which is made of their hardest states: so many that about a tenth of it is wrong. 1: all are
   // trained on.
   int candidates = 1;
+  double operation_floor = 0.1;  // "loss": smallest weight of an operation, the hardest having 1
   // Share of the training during which fresh programs grow: the longest has 16 instructions at first and
   // max-instructions at its end, doubling in equal times. 0: all lengths from the start.
   double length_warmup = 0;
-  double operation_floor = 0.1;  // "loss": smallest weight of an operation, the hardest having 1
   std::string loss =
       "states";  // "states": records after state 0 and the end; "all": every patch but the first
   std::string precision = "bf16";  // "fp32", or "bf16": bf16 products, fp32 accumulation and master weights

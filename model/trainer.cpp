@@ -101,7 +101,13 @@ class OperationMix {
   std::vector<double> loss_;  // nats a byte, of each operation
 };
 
-// Of the programs drawn when a share `done` of the training is over.
+// What a pool's programs are drawn with, besides what all pools have in common.
+struct Drawing {
+  std::vector<double> weights;  // of operations
+  int longest = 0;              // instructions of a program at most
+};
+
+// The most instructions of programs drawn when a share `done` of the training is over.
 int longest_program(const TrainConfig& config, const ProgramOptions& programs, double done) {
   if (done >= config.length_warmup) return programs.max_instructions;
   const double most = programs.max_instructions, least = std::min(16.0, most);
@@ -129,11 +135,10 @@ struct Progress {
   int64_t step = 0;
   double seconds = 0;
   double flops = 0;
-  uint64_t pool = 0;                          // being trained on
-  size_t batch = 0;                           // of the pool's plan, the next
-  std::vector<double> weights, next_weights;  // operation weights of this pool and of the one after
-  int longest = 0, next_longest = 0;          // the most instructions of their programs
-  double wrong_share = 1;                     // running mean of the share of states predicted wrongly
+  uint64_t pool = 0;              // being trained on
+  size_t batch = 0;               // of the pool's plan, the next
+  Drawing drawing, next_drawing;  // of this pool and of the one after
+  double wrong_share = 1;         // running mean of the share of states predicted wrongly
   double loss_sum = 0, norm_sum = 0,
          smooth_loss = 0;  // since the last log line; and running mean of the loss
 };
@@ -144,10 +149,10 @@ ordered_json to_json(const Progress& p, const std::vector<double>& operation_los
           {"flops", p.flops},
           {"pool", p.pool},
           {"batch", p.batch},
-          {"weights", p.weights},
-          {"next_weights", p.next_weights},
-          {"longest", p.longest},
-          {"next_longest", p.next_longest},
+          {"weights", p.drawing.weights},
+          {"longest", p.drawing.longest},
+          {"next_weights", p.next_drawing.weights},
+          {"next_longest", p.next_drawing.longest},
           {"wrong_share", p.wrong_share},
           {"loss_sum", p.loss_sum},
           {"norm_sum", p.norm_sum},
@@ -161,10 +166,10 @@ void from_json(const ordered_json& j, Progress& p, std::vector<double>& operatio
   p.flops = j.value("flops", 0.0);
   j.at("pool").get_to(p.pool);
   j.at("batch").get_to(p.batch);
-  j.at("weights").get_to(p.weights);
-  j.at("next_weights").get_to(p.next_weights);
-  j.at("longest").get_to(p.longest);
-  j.at("next_longest").get_to(p.next_longest);
+  j.at("weights").get_to(p.drawing.weights);
+  j.at("longest").get_to(p.drawing.longest);
+  j.at("next_weights").get_to(p.next_drawing.weights);
+  j.at("next_longest").get_to(p.next_drawing.longest);
   j.at("wrong_share").get_to(p.wrong_share);
   j.at("loss_sum").get_to(p.loss_sum);
   j.at("norm_sum").get_to(p.norm_sum);
@@ -244,11 +249,6 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
 
   Optimizer optimizer(model.trained_parameters(), config);
   Progress progress;
-  const auto done = [&] {
-    if (config.steps > 0) return static_cast<double>(progress.step) / static_cast<double>(config.steps);
-    if (config.petaflops > 0) return progress.flops / (config.petaflops * 1e15);
-    return progress.seconds / (60 * config.minutes);
-  };
   OperationMix mix(data.train);
   if (found) {
     load_weights(*found / "model.safetensors", model);
@@ -262,9 +262,14 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
     optimizer.set_steps(progress.step);
     fmt::print("resuming at step {} ({})\n", progress.step, found->string());
   } else {
-    progress.weights = progress.next_weights = data.programs.operation_weights;
-    progress.longest = progress.next_longest = longest_program(config, data.programs, done());
+    progress.drawing = progress.next_drawing = {.weights = data.programs.operation_weights,
+                                                .longest = longest_program(config, data.programs, 0)};
   }
+  const auto done = [&] {
+    if (config.steps > 0) return static_cast<double>(progress.step) / static_cast<double>(config.steps);
+    if (config.petaflops > 0) return progress.flops / (config.petaflops * 1e15);
+    return progress.seconds / (60 * config.minutes);
+  };
   if (done() >= 1) {
     fmt::print("finished already: its budget is spent\n");
     return TrainingEnd::finished;
@@ -272,31 +277,30 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
   Metrics metrics(run / "metrics.jsonl", progress.step, config.tensorboard);
 
   // Pools are drawn one ahead, off this thread.
-  const auto draw = [&data](uint64_t index, const std::vector<double>& weights, int longest) {
-    return std::async(std::launch::async, [&data, index, weights, longest] {
+  const auto draw = [&data](uint64_t index, const Drawing& drawing) {
+    return std::async(std::launch::async, [&data, index, drawing] {
       ProgramOptions options = data.programs;
-      options.operation_weights = weights;
-      options.max_instructions = longest;
+      options.operation_weights = drawing.weights;
+      options.max_instructions = drawing.longest;
       TraceBatch pool;
       data.train.fill(index, options, pool);
       return std::make_shared<const TraceBatch>(std::move(pool));
     });
   };
   // Shared, as the batches of one step may lie in two pools.
-  std::shared_ptr<const TraceBatch> pool = draw(progress.pool, progress.weights, progress.longest).get();
-  auto next_pool = draw(progress.pool + 1, progress.next_weights, progress.next_longest);
+  std::shared_ptr<const TraceBatch> pool = draw(progress.pool, progress.drawing).get();
+  auto next_pool = draw(progress.pool + 1, progress.next_drawing);
   BatchPlan batches = plan(model, *pool, config, config.seed + progress.pool);
   double padding = 0;
   const auto next_batch = [&] {
     while (progress.batch >= batches.size()) {
       ++progress.pool;
       pool = next_pool.get();
-      progress.weights = std::move(progress.next_weights);
-      progress.next_weights = config.operation_mix == "loss" ? mix.weights(config.operation_floor)
-                                                             : data.programs.operation_weights;
-      progress.longest = progress.next_longest;
-      progress.next_longest = longest_program(config, data.programs, done());
-      next_pool = draw(progress.pool + 1, progress.next_weights, progress.next_longest);
+      progress.drawing = std::move(progress.next_drawing);
+      progress.next_drawing = {.weights = config.operation_mix == "loss" ? mix.weights(config.operation_floor)
+                                                                         : data.programs.operation_weights,
+                               .longest = longest_program(config, data.programs, done())};
+      next_pool = draw(progress.pool + 1, progress.next_drawing);
       batches = plan(model, *pool, config, config.seed + progress.pool);
       progress.batch = 0;
     }

@@ -160,6 +160,21 @@ TEST_F(Training, ResumedWhenFinishedItChangesNothing) {
   EXPECT_EQ(losses(run).size(), 45u);
 }
 
+TEST_F(Training, ResumedInTheMiddleOfItsLengthWarmupItHasTheSameLosses) {
+  const auto run = folder_ / "run";
+  const auto grow = [&](std::vector<std::string> more) {
+    more.insert(more.end(),
+                {"--out", run, "--memory", "256", "--max-instructions", "63", "--length-warmup", "1"});
+    return train(more);
+  };
+  ASSERT_EQ(grow({}), 0) << log();
+  const auto undisturbed = losses(run);
+  fs::remove_all(run / "step-00000040");
+  ASSERT_EQ(grow({"--resume"}), 0) << log();
+  EXPECT_NE(log().find("resuming at step 30"), std::string::npos) << log();
+  EXPECT_EQ(losses(run), undisturbed);
+}
+
 // A stream that keeps how long the programs might be that it was asked for.
 class WatchedStream final : public TraceSource {
  public:
