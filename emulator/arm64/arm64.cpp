@@ -212,7 +212,9 @@ const Description description = {
     .alignment = 4,
     .fetch_mode = 0,
     .halt = {0x00, 0x00, 0x40, 0xD4},
-    .wait = {0x7F, 0x20, 0x03, 0xD5},  // WFI
+    .went_on = {UC_ARM64_REG_X9, {0x20, 0x01, 0x1F, 0xD6}},
+    .branched = {UC_ARM64_REG_X10, {0x40, 0x01, 0x1F, 0xD6}},
+    .next = {UC_ARM64_REG_X11, {0x60, 0x01, 0x1F, 0xD6}},
     .room = 4,
     .elf_machine = EM_AARCH64,
 };

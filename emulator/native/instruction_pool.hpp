@@ -1,10 +1,13 @@
 // Instructions translated one by one, each at an address of its own, so that a translation serves every
-// program with that instruction. To translate one alone costs up to twice as much as to translate it with a
-// hook within its program; to run it again an eighth (thumb) to a third (arm64) of that.
+// program with that instruction. After each the engine comes by a hook, which says where it goes on, so that
+// it is entered once for many. To translate one alone costs about twice what it costs with a hook within its
+// program.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <cstdlib>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -15,32 +18,42 @@ namespace bytecpu::native {
 
 class InstructionPool {
  public:
+  // The caller puts a code hook on both addresses: the engine comes by after_branch when a branch was taken,
+  // by after_instruction otherwise, and the hook names the next() instruction or stops the engine.
   InstructionPool(UnicornEngine& engine, const Description& about);
+  static constexpr uint64_t after_instruction = 0x1000000, after_branch = after_instruction + 16;
 
   // Makes room for so many instructions: once there is none, all that were added are forgotten.
   void reserve(size_t instructions);
   size_t size() const { return size_; }
-  // An instruction for which Decoded::anywhere holds, as it stands in the pool.
-  using Slot = std::array<uint8_t, 16>;
-  Slot slot_of(std::span<const uint8_t> instruction, const Displacement& displacement) const;
-  uint64_t find(const Slot& slot) const;  // its guest address; 0 where it is not there
-  uint64_t add(const Slot& slot);
 
-  enum class Outcome { went_on, branched, failed };  // failed: `error` says why, or a hook knows
-  // Runs the instruction at an address in the pool; `bytes`: its length.
-  Outcome run(uint64_t address, int bytes, uc_err& error);
+  // An instruction for which Decoded::anywhere holds, zero padded, its displacement the pool's.
+  using Key = std::array<uint8_t, 12>;
+  Key key_of(std::span<const uint8_t> instruction, const Displacement& displacement) const;
+  // For several keys before the first is looked for: the table is larger than caches.
+  void prefetch(const Key& key) const;
+  uint64_t find(const Key& key) const;  // its guest address; 0 where it is not there
+  uint64_t add(const Key& key, int bytes);
+
+  // Runs the instruction at an address in the pool, and those that the hook names after it.
+  uc_err run(uint64_t address);
+  void next(uint64_t address);
 
  private:
   struct Entry {
-    uint8_t slot[12] = {};  // all of it that is used
-    uint32_t number = 0;    // counted from 1; 0: the entry is free
+    Key key = {};
+    uint32_t number = 0;  // of its slot; 0: the entry is free
   };
 
   UnicornEngine& engine_;
   const Description& about_;
   GuestMemory memory_;
-  size_t size_ = 0;           // instructions, the first at memory_'s start
-  std::vector<Entry> table_;  // by hash
+  size_t size_ = 0;  // slots used; what follows instructions is in the first two
+  struct Free {
+    void operator()(Entry* entries) const { std::free(entries); }
+  };
+  std::unique_ptr<Entry[], Free> entries_;  // in huge pages where there are any
+  std::span<Entry> table_;                  // entries_, by hash
 };
 
 }  // namespace bytecpu::native

@@ -15,6 +15,12 @@
 
 namespace bytecpu::native {
 
+// A branch to where a register leads, one that no instruction included reads or writes.
+struct Jump {
+  int id;  // Unicorn's
+  std::vector<uint8_t> code;
+};
+
 // A register as records show it.
 struct Register {
   const char* name;
@@ -40,12 +46,12 @@ struct Description {
   // Of the registers: what holds the address of the data in random programs.
   int data;
 
-  int alignment;              // of instructions
-  uint64_t fetch_mode;        // added to the address where a run begins (Thumb's bit 0)
-  std::vector<uint8_t> halt;  // the instruction that ends a program
-  std::vector<uint8_t> wait;  // one at which the engine returns, the program counter behind it
-  int room;                   // code bytes to be had for each instruction of a random program
-  uint16_t elf_machine;       // EM_…; 0: no functions out of ELF objects
+  int alignment;                 // of instructions
+  uint64_t fetch_mode;           // added to the address where a run begins (Thumb's bit 0)
+  std::vector<uint8_t> halt;     // the instruction that ends a program
+  Jump went_on, branched, next;  // between instructions that run one by one
+  int room;                      // code bytes to be had for each instruction of a random program
+  uint16_t elf_machine;          // EM_…; 0: no functions out of ELF objects
 };
 
 // How random programs use an operation.

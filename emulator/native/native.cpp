@@ -130,6 +130,7 @@ class NativeMachine final : public Machine {
   const Fetched& fetch(size_t offset);
   bool is_included(std::span<const uint8_t> instruction, uint64_t shape);
   void on_instruction(uint64_t offset);
+  void after_alone(bool branched);
   void before_instruction(uint64_t offset);
   void on_read(uint64_t address, uint64_t size);
   void on_write(uint64_t address, uint64_t size, uint64_t value);
@@ -179,7 +180,9 @@ class NativeMachine final : public Machine {
   bool in_place_ = false;         // some of this run's code is
   bool stay_ = false;     // all that follows runs in place: most of it is new, or some of it runs often
   bool entered_ = false;  // running in place: past its first instruction
-  std::optional<uint64_t> left_;  // where it ended, to go on with one instruction alone
+  bool alone_ = false;    // instructions run one by one
+  uint64_t offset_ = 0;   // of the instruction that runs alone
+  std::optional<uint64_t> left_;  // where one way of running ended, to go on in the other
 };
 
 NativeMachine::NativeMachine(std::unique_ptr<InstructionSet> set, int memory_bytes)
@@ -213,10 +216,15 @@ NativeMachine::NativeMachine(std::unique_ptr<InstructionSet> set, int memory_byt
         guard(user, [&](NativeMachine& machine) { machine.on_instruction(address - code_address); });
       },
       code_address, data_address - 1);
-  // Of a second hook, which is never called, the first gains: a lone one is inlined, and that costs more to
-  // translate than it saves.
+  // That there are two is a gain by itself: a lone hook is inlined, and that costs more to translate than it
+  // saves.
   hook(
-      UC_HOOK_CODE, +[](uc_engine*, uint64_t, uint32_t, void*) {}, data_address, data_address);
+      UC_HOOK_CODE,
+      +[](uc_engine*, uint64_t address, uint32_t, void* user) {
+        guard(user,
+              [&](NativeMachine& machine) { machine.after_alone(address == InstructionPool::after_branch); });
+      },
+      InstructionPool::after_instruction, InstructionPool::after_branch);
   hook(
       UC_HOOK_MEM_READ, +[](uc_engine*, uc_mem_type, uint64_t address, int size, int64_t, void* user) {
         guard(user, [&](NativeMachine& machine) { machine.on_read(address, size); });
@@ -294,6 +302,13 @@ void NativeMachine::run_one(std::span<const uint8_t> start) {
 // Whether at least half of the instructions from `offset` on are ones that earlier programs had. It takes
 // twice as long to translate one alone as in place.
 bool NativeMachine::mostly_known(uint64_t offset) {
+  for (uint64_t at = offset; at < static_cast<uint64_t>(code_bytes());) {
+    const std::span<const uint8_t> rest(code() + at, code_bytes() - at);
+    const Decoded decoded = set_->decode(rest);
+    if (decoded.bytes == 0 || decoded.halts) break;
+    pool_.prefetch(pool_.key_of(rest.first(decoded.bytes), decoded.displacement));
+    at += decoded.bytes;
+  }
   int known = 0, fresh = 0;
   while (offset < static_cast<uint64_t>(code_bytes())) {
     const size_t before = pool_.size();
@@ -309,19 +324,31 @@ bool NativeMachine::mostly_known(uint64_t offset) {
 uint64_t NativeMachine::run_alone(uint64_t offset) {
   before_instruction(offset);
   if (stopped_) return offset;
-  Fetched& fetched = fetched_[offset];
-  stay_ = ++fetched.visits > most_visits;
-  uc_err error = UC_ERR_OK;
-  switch (pool_.run(fetched.alone, fetched.bytes, error)) {
-    case InstructionPool::Outcome::went_on:
-      return offset + fetched.bytes;
-    case InstructionPool::Outcome::branched:
-      return offset + fetched.distance;
-    case InstructionPool::Outcome::failed:
-      if (!stopped_) stop(stop_of(error));
-      return offset;
-  }
+  offset_ = offset;
+  left_.reset();
+  alone_ = true;
+  const uc_err error = pool_.run(fetched_[offset].alone);
+  alone_ = false;
+  if (left_) return *left_;
+  if (!stopped_) stop(stop_of(error));
   return offset;
+}
+
+// The next instruction, if it is to run alone too.
+void NativeMachine::after_alone(bool branched) {
+  if (!alone_) return stop(StopReason::memory_fault);  // a program in place that went to the pool
+  const Fetched& done = fetched_[offset_];
+  offset_ += branched ? done.distance : done.bytes;
+  if (offset_ < static_cast<uint64_t>(code_bytes()) && fetch(offset_).alone) {
+    stay_ = ++fetched_[offset_].visits > most_visits;
+    if (!stay_) {
+      before_instruction(offset_);
+      if (!stopped_) pool_.next(fetched_[offset_].alone);
+      return;
+    }
+  }
+  left_ = offset_;
+  uc_emu_stop(engine_.get());
 }
 
 uint64_t NativeMachine::run_in_place(uint64_t offset) {
@@ -394,9 +421,9 @@ const Fetched& NativeMachine::fetch(size_t offset) {
   const auto instruction = rest.first(bytes);
   const bool alone = bytes > 0 && anywhere && !halts;
   if (alone) {
-    const auto slot = pool_.slot_of(instruction, displacement);
-    fetched.alone = pool_.find(slot);
-    if (!fetched.alone && is_included(instruction, shape)) fetched.alone = pool_.add(slot);
+    const auto key = pool_.key_of(instruction, displacement);
+    fetched.alone = pool_.find(key);
+    if (!fetched.alone && is_included(instruction, shape)) fetched.alone = pool_.add(key, bytes);
   }
   if (fetched.alone || (!alone && is_included(instruction, shape))) {
     fetched.bytes = static_cast<int8_t>(bytes);

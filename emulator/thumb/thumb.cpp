@@ -131,7 +131,9 @@ const Description description = {
     .alignment = 2,
     .fetch_mode = 1,
     .halt = {0x00, 0xBE},
-    .wait = {0x30, 0xBF},  // WFI
+    .went_on = {UC_ARM_REG_R8, {0x40, 0x47}},
+    .branched = {UC_ARM_REG_R9, {0x48, 0x47}},
+    .next = {UC_ARM_REG_R10, {0x50, 0x47}},
     .room = 2,
     .elf_machine = 0,
 };

@@ -169,7 +169,9 @@ const Description description = {
     .alignment = 1,
     .fetch_mode = 0,
     .halt = {0xF4},
-    .wait = {0xF4},
+    .went_on = {UC_X86_REG_R13, {0x41, 0xFF, 0xE5}},
+    .branched = {UC_X86_REG_R14, {0x41, 0xFF, 0xE6}},
+    .next = {UC_X86_REG_R15, {0x41, 0xFF, 0xE7}},
     .room = 6,
     .elf_machine = EM_X86_64,
 };
