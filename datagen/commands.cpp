@@ -84,7 +84,6 @@ void run_generate(const po::variables_map& values) {
   options.programs.min_instructions = values["min-instructions"].as<int>();
   options.programs.max_instructions = values["max-instructions"].as<int>();
   options.programs.small_operands = values["small-operands"].as<double>();
-  options.programs.multiples = values["multiples"].as<double>();
   options.programs.window_steps = values["window-steps"].as<int>();
   options.programs.memory_share = share_option(values, "memory-share");
   options.programs.branch_share = share_option(values, "branch-share");
@@ -161,8 +160,6 @@ cli::Command generate_command() {
        "how often operations are drawn; those not named have weight 1")  //
       ("small-operands", value<double>("P")->default_value(0),
        "probability of a register that starts small")  //
-      ("multiples", value<double>("P")->default_value(0),
-       "probability that a program's registers start at multiples of one number, or one below")  //
       ("window-steps", value<int>("N")->default_value(0),
        "traces are windows of this many steps, from a random instruction on; 0: whole programs")  //
       ("memory-share", value<double>("P"), "share of instructions that access memory")            //

@@ -99,7 +99,6 @@ ordered_json describe(const GenerateOptions& options, const Machine& machine) {
                        {"min_instructions", programs.min_instructions},
                        {"max_instructions", programs.max_instructions},
                        {"small_operands", programs.small_operands},
-                       {"multiples", programs.multiples},
                        {"window_steps", programs.window_steps},
                        {"max_steps", limits_of(programs).steps}};
   for (const auto& [name, share] : {std::pair{"memory_share", programs.memory_share},

@@ -61,9 +61,6 @@ struct ProgramOptions {
   std::vector<double> operation_weights = {};
   // Probability that a register starts with few significant bits (uniform 0 … 255 shifted right by 0 … 7).
   double small_operands = 0;
-  // Probability that all registers of a program start at a number of few or many bits that they share, at a
-  // multiple of it, or one below: where quotients, comparisons and carries turn over.
-  double multiples = 0;
   // When positive, traces are windows of at most this many steps: state 0 stands at a random instruction,
   // each as likely, so that ends are as frequent as in whole programs; with the instruction registers empty.
   // Run such starts with Limits::steps = window_steps.

@@ -116,8 +116,6 @@ int main(int argc, char** argv) {
       "longest program")("small-operands",
                          po::value(&o.programs.small_operands)->default_value(o.programs.small_operands),
                          "training only: probability that a register starts with few significant bits")(
-      "multiples", po::value(&o.programs.multiples)->default_value(o.programs.multiples),
-      "training only: probability that a program's registers start at multiples of one number, or one below")(
       "window-steps", po::value(&o.programs.window_steps)->default_value(o.programs.window_steps),
       "training only: traces are windows of this many steps from anywhere in a program; 0: whole programs")(
       "memory-share", po::value<double>()->notifier([&](double p) { o.programs.memory_share = p; }),

@@ -550,15 +550,10 @@ void NativeMachine::random_start(RandomSource& random, const ProgramOptions& opt
   uint8_t* drawn = start.data() + layout_.memory_bytes;
   drawn[at_.flags] = set_->pack_flags(set_->unpack_flags(static_cast<uint8_t>(random.below(256))));
   const Scope scope{random, 0, false, 0};
-  const bool related = options.multiples > 0 && scope.chance(options.multiples);
-  const uint32_t shared = related ? scope.value() : 0;
   for (int r = 0; r < static_cast<int>(about_.registers.size()); ++r) {
     if (r == about_.stack || r == about_.link) continue;
     uint64_t value = data_address;
-    if (r != about_.data && related) {
-      value = shared;
-      if (random.below(2) == 0) value = shared * (1 + random.below(256)) - random.below(2);
-    } else if (r != about_.data) {
+    if (r != about_.data) {
       value = scope.word();
       if (options.small_operands > 0 && scope.chance(options.small_operands)) value >>= random.below(32);
     }

@@ -181,7 +181,6 @@ void check(const ProgramOptions& options, const InstructionSet& set, int code_by
     throw Error("{}'s traces are whole programs: a window cannot start at any instruction", about.name);
   }
   for (const auto& [name, share] : {std::pair{"small_operands", std::optional(options.small_operands)},
-                                    {"multiples", std::optional(options.multiples)},
                                     {"memory_share", options.memory_share},
                                     {"branch_share", options.branch_share},
                                     {"loop_share", options.loop_share}}) {

@@ -265,9 +265,8 @@ void Toy8::check(const ProgramOptions& options) const {
     if (!(sum > 0) || !std::isfinite(sum))
       throw Error("operation weights add up to {}; use a positive sum", sum);
   }
-  for (const auto& [name, share] :
-       {std::pair{"small_operands", options.small_operands}, {"multiples", options.multiples}}) {
-    if (!(share >= 0 && share <= 1)) throw Error("{} is {}, a probability; use 0 … 1", name, share);
+  if (!(options.small_operands >= 0 && options.small_operands <= 1)) {
+    throw Error("small_operands is {}, a probability; use 0 … 1", options.small_operands);
   }
   if (options.window_steps < 0)
     throw Error("window_steps is {}; use 0 (whole traces) or more", options.window_steps);
@@ -284,15 +283,10 @@ void Toy8::random_start(RandomSource& random, const ProgramOptions& options, std
 
   std::fill(start.begin(), start.end(), 0);
   uint8_t* state = start.data() + layout_.memory_bytes;
-  const auto chance = [&](double share) { return share > 0 && random.below(fine) < share * fine; };
-  const uint32_t shared = chance(options.multiples) ? 1 + (random.below(255) >> random.below(8)) : 0;
-  const auto draw_register = [&]() -> uint8_t {
-    if (shared > 0) {
-      const bool itself = random.below(2) == 0;
-      return itself ? shared : shared * (1 + random.below(255 / shared)) - random.below(2);
-    }
+  const auto draw_register = [&] {
     const uint32_t value = random.below(256);
-    return chance(options.small_operands) ? value >> random.below(8) : value;
+    const bool small = options.small_operands > 0 && random.below(fine) < options.small_operands * fine;
+    return static_cast<uint8_t>(small ? value >> random.below(8) : value);
   };
   state[TOY8_ACC] = draw_register();
   for (int i = 0; i < TOY8_REGISTERS; ++i) state[TOY8_A + i] = draw_register();

@@ -147,26 +147,6 @@ TEST_F(RandomPrograms, SmallOperandsHaveFewSignificantBits) {
   EXPECT_NEAR(half, (whole + small) / 2, 0.2);
 }
 
-TEST_F(RandomPrograms, MultiplesOfOneNumberOrOneBelow) {
-  NativeRandom random(7, 0);
-  int below = 0, divisors[256] = {};
-  for (int i = 0; i < 300; ++i) {
-    const auto start = draw(random, {.max_instructions = 1, .small_operands = 0.5, .multiples = 1});
-    const std::span<const uint8_t> registers(start.data() + 1024 + 6, 10);
-    // The number that half of the registers hold.
-    const uint8_t shared = *std::ranges::max_element(
-        registers, {}, [&](uint8_t value) { return std::ranges::count(registers, value); });
-    ++divisors[shared];
-    if (std::ranges::count(registers, shared) < 4 || shared == 1) continue;
-    for (const uint8_t value : registers) {
-      EXPECT_TRUE(value % shared == 0 || value % shared == shared - 1) << +value << " of " << +shared;
-      below += value % shared == shared - 1;
-    }
-  }
-  EXPECT_GT(below, 300);
-  EXPECT_GT(std::ranges::count_if(divisors, [](int times) { return times > 0; }), 60);
-}
-
 TEST_F(RandomPrograms, WindowsStartAnywhereAndStopWithTheProgram) {
   NativeRandom random(6, 0);
   std::set<int> places;
@@ -201,7 +181,6 @@ TEST_F(RandomPrograms, OptionsThatDoNotFitAreErrors) {
   EXPECT_NE(error({.operation_weights = std::vector<double>(20, 0.0)}), "no error");
   EXPECT_NE(error({.small_operands = 1.5}), "no error");
   EXPECT_NE(error({.small_operands = std::nan("")}), "no error");
-  EXPECT_EQ(error({.multiples = -0.5}), "multiples is -0.5, a probability; use 0 … 1");
   EXPECT_NE(error({.window_steps = -1}), "no error");
 }
 
