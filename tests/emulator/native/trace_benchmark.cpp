@@ -1,5 +1,6 @@
-// How fast native machines record: fresh straight-line code, where translation dominates, and a loop. And
-// what Unicorn allows: such code translated with a code hook that does nothing, and not run.
+// How fast native machines record: fresh programs, where translation dominates, straight-line ones and ones
+// with the machine's own share of branches and loops; and a loop. And what Unicorn allows: such code
+// translated with a code hook that does nothing, and not run.
 #include <benchmark/benchmark.h>
 #include <unicorn/unicorn.h>
 
@@ -12,15 +13,12 @@ namespace {
 
 constexpr int programs = 256;
 
-ProgramOptions without_branches() {
-  ProgramOptions options{.min_instructions = 60, .max_instructions = 60};
-  options.loop_share = options.branch_share = 0;
-  return options;
-}
+const ProgramOptions as_drawn{.min_instructions = 60, .max_instructions = 60};
+const ProgramOptions straight_line{
+    .min_instructions = 60, .max_instructions = 60, .branch_share = 0, .loop_share = 0};
 
-void straight_line(benchmark::State& state, const char* name) {
+void fresh(benchmark::State& state, const char* name, const ProgramOptions& options) {
   const auto machine = make_machine(name, 1024);
-  const auto options = without_branches();
   uint64_t seed = 0;
   int64_t states = 0;
   TraceBatch batch;
@@ -50,7 +48,7 @@ void translation(benchmark::State& state, const char* name, uc_arch arch, uc_mod
   int64_t instructions = 0;
   for (auto _ : state) {
     state.PauseTiming();
-    const auto starts = test::random_starts(*machine, seed++, programs, without_branches());
+    const auto starts = test::random_starts(*machine, seed++, programs, straight_line);
     state.ResumeTiming();
     for (size_t at = 0; at < starts.size(); at += each) {
       std::memcpy(code.bytes().data(), &starts[at], 512);
@@ -77,9 +75,12 @@ void loop(benchmark::State& state, const char* name, std::string code) {
 }
 
 using namespace std::string_literals;
-BENCHMARK_CAPTURE(straight_line, x86_64, "x86_64")->Iterations(100);
-BENCHMARK_CAPTURE(straight_line, arm64, "arm64")->Iterations(100);
-BENCHMARK_CAPTURE(straight_line, thumb, "thumb")->Iterations(100);
+BENCHMARK_CAPTURE(fresh, straight_line_x86_64, "x86_64", straight_line)->Iterations(100);
+BENCHMARK_CAPTURE(fresh, straight_line_arm64, "arm64", straight_line)->Iterations(100);
+BENCHMARK_CAPTURE(fresh, straight_line_thumb, "thumb", straight_line)->Iterations(100);
+BENCHMARK_CAPTURE(fresh, as_drawn_x86_64, "x86_64", as_drawn)->Iterations(100);
+BENCHMARK_CAPTURE(fresh, as_drawn_arm64, "arm64", as_drawn)->Iterations(100);
+BENCHMARK_CAPTURE(fresh, as_drawn_thumb, "thumb", as_drawn)->Iterations(100);
 BENCHMARK_CAPTURE(translation, x86_64, "x86_64", UC_ARCH_X86, UC_MODE_64);
 BENCHMARK_CAPTURE(translation, arm64, "arm64", UC_ARCH_ARM64, UC_MODE_ARM);
 BENCHMARK_CAPTURE(loop, x86_64, "x86_64", "\x01\xd8\xeb\xfc"s);
