@@ -57,6 +57,10 @@ void run(Options& o, const cli::po::variables_map& given) {
           "folder",
           checkpoint->string());
     }
+    if (finished(o.train, *checkpoint)) {
+      fmt::print("{}: finished already: its budget is spent\n", o.out);
+      return;
+    }
   }
   std::signal(SIGINT, [](int) { stop_requested = true; });
   std::signal(SIGTERM, [](int) { stop_requested = true; });
