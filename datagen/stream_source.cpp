@@ -1,6 +1,7 @@
 #include "datagen/stream_source.hpp"
 
 #include <algorithm>
+#include <boost/program_options.hpp>
 
 #include "datagen/parallel.hpp"
 #include "datagen/run.hpp"
@@ -50,6 +51,30 @@ void StreamSource::fill(uint64_t index, const ProgramOptions& programs, TraceBat
   parallel_for(options_.threads, parts,
                [&](int thread, size_t part) { run_part(*machines_[thread], part, batches[part]); });
   for (const auto& batch : batches) append(batch, out);
+}
+
+boost::program_options::options_description options(StreamSource::Options& stream, ProgramOptions& programs) {
+  namespace po = boost::program_options;
+  po::options_description description("Stream of fresh programs");
+  const auto add = [&](const char* name, auto& field, const char* text) {
+    description.add_options()(name, po::value(&field)->default_value(field), text);
+  };
+  const auto add_share = [&](const char* name, std::optional<double>& field, const char* text) {
+    description.add_options()(name, po::value<double>()->notifier([&field](double p) { field = p; }), text);
+  };
+  add("machine", stream.machine, "machine");
+  add("memory", stream.memory_bytes, "bytes of memory");
+  add("min-instructions", programs.min_instructions, "shortest program, the halting instruction included");
+  add("max-instructions", programs.max_instructions, "longest program");
+  add("small-operands", programs.small_operands,
+      "training only: probability that a register starts with few significant bits");
+  add("window-steps", programs.window_steps,
+      "training only: traces are windows of this many steps from anywhere in a program; 0: whole programs");
+  add_share("memory-share", programs.memory_share,
+            "share of instructions that access memory, where the machine has them");
+  add_share("branch-share", programs.branch_share, "share of instructions that branch forward or call");
+  add_share("loop-share", programs.loop_share, "probability that an instruction begins a loop");
+  return description;
 }
 
 }  // namespace bytecpu

@@ -1,6 +1,7 @@
 // An endless stream of fresh random programs of one split, run as they are asked for.
 #pragma once
 
+#include <boost/program_options/options_description.hpp>
 #include <map>
 #include <memory>
 #include <string>
@@ -39,5 +40,8 @@ class StreamSource final : public TraceSource {
   std::vector<std::unique_ptr<Machine>> machines_;  // one a thread
   std::map<std::string_view, int> operation_index_;
 };
+
+// Options that set the machine, its memory, and how programs are drawn.
+boost::program_options::options_description options(StreamSource::Options& stream, ProgramOptions& programs);
 
 }  // namespace bytecpu

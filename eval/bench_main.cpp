@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "datagen/cli.hpp"
+#include "datagen/stream_source.hpp"
 #include "eval/benchmarks.hpp"
 #include "model/checkpoint.hpp"
 #include "model/trainer.hpp"
@@ -13,8 +14,9 @@ namespace {
 namespace po = boost::program_options;
 
 struct Options {
-  std::string checkpoint, machine = "toy8", precision = "fp32", device = "auto";
-  int memory_bytes = 1024, threads = 0;
+  std::string checkpoint, precision = "fp32", device = "auto";
+  int threads = 0;
+  StreamSource::Options stream;
   ProgramOptions programs;
   int64_t traces = 1024, batch = 256;
   uint64_t seed = 0;
@@ -30,18 +32,9 @@ void print(const nlohmann::ordered_json& result) {
 
 po::options_description common(Options& o) {
   po::options_description options;
-  options.add_options()                                                                            //
-      ("machine", po::value(&o.machine)->default_value(o.machine)->value_name("NAME"), "machine")  //
-      ("memory", po::value(&o.memory_bytes)->default_value(o.memory_bytes)->value_name("BYTES"),
-       "its memory")  //
-      ("min-instructions",
-       po::value(&o.programs.min_instructions)->default_value(o.programs.min_instructions)->value_name("N"),
-       "shortest program")  //
-      ("max-instructions",
-       po::value(&o.programs.max_instructions)->default_value(o.programs.max_instructions)->value_name("N"),
-       "longest program")  //
-      ("seconds", po::value(&o.seconds)->default_value(o.seconds)->value_name("S"),
-       "of each measurement, about");
+  options.add(bytecpu::options(o.stream, o.programs))
+      .add_options()("seconds", po::value(&o.seconds)->default_value(o.seconds)->value_name("S"),
+                     "of each measurement, about");
   return options;
 }
 
@@ -58,7 +51,7 @@ std::shared_ptr<ByteModel> prepare(Options& o, const std::string& device, int th
   use_threads(threads);
   std::shared_ptr<ByteModel> model;
   if (o.checkpoint.empty()) {
-    o.model.layout = make_machine(o.machine, o.memory_bytes)->layout();
+    o.model.layout = make_machine(o.stream.machine, o.stream.memory_bytes)->layout();
     torch::manual_seed(o.seed);
     model = make_model(o.model);
   } else {
@@ -84,7 +77,9 @@ void rollout(Options& o) {
 
 void train(Options& o) {
   check(o);
-  o.train.steps = 1;  // a budget there must be; the benchmark's is --seconds
+  // A budget there must be; the benchmark's is --seconds.
+  o.train.steps = 1;
+  o.train.minutes = o.train.petaflops = 0;
   bytecpu::check(o.train);
   const auto model = prepare(o, o.train.device, o.train.threads);
   model->set_precision(supported_precision(o.train.precision, model->device()));
@@ -95,8 +90,8 @@ void generate(Options& o) {
   check(o);
   const int threads =
       o.threads > 0 ? o.threads : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  benchmark_generate(make_machine(o.machine, o.memory_bytes)->layout(), o.programs, threads, o.seconds,
-                     print);
+  benchmark_generate(make_machine(o.stream.machine, o.stream.memory_bytes)->layout(), o.programs, threads,
+                     o.seconds, print);
 }
 
 int main(int argc, char** argv) {
@@ -124,9 +119,12 @@ int main(int argc, char** argv) {
       ("seed", po::value(&o.seed)->default_value(o.seed)->value_name("N"), "of programs and fresh models");
   rollouts.options.add(bytecpu::options(o.model));
 
-  cli::Command training{"train",     "training steps: states and operations a second, where the time goes",
-                        "[options]", common(o),
-                        {},          [&](const po::variables_map&) { train(o); }};
+  cli::Command training{"train",
+                        "training steps: states and operations a second, where the time goes",
+                        "[--config FILE] [options]",
+                        common(o),
+                        {},
+                        [&](const po::variables_map&) { train(o); }};
   training.options.add(bytecpu::options(o.model)).add(bytecpu::options(o.train));
 
   cli::Command generation{"generate",  "random programs drawn and run, states a second and core",

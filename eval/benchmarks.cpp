@@ -49,7 +49,7 @@ ordered_json describe(const ByteModel& model) {
 }
 
 struct Measured {
-  int64_t states = 0, patch_passes = 0;
+  int64_t states = 0, patch_passes = 0, positions = 0;
   double seconds = 0;
   double rate() const { return static_cast<double>(states) / seconds; }
 };
@@ -117,6 +117,8 @@ void benchmark_rollout(ByteModel& model, const TestSet& set, int64_t batch, doub
         {"states_per_second", rounded(m.rate())},
         {"passes_per_state", rounded(static_cast<double>(m.patch_passes) /
                                      static_cast<double>(m.states * model.patches_per_record()))},
+        {"positions_per_byte",
+         rounded(static_cast<double>(m.positions) / static_cast<double>(m.states * layout.record_bytes))},
         {"times_uncached", rounded(m.rate() / uncached)}});
     result(json);
   };
@@ -127,6 +129,7 @@ void benchmark_rollout(ByteModel& model, const TestSet& set, int64_t batch, doub
            roll_out_plainly(model, {.bytes = history}, 1);
            ++m.states;
            m.patch_passes += layout.record_bytes;
+           m.positions += layout.record_bytes * (model.config().patch_size + 1) / 2;
          }));
   for (const auto& [decoding, name] :
        {std::pair(Decoding::bytewise, "bytewise"), {Decoding::drafted, "drafted"}}) {
@@ -139,6 +142,7 @@ void benchmark_rollout(ByteModel& model, const TestSet& set, int64_t batch, doub
                         std::span(lengths).subspan(first, count), way, &cost);
                m.states += cost.records;
                m.patch_passes += cost.patch_passes;
+               m.positions += cost.positions;
              }));
     }
   }

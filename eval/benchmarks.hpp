@@ -18,7 +18,8 @@ using OnResult = std::function<void(const nlohmann::ordered_json&)>;
 // and "drafted", each with one trace at a time and with `batch` traces at once. States and traces are spread
 // evenly over the set; each measurement takes `seconds`, and longer where one state or batch of traces does.
 // Members: "decoding", "batch", "states", "seconds", "states_per_second", "passes_per_state" (of the
-// byte-level decoder, 1 being the least), "times_uncached".
+// byte-level decoder, 1 being the least), "positions_per_byte" (that they compute; likewise),
+// "times_uncached".
 void benchmark_rollout(ByteModel& model, const TestSet& set, int64_t batch, double seconds,
                        const OnResult& result);
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "emulator/error.hpp"
 #include "model/draft.hpp"
@@ -39,6 +40,75 @@ Choice choose(ByteModel& model, const torch::Tensor& condition, const torch::Ten
   }
   return choice;
 }
+
+// Decodes the positions after the cached ones one by one, into `patches` I64 [N, P] and `log_chosen` F32
+// [N, P]; position 0 may choose the end where may_end allows it.
+void decode_rest(ByteModel& model, const torch::Tensor& condition, const torch::Tensor& may_end,
+                 ByteCache& cache, const torch::Tensor& patches, const torch::Tensor& log_chosen) {
+  for (int64_t i = cache.positions; i < patches.size(1); ++i) {
+    const auto next = choose(model, condition, patches, i + 1, &cache, i == 0 ? may_end : torch::Tensor());
+    patches.slice(1, i, i + 1).copy_(next.symbol);
+    log_chosen.slice(1, i, i + 1).copy_(next.log_chosen);
+  }
+}
+
+// Time of a pass over `length` positions of each of `rows` patches, in that of one position. A pass takes
+// about 24 more, and 2 more for each patch (measured on two cores, with models of 2 M and 110 M parameters);
+// launching a GPU's kernels takes that of thousands (estimated).
+double pass_cost(const ByteModel& model, double rows, double length) {
+  return rows * (length + 2) + (model.device().is_cuda() ? 4096 : 24);
+}
+
+// The same of `length` positions of `rows` patches decoded one by one.
+double bytewise_cost(const ByteModel& model, double rows, double length) {
+  return length * pass_cost(model, rows, 1);
+}
+
+// And in passes over all of them, if `wrong` bytes of a patch were rejected, and each pass rejects the share
+// of bytes that the one before it did.
+double checking_cost(const ByteModel& model, double rows, double length, double wrong) {
+  const double passes = wrong < length ? std::log(length) / std::log(length / wrong) : length;
+  return std::clamp(passes, 1.0, length) * pass_cost(model, rows, length);
+}
+
+// Bytes before the last, which conditions nothing, in which `chosen` differs from `given` (I64 [N, T], up to
+// the patches' end): bool [N, T - 1].
+torch::Tensor rejected(const torch::Tensor& chosen, const torch::Tensor& given) {
+  const int64_t checked = given.size(1) - 1;
+  return chosen.slice(1, 0, checked).ne(given.slice(1, 0, checked));
+}
+
+// How the drafts of one part of the record fared of late in a batch of free runs, checked or not.
+class Acceptance {
+ public:
+  // Whether checking the drafts of so many patches promises to cost less than decoding them bytewise: a pass
+  // over all, then for those with a wrong byte more passes, or their bytes one by one.
+  bool pays(const ByteModel& model, double rows, double patch) const {
+    const double open = open_ * rows;
+    double cost = pass_cost(model, rows, patch);
+    if (open > 0)
+      cost += std::min(checking_cost(model, open, patch, wrong_ / open_), bytewise_cost(model, open, patch));
+    return cost <= bytewise_cost(model, rows, patch);
+  }
+
+  void observe(const torch::Tensor& draft, const Decoded& decoded) {
+    double open = 0, wrong = 0;
+    if (decoded.passes > 1) {
+      const auto counts = (rejected(decoded.patches, draft) & ~decoded.ended.unsqueeze(1)).sum(1);
+      const auto rows = static_cast<double>(draft.size(0));
+      open = static_cast<double>(counts.count_nonzero().item<int64_t>()) / rows;
+      wrong = static_cast<double>(counts.sum().item<int64_t>()) / rows;
+    }
+    const double weight = std::exchange(known_, true) ? 0.5 : 1;
+    open_ += weight * (open - open_);
+    wrong_ += weight * (wrong - wrong_);
+  }
+
+ private:
+  bool known_ = false;
+  double open_ = 0;   // running mean of the share of patches with a wrong byte
+  double wrong_ = 0;  // and of the wrong bytes of a patch
+};
 
 // Where the end was chosen, the rest of the patch is "nothing", and the confidence that of the end.
 // `log_chosen` F32 [N, P].
@@ -108,28 +178,41 @@ Decoded decode(ByteModel& model, const torch::Tensor& condition, const torch::Te
   d.draft_nats = -first.log_given.sum(1);
   d.patches = first.symbol;
   auto log_chosen = first.log_chosen;
-  d.passes = 1;
-  d.patch_passes = draft.size(0);
+  const auto count = [&d](int64_t passes, int64_t rows, int64_t length) {
+    d.passes += passes;
+    d.patch_passes += passes * rows;
+    d.positions += rows * length;
+  };
+  count(1, draft.size(0), patch);
 
-  // Final is what the choices confirm. The last symbol conditions nothing, and neither does what follows an
-  // end.
-  auto differs = d.patches.slice(1, 0, patch - 1).ne(draft.slice(1, 0, patch - 1)) &
-                 d.patches.slice(1, 0, 1).ne(nothing);
+  // Final is what the choices confirm; what follows an end needs no confirmation.
+  auto differs = rejected(d.patches, draft) & d.patches.slice(1, 0, 1).ne(nothing);
   auto open = differs.any(1).nonzero().squeeze(1);  // I64: rows that are not final yet
   auto live = open;                                 // the same, as rows of the cache and of `differs`
   while (open.numel() > 0) {
     BYTECPU_CHECK(d.passes < patch);
     // In every open row the choices are final up to the first place where any differs.
-    const auto places = differs.index_select(0, live).any(0).nonzero();
-    const int64_t from = cache.positions - differs.size(1) + places[0].item<int64_t>();
+    differs = differs.index_select(0, live);
+    const auto places = differs.any(0).nonzero();
+    const int64_t from = patch - differs.size(1) + places[0].item<int64_t>();
     cache.keep(live, from);
+    const auto still_open = condition.index_select(0, open);
     const auto drafted = d.patches.index_select(0, open);
-    const auto next = choose(model, condition.index_select(0, open), drafted, patch, &cache, {});
+    const int64_t rows = open.size(0), length = patch - from;
+    const double wrong = static_cast<double>(differs.sum().item<int64_t>()) / static_cast<double>(rows);
+    if (checking_cost(model, rows, length, wrong) > bytewise_cost(model, rows, length)) {
+      const auto log_drafted = log_chosen.index_select(0, open);
+      decode_rest(model, still_open, {}, cache, drafted, log_drafted);
+      d.patches.index_copy_(0, open, drafted);
+      log_chosen.index_copy_(0, open, log_drafted);
+      count(length, rows, length);
+      break;
+    }
+    const auto next = choose(model, still_open, drafted, patch, &cache, {});
     d.patches.slice(1, from).index_copy_(0, open, next.symbol);
     log_chosen.slice(1, from).index_copy_(0, open, next.log_chosen);
-    ++d.passes;
-    d.patch_passes += open.size(0);
-    differs = next.symbol.slice(1, 0, patch - 1 - from).ne(drafted.slice(1, from, patch - 1));
+    count(1, rows, length);
+    differs = rejected(next.symbol, drafted.slice(1, from));
     live = differs.any(1).nonzero().squeeze(1);
     open = open.index_select(0, live);
   }
@@ -140,17 +223,11 @@ Decoded decode(ByteModel& model, const torch::Tensor& condition, const torch::Te
 Decoded decode_bytewise(ByteModel& model, const torch::Tensor& condition, const torch::Tensor& may_end) {
   c10::InferenceMode inference;
   const int64_t patch = model.config().patch_size, count = condition.size(0);
-  Decoded d;
+  Decoded d{.passes = patch, .patch_passes = patch * count, .positions = patch * count};
   ByteCache cache;
   d.patches = torch::full({count, patch}, nothing, may_end.options().dtype(torch::kLong));
-  auto log_chosen = torch::empty({count, patch}, may_end.options().dtype(torch::kFloat));
-  for (int64_t i = 0; i < patch; ++i) {
-    const auto next = choose(model, condition, d.patches, i + 1, &cache, i == 0 ? may_end : torch::Tensor());
-    d.patches.slice(1, i, i + 1).copy_(next.symbol);
-    log_chosen.slice(1, i, i + 1).copy_(next.log_chosen);
-    ++d.passes;
-    d.patch_passes += count;
-  }
+  const auto log_chosen = torch::empty({count, patch}, may_end.options().dtype(torch::kFloat));
+  decode_rest(model, condition, may_end, cache, d.patches, log_chosen);
   settle_ends(d, log_chosen);
   return d;
 }
@@ -243,6 +320,7 @@ std::vector<Rollout> roll_out(ByteModel& model, std::span<const TraceView> start
 
   Threads threads(record_flops(model));
   Drafter drafter(layout);
+  std::vector<Acceptance> acceptance(record / patch);
   std::vector<uint8_t> before, drafts;  // of the live traces: the newest record, and the guess at the next
   for (int64_t done = 0; !live.empty(); ++done) {  // records of each live trace
     threads.suit(live.size());
@@ -271,10 +349,17 @@ std::vector<Rollout> roll_out(ByteModel& model, std::span<const TraceView> start
     for (size_t part = 0; part < record; part += patch) {
       const auto may_end = torch::full({std::ssize(live)}, part == 0, options.dtype(torch::kBool));
       const auto condition = history->condition();
-      const auto decoded = decoding == Decoding::drafted
-                               ? decode(model, condition, draft.slice(1, part, part + patch), may_end)
-                               : decode_bytewise(model, condition, may_end);
-      if (cost) cost->patch_passes += decoded.patch_passes;
+      const auto drafted = draft.slice(1, part, part + patch);
+      auto& accepted = acceptance[part / patch];
+      const bool checks = decoding == Decoding::drafted &&
+                          accepted.pays(model, static_cast<double>(live.size()), static_cast<double>(patch));
+      const auto decoded =
+          checks ? decode(model, condition, drafted, may_end) : decode_bytewise(model, condition, may_end);
+      if (decoding == Decoding::drafted) accepted.observe(drafted, decoded);
+      if (cost) {
+        cost->patch_passes += decoded.patch_passes;
+        cost->positions += decoded.positions;
+      }
       const auto probability = decoded.confidence.exp().to(torch::kCPU);
       for (size_t b = 0; b < live.size(); ++b)
         rollouts[live[b]].confidence.back() *= probability.data_ptr<float>()[b];

@@ -3,7 +3,9 @@
 // The next record is drafted (draft.hpp), the byte-level decoder scores the whole draft in one pass, and what
 // follows the first byte that differs from its own choice is scored again with that choice in place, until
 // nothing differs. Every pass makes at least one more byte final, from the left, so the result is byte for
-// byte that of decoding one byte at a time, in far fewer passes. Keys and values are cached at both levels.
+// byte that of decoding one byte at a time, in far fewer passes. Where so much of a draft is rejected that
+// its passes would cost more than the bytes one by one, those are decoded instead; and free runs whose drafts
+// fare so have none checked until they would pay. Keys and values are cached at both levels.
 #pragma once
 
 #include <optional>
@@ -19,6 +21,7 @@ struct Decoded {
   torch::Tensor draft_nats = {};  // F32 [N]: negative log-likelihood of the draft, summed over its bytes
   int64_t passes = 0;             // of the byte-level decoder
   int64_t patch_passes = 0;       // summed over the patches in each pass
+  int64_t positions = 0;          // that the passes computed
 };
 
 // Decodes N patches. `draft` I64 [N, P] is where to start: any symbols, the better guessed the fewer passes.
@@ -52,9 +55,10 @@ struct Rollout {
 
 enum class Decoding { drafted, bytewise };
 
-// What free runs cost: passes of one patch through the byte-level decoder, and records, ends included.
+// What free runs cost: records, ends included; passes of one patch through the byte-level decoder, and the
+// positions that these computed.
 struct RolloutCost {
-  int64_t records = 0, patch_passes = 0;
+  int64_t records = 0, patch_passes = 0, positions = 0;
 };
 
 // Free runs from image ‖ state 0, until the model ends each or most_records[i] (or all that the model can

@@ -57,6 +57,10 @@ void run(Options& o, const cli::po::variables_map& given) {
           "folder",
           checkpoint->string());
     }
+    if (finished(o.train, *checkpoint)) {
+      fmt::print("{}: finished already: its budget is spent\n", o.out);
+      return;
+    }
   }
   std::signal(SIGINT, [](int) { stop_requested = true; });
   std::signal(SIGTERM, [](int) { stop_requested = true; });
@@ -107,24 +111,9 @@ int main(int argc, char** argv) {
       "data", po::value(&o.data)->default_value(""), "dataset; none: an endless stream of fresh programs")(
       "init", po::value(&o.init)->default_value(""),
       "safetensors file to start from: bGPT weights under their published names, or a checkpoint's");
-  po::options_description stream("Stream of fresh programs");
-  stream.add_options()("machine", po::value(&o.stream.machine)->default_value(o.stream.machine), "machine")(
-      "memory", po::value(&o.stream.memory_bytes)->default_value(o.stream.memory_bytes), "bytes of memory")(
-      "min-instructions", po::value(&o.programs.min_instructions)->default_value(o.programs.min_instructions),
-      "shortest program, the halting instruction included")(
-      "max-instructions", po::value(&o.programs.max_instructions)->default_value(o.programs.max_instructions),
-      "longest program")("small-operands",
-                         po::value(&o.programs.small_operands)->default_value(o.programs.small_operands),
-                         "training only: probability that a register starts with few significant bits")(
-      "window-steps", po::value(&o.programs.window_steps)->default_value(o.programs.window_steps),
-      "training only: traces are windows of this many steps from anywhere in a program; 0: whole programs")(
-      "memory-share", po::value<double>()->notifier([&](double p) { o.programs.memory_share = p; }),
-      "share of instructions that access memory, where the machine has them")(
-      "branch-share", po::value<double>()->notifier([&](double p) { o.programs.branch_share = p; }),
-      "share of instructions that branch forward or call")(
-      "loop-share", po::value<double>()->notifier([&](double p) { o.programs.loop_share = p; }),
-      "probability that an instruction begins a loop");
-  options.add(stream).add(bytecpu::options(o.model)).add(bytecpu::options(o.train));
+  options.add(bytecpu::options(o.stream, o.programs))
+      .add(bytecpu::options(o.model))
+      .add(bytecpu::options(o.train));
   return cli::main("bytecpu-train", "Trains a byte model to predict a machine's next state.",
                    {{.name = "",
                      .summary = "",

@@ -177,6 +177,24 @@ void from_json(const ordered_json& j, Progress& p, std::vector<double>& operatio
   j.at("operation_loss").get_to(operation_loss);
 }
 
+Progress load_progress(const fs::path& checkpoint, std::vector<double>& operation_loss) {
+  const auto state = load_training_state(checkpoint);
+  Progress progress;
+  try {
+    from_json(state, progress, operation_loss);
+  } catch (const nlohmann::json::exception& e) {
+    throw Error("{}: {}", (checkpoint / "training.json").string(), e.what());
+  }
+  return progress;
+}
+
+// Share of the budget that is spent.
+double spent_share(const TrainConfig& config, const Progress& progress) {
+  if (config.steps > 0) return static_cast<double>(progress.step) / static_cast<double>(config.steps);
+  if (config.petaflops > 0) return progress.flops / (config.petaflops * 1e15);
+  return progress.seconds / (60 * config.minutes);
+}
+
 // metrics.jsonl, on resuming without the lines that will be written again.
 class Metrics {
  public:
@@ -236,6 +254,11 @@ Validation validate(ByteModel& model, const TraceBatch& held_out, const TrainCon
 
 }  // namespace
 
+bool finished(const TrainConfig& config, const fs::path& checkpoint) {
+  std::vector<double> operation_loss;
+  return spent_share(config, load_progress(checkpoint, operation_loss)) >= 1;
+}
+
 TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingData& data, const fs::path& run,
                   bool resume, const std::atomic<bool>& stop) {
   check(config);
@@ -253,27 +276,15 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
   if (found) {
     load_weights(*found / "model.safetensors", model);
     load_optimizer(*found, optimizer);
-    const auto state = load_training_state(*found);
-    try {
-      from_json(state, progress, mix.running_loss());
-    } catch (const nlohmann::json::exception& e) {
-      throw Error("{}: {}", (*found / "training.json").string(), e.what());
-    }
+    progress = load_progress(*found, mix.running_loss());
     optimizer.set_steps(progress.step);
     fmt::print("resuming at step {} ({})\n", progress.step, found->string());
   } else {
     progress.drawing = progress.next_drawing = {.weights = data.programs.operation_weights,
                                                 .longest = longest_program(config, data.programs, 0)};
   }
-  const auto done = [&] {
-    if (config.steps > 0) return static_cast<double>(progress.step) / static_cast<double>(config.steps);
-    if (config.petaflops > 0) return progress.flops / (config.petaflops * 1e15);
-    return progress.seconds / (60 * config.minutes);
-  };
-  if (done() >= 1) {
-    fmt::print("finished already: its budget is spent\n");
-    return TrainingEnd::finished;
-  }
+  const auto done = [&] { return spent_share(config, progress); };
+  if (done() >= 1) return TrainingEnd::finished;
   Metrics metrics(run / "metrics.jsonl", progress.step, config.tensorboard);
 
   // Pools are drawn one ahead, off this thread.

@@ -31,6 +31,9 @@ enum class TrainingEnd { finished, stopped };
 TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingData& data,
                   const std::filesystem::path& run, bool resume, const std::atomic<bool>& stop);
 
+// Whether a training of `config` that stands at `checkpoint` has spent its budget.
+bool finished(const TrainConfig& config, const std::filesystem::path& checkpoint);
+
 // Floating-point operations a second that the device could do at best, which model FLOP utilisation (MFU) is
 // a share of: config.peak_tflops, or the GPU's known one; 0: not known.
 double peak_flops(const TrainConfig& config, torch::Device device);

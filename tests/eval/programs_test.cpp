@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 namespace {
 
@@ -153,6 +154,29 @@ TEST_F(Programs, ABareWeightFileIsMeasuredLikeItsCheckpoint) {
   EXPECT_EQ(lockstep.code, 3) << lockstep.out;  // two steps of training do not make a CPU
   EXPECT_EQ(lockstep.out, run("bytecpu-run " + program_file + " --checkpoint " + model).out);
   expect_failure("bytecpu-run " + program_file + " --checkpoint " + program_file, 1, "program.s");
+}
+
+TEST_F(Programs, BenchTakesEveryExperimentsTrainingConfiguration) {
+  if (!fs::exists(BYTECPU_BIN "/bytecpu-bench")) GTEST_SKIP() << "built without the model";
+  const std::string tiny =
+      " --seconds 0.001 --device cpu --precision fp32 --batch-patches 32 --pool-traces 8 --patch-layers 1"
+      " --patch-width 16 --patch-heads 2 --byte-layers 1 --byte-width 64 --byte-heads 2 --memory-width 16"
+      " --memory-heads 2";
+  int configurations = 0;
+  for (const auto& experiment : fs::directory_iterator(BYTECPU_REFERENCE "/../../experiments")) {
+    const auto config = experiment.path() / "train.ini";
+    if (!fs::exists(config)) continue;
+    ++configurations;
+    const Result result = run("bytecpu-bench train --config " + config.string() + tiny);
+    ASSERT_EQ(result.code, 0) << config << '\n' << result.out;
+    const auto figures = json::parse(result.out);
+    std::stringstream text;
+    text << std::ifstream(config).rdbuf();
+    const auto machine = figures["machine"].get<std::string>();
+    EXPECT_NE(text.str().find("machine = " + machine + '\n'), std::string::npos) << result.out;
+    EXPECT_GT(figures["states_per_second"].get<double>(), 0);
+  }
+  EXPECT_GE(configurations, 5);
 }
 
 TEST_F(Programs, BadUsageExitsWithTwoAndFailuresWithOne) {

@@ -69,16 +69,44 @@ TEST_P(Inference, DecodingEqualsReadingThePatchAnewForEveryByte) {
   const auto random = torch::randint(0, 256, rows.patches.sizes(), torch::kLong);
   auto nearly = plain.clone();
   nearly.select(1, 6).add_(1).remainder_(256);
+  auto mixed = plain.clone();
+  mixed.slice(0, 0, count, 2).copy_(random.slice(0, 0, count, 2));
   for (const auto& decoded :
        {decode_bytewise(*model_, rows.condition, may_end),
         decode(*model_, rows.condition, rows.patches, may_end),
-        decode(*model_, rows.condition, random, may_end), decode(*model_, rows.condition, nearly, may_end)}) {
+        decode(*model_, rows.condition, random, may_end), decode(*model_, rows.condition, nearly, may_end),
+        decode(*model_, rows.condition, mixed, may_end)}) {
     EXPECT_EQ((decoded.patches.ne(plain) & sure).sum().item<int64_t>(), 0) << decoded.passes << " passes";
     EXPECT_TRUE(torch::equal(decoded.ended, decoded.patches.select(1, 0) == nothing));
   }
   const auto again = decode(*model_, rows.condition, plain, may_end);
   EXPECT_LE(again.passes, exact ? 1 : patch);
+  // Rejected at once: after the one pass over the draft, byte by byte; and only the patches that need it.
+  EXPECT_LE(decode(*model_, rows.condition, random, may_end).positions, 2 * count * patch);
+  if (exact) {
+    EXPECT_EQ(again.positions, count * patch);
+    EXPECT_LE(decode(*model_, rows.condition, mixed, may_end).positions, count * patch * 3 / 2 + patch);
+  }
   EXPECT_FALSE(decode(*model_, rows.condition, random, may_end.logical_not()).ended.any().item<bool>());
+}
+
+// Where what follows hardly depends on the bytes before it, a wrong one costs one pass more.
+TEST(Decode, AWrongByteThatChangesNoOtherCostsOnePass) {
+  torch::NoGradGuard no_grad;
+  const auto model = tiny_model(tiny_config("transition"));
+  for (auto& p : model->named_parameters()) p.value().mul_(p.key().starts_with("previous.") ? 0 : 2);
+  const auto batch = some_traces(30, 15);
+  const auto rows = model->rows(views(batch), Targets::states);
+  const int64_t count = rows.patches.size(0), patch = rows.patches.size(1);
+  const auto may_end = torch::zeros({count}, torch::kBool);
+  const auto plain = decode_bytewise(*model, rows.condition, may_end);
+  auto draft = plain.patches.clone();
+  for (const int64_t place : {6, 9}) draft.select(1, place).add_(1).remainder_(256);
+  const auto decoded = decode(*model, rows.condition, draft, may_end);
+  EXPECT_TRUE(torch::equal(decoded.patches, plain.patches));
+  EXPECT_TRUE(torch::allclose(decoded.confidence, plain.confidence, 1e-3, 1e-3));
+  EXPECT_EQ(decoded.passes, 2);
+  EXPECT_EQ(decoded.positions, count * (patch + patch - 7));
 }
 
 // Chaotic runs, which no rounding may part: in fp32. For bf16 see LearnsEightTracesByHeartAndRollsThemOut.
@@ -102,6 +130,32 @@ TEST_P(ChaoticRuns, BatchedDraftedRolloutsEqualPlainOnesByteForByte) {
       for (size_t t = 0; t < plain.confidence.size(); ++t)
         EXPECT_NEAR(fast.confidence[t], plain.confidence[t], 1e-3 * plain.confidence[t] + 1e-6);
     }
+  }
+}
+
+// Cost as in inference.cpp: of each position 1, of a pass 2 for each patch and 24 for all. One run alone may
+// compute more positions where that saves passes.
+TEST_P(ChaoticRuns, RejectedDraftsCostLittle) {
+  const auto batch = some_traces(24, 15);
+  const auto begun = starts(batch, model_->config().layout);
+  for (const size_t at_once : {begun.size(), size_t{1}}) {
+    RolloutCost drafted, bytewise;
+    for (size_t i = 0; i < begun.size(); i += at_once) {
+      const std::vector<int64_t> room(at_once, 12);
+      const auto some = std::span(begun).subspan(i, at_once);
+      roll_out(*model_, some, room, Decoding::drafted, &drafted);
+      roll_out(*model_, some, room, Decoding::bytewise, &bytewise);
+    }
+    EXPECT_EQ(drafted.records, bytewise.records);
+    EXPECT_EQ(bytewise.positions, 16 * bytewise.records);
+    EXPECT_LE(drafted.patch_passes, bytewise.patch_passes);
+    const auto cost = [&](const RolloutCost& c) {
+      return static_cast<double>(c.positions) +
+             (2 + 24.0 / static_cast<double>(at_once)) * static_cast<double>(c.patch_passes);
+    };
+    EXPECT_LE(cost(drafted), 1.1 * cost(bytewise));
+    if (at_once == 1) continue;
+    EXPECT_LE(static_cast<double>(drafted.positions), 1.1 * static_cast<double>(bytewise.positions));
   }
 }
 
@@ -129,7 +183,15 @@ TEST_P(ChaoticRuns, GuessesMakeRolloutsCheaperAndNoDifferent) {
   };
   guessed(&guessed_cost);
   EXPECT_EQ(guessed_cost.patch_passes, guessed_cost.records * model_->patches_per_record());
+  EXPECT_EQ(guessed_cost.positions, 16 * guessed_cost.records);
   EXPECT_GT(plain_cost.patch_passes, guessed_cost.patch_passes);
+  // Every fourth is told nothing: its drafts, rejected, cost the others nothing.
+  const auto right = guesses;
+  for (size_t i = 0; i < begun.size(); i += 4) guesses[i].clear();
+  RolloutCost mixed_cost;
+  guessed(&mixed_cost);
+  EXPECT_LE(mixed_cost.patch_passes, 8 * mixed_cost.records);
+  guesses = right;
   for (size_t i = 0; i < begun.size(); ++i) {
     if (i % 3 == 0) guesses[i].resize(layout.start_bytes() + i % 5 * layout.record_bytes);
     if (i % 3 == 1 && guesses[i].size() > layout.start_bytes() + i) guesses[i][layout.start_bytes() + i] ^= 1;
