@@ -1,4 +1,6 @@
 // The table of machines.
+#include <fmt/ranges.h>
+
 #include <array>
 
 #include "emulator/arm64/arm64.hpp"

@@ -1,6 +1,7 @@
 // bytecpu-run: runs one program on Unicorn and, given a checkpoint, on the model in lockstep; shows where
 // they differ. Exit code 0: they agree; 3: they differ; 1: the program could not be run to its end; 2: bad
 // usage; 130: interrupted.
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>

@@ -1,6 +1,7 @@
 #include "emulator/native/elf_function.hpp"
 
 #include <elf.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstring>

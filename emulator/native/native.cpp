@@ -1,5 +1,7 @@
 #include "emulator/native/native.hpp"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cstring>
 #include <exception>
