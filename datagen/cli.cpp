@@ -98,14 +98,17 @@ void run_command(std::string_view program, const Command& command,
 
 void dispatch(std::string_view program, std::string_view summary, const std::vector<Command>& commands,
               const std::vector<std::string>& arguments) {
-  if (commands.size() == 1 && commands[0].name.empty()) return run_command(program, commands[0], arguments);
+  const auto command = std::find_if(commands.begin(), commands.end(), [&](const auto& c) {
+    return !arguments.empty() && !c.name.empty() && c.name == arguments[0];
+  });
+  if (command == commands.end() && commands[0].name.empty()) {
+    return run_command(program, commands[0], arguments);
+  }
   if (arguments.empty()) throw UsageError("which command? See {} --help", program);
   if (arguments[0] == "--help" || arguments[0] == "-h" || arguments[0] == "help") {
     return print_help(program, summary, commands);
   }
   if (arguments[0] == "--version") return fmt::print("{} {}\n", program, BYTECPU_VERSION);
-  const auto command =
-      std::find_if(commands.begin(), commands.end(), [&](const auto& c) { return c.name == arguments[0]; });
   if (command == commands.end()) {
     throw UsageError("there is no command \"{}\"; see {} --help", arguments[0], program);
   }

@@ -16,7 +16,7 @@ namespace bytecpu::cli {
 namespace po = boost::program_options;
 
 struct Command {
-  std::string name;     // empty: the program itself, which then has no sub-commands
+  std::string name;     // empty: the program itself, where its first argument names no other command
   std::string summary;  // one line
   std::string usage;    // what follows the name, for example "DIR [options]"
   po::options_description options;

@@ -35,15 +35,18 @@ safetensors::Metadata weights_metadata(const ModelConfig& config) {
           {"byte_heads", fmt::to_string(config.byte_heads)}};
 }
 
+// As F32, or as BF16, rounded to nearest.
 void write_tensors(const fs::path& path, const std::vector<NamedTensor>& named,
-                   const safetensors::Metadata& metadata) {
+                   const safetensors::Metadata& metadata,
+                   safetensors::Dtype dtype = safetensors::Dtype::F32) {
+  const auto type = dtype == safetensors::Dtype::F32 ? torch::kFloat : torch::kBFloat16;
   std::vector<torch::Tensor> kept;  // what the spans borrow from
   std::vector<safetensors::Tensor> tensors;
   for (const auto& [name, tensor] : named) {
-    kept.push_back(tensor.detach().to(torch::kCPU, torch::kFloat).contiguous());
+    kept.push_back(tensor.detach().to(torch::kCPU, type).contiguous());
     const auto& t = kept.back();
     tensors.push_back({.name = name,
-                       .dtype = safetensors::Dtype::F32,
+                       .dtype = dtype,
                        .shape = t.sizes().vec(),
                        .bytes = {static_cast<const uint8_t*>(t.data_ptr()), t.nbytes()}});
   }
@@ -165,6 +168,11 @@ ordered_json read_json(const fs::path& path) {
   }
 }
 
+void write_config(const fs::path& checkpoint, const ModelConfig& config) {
+  write_file(checkpoint / "config.json",
+             ordered_json{{"format", format}, {"version", version}, {"model", config}}.dump(1) + "\n");
+}
+
 bool is_checkpoint(const fs::path& folder) { return fs::exists(folder / "config.json"); }
 
 // Complete checkpoints of a run, oldest first.
@@ -202,9 +210,7 @@ void save_checkpoint(const fs::path& run, int64_t step, const ByteModel& model, 
                   weights_metadata(model.config()));
     write_tensors(temporary / "optimizer.safetensors", optimizer.state(), {{"format", "pt"}});
     write_file(temporary / "training.json", training.dump(1) + "\n");
-    write_file(
-        temporary / "config.json",
-        ordered_json{{"format", format}, {"version", version}, {"model", model.config()}}.dump(1) + "\n");
+    write_config(temporary, model.config());
     fs::remove_all(folder);
     fs::rename(temporary, folder);
   } catch (const fs::filesystem_error& e) {
@@ -212,6 +218,32 @@ void save_checkpoint(const fs::path& run, int64_t step, const ByteModel& model, 
   }
   const auto all = checkpoints(run);
   for (size_t i = 0; i + 2 < all.size(); ++i) fs::remove_all(all[i]);
+}
+
+void export_checkpoint(const fs::path& checkpoint, const fs::path& out) {
+  const auto folder = out.has_filename() ? out : out.parent_path();  // without a slash at the end
+  if (fs::exists(folder)) throw Error("{}: is there already; give a new folder", folder.string());
+  const auto model = load_model(checkpoint);
+  const auto training = load_training_state(checkpoint);
+  const auto temporary = folder.parent_path() / fmt::format(".{}.part", folder.filename().string());
+  try {
+    fs::remove_all(temporary);
+    fs::create_directories(temporary);
+    write_tensors(temporary / "model.safetensors", published_parameters(*model),
+                  weights_metadata(model->config()), safetensors::Dtype::BF16);
+    write_file(temporary / "training.json", ordered_json{{"step", training.value("step", int64_t{0})},
+                                                         {"seconds", training.value("seconds", 0.0)}}
+                                                    .dump(1) +
+                                                "\n");
+    const auto run = fs::absolute(checkpoint / "").parent_path().parent_path();
+    for (const char* name : {"config.ini", "run.json", "metrics.jsonl"}) {
+      if (fs::is_regular_file(run / name)) write_file(temporary / name, read_file(run / name));
+    }
+    write_config(temporary, model->config());
+    fs::rename(temporary, folder);
+  } catch (const fs::filesystem_error& e) {
+    throw Error("cannot write {}: {}", folder.string(), e.code().message());
+  }
 }
 
 std::optional<fs::path> find_checkpoint(const fs::path& run) {

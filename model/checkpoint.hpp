@@ -20,6 +20,11 @@ std::vector<NamedTensor> published_parameters(const ByteModel& model);
 void save_checkpoint(const std::filesystem::path& run, int64_t step, const ByteModel& model,
                      const Optimizer& optimizer, const nlohmann::ordered_json& training);
 
+// Writes the checkpoint's weights as BF16 to a new folder, a checkpoint to evaluate and to start from but not
+// to resume; of its training's folder config.ini, run.json and metrics.jsonl besides. Throws Error; no half
+// of a folder is left.
+void export_checkpoint(const std::filesystem::path& checkpoint, const std::filesystem::path& out);
+
 // The newest checkpoint in a run's folder, or the folder itself if it is one; none if there is none.
 std::optional<std::filesystem::path> find_checkpoint(const std::filesystem::path& run);
 

@@ -100,6 +100,16 @@ void run(Options& o, const cli::po::variables_map& given) {
   train(*model, o.train, {*sources.train, *sources.held_out, o.programs}, o.out, o.resume, stop_requested);
 }
 
+void export_weights(const cli::po::variables_map& given) {
+  const std::filesystem::path run = given["checkpoint"].as<std::string>(),
+                              out = given["out"].as<std::string>();
+  const auto checkpoint = find_checkpoint(run);
+  if (!checkpoint) throw Error("{}: holds no checkpoint", run.string());
+  export_checkpoint(*checkpoint, out);
+  fmt::print("{}: the weights of {} in bf16, {:.1f} MB\n", out.string(), checkpoint->string(),
+             static_cast<double>(std::filesystem::file_size(out / "model.safetensors")) / 1e6);
+}
+
 int main(int argc, char** argv) {
   cli::prepare_compute(argv);
   Options o;
@@ -114,13 +124,24 @@ int main(int argc, char** argv) {
   options.add(bytecpu::options(o.stream, o.programs))
       .add(bytecpu::options(o.model))
       .add(bytecpu::options(o.train));
+  po::options_description export_options("Options");
+  export_options.add_options()("checkpoint", po::value<std::string>()->required()->value_name("RUN"),
+                               "a run's folder (its newest checkpoint), or a checkpoint's")(
+      "out", po::value<std::string>()->required()->value_name("DIR"), "folder to write, a new one");
   return cli::main("bytecpu-train", "Trains a byte model to predict a machine's next state.",
                    {{.name = "",
-                     .summary = "",
-                     .usage = "--config FILE [--data DIR] --out RUN [--resume]",
+                     .summary = "Trains a byte model to predict a machine's next state.",
+                     .usage = "--config FILE [--data DIR] --out RUN [--resume]\n"
+                              "       bytecpu-train export --checkpoint RUN --out DIR",
                      .options = options,
                      .positional = {},
-                     .run = [&](const po::variables_map& given) { run(o, given); }}},
+                     .run = [&](const po::variables_map& given) { run(o, given); }},
+                    {.name = "export",
+                     .summary = "Writes a checkpoint's weights alone, in bf16.",
+                     .usage = "--checkpoint RUN --out DIR",
+                     .options = export_options,
+                     .positional = {},
+                     .run = export_weights}},
                    argc, argv);
 }
 

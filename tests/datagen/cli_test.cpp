@@ -103,6 +103,28 @@ TEST(Cli, ResolvedOptionsAsConfigurationRunTheSameAgain) {
   EXPECT_TRUE(contains(first.ini, "flag = true"));
 }
 
+TEST(Cli, ANamedCommandBesideTheProgramItselfRunsWhereItIsNamed) {
+  std::string ran;
+  const auto command = [&](const std::string& name) {
+    return Command{.name = name,
+                   .summary = "",
+                   .usage = "",
+                   .options = {},
+                   .positional = {},
+                   .run = [&ran, name](const po::variables_map&) { ran += '[' + name + ']'; }};
+  };
+  char program[] = "program", name[] = "export";
+  char* argv[] = {program, name};
+  for (const int count : {1, 2})
+    EXPECT_EQ(cli::main("program", "", {command(""), command(name)}, count, argv), 0);
+  EXPECT_EQ(ran, "[][export]");
+  char other[] = "exports";
+  argv[1] = other;
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(cli::main("program", "", {command(""), command(name)}, 2, argv), 2);
+  EXPECT_TRUE(contains(testing::internal::GetCapturedStderr(), "exports"));
+}
+
 TEST(Cli, FailureExitsWith1) {
   const Command command{.name = "",
                         .summary = "",

@@ -41,8 +41,8 @@ class ModelPredictor : public testing::TestWithParam<const char*> {
   void SetUp() override {
     fs::create_directories(folder_);
     const std::string train =
-        std::string(BYTECPU_BIN "/bytecpu-train --memory 64 --max-instructions 15 --steps 80 --family ") +
-        GetParam() +
+        std::string(BYTECPU_BIN "/bytecpu-train --memory 64 --max-instructions 15 --family ") + GetParam() +
+        " --steps " + std::to_string(steps_) +
         " --byte-init structured --patch-layers 1 --patch-width 64 --patch-heads 2 --patch-length 32 "
         "--byte-layers 1 --byte-width 64 --byte-heads 2 --optimizer muon --learning-rate 0.003 --precision "
         "fp32 --out " +
@@ -53,6 +53,7 @@ class ModelPredictor : public testing::TestWithParam<const char*> {
   }
   void TearDown() override { fs::remove_all(folder_); }
 
+  int steps_ = 80;
   fs::path folder_ = fs::path(testing::TempDir()) / ("bytecpu_predictor_" + std::to_string(::getpid()));
   std::unique_ptr<Predictor> model_;
   std::unique_ptr<Machine> machine_;
@@ -77,6 +78,31 @@ TEST_P(ModelPredictor, ExhaustiveVerdictsEqualThoseOfWholeTraces) {
     for (size_t k = 0; k < a.examples.size(); ++k) {
       EXPECT_EQ(a.examples[k].predicted, b.examples[k].predicted) << a.label();
     }
+  }
+}
+
+class BrieflyTrained : public ModelPredictor {
+ protected:
+  BrieflyTrained() { steps_ = 10; }
+};
+INSTANTIATE_TEST_SUITE_P(Families, BrieflyTrained, testing::Values("transition", "bgpt"),
+                         [](const auto& family) { return std::string(family.param); });
+
+TEST_P(BrieflyTrained, ExportedInBf16ItIsNearlyAsGood) {
+  const fs::path exported = folder_ / "exported";
+  const std::string command = BYTECPU_BIN "/bytecpu-train export --checkpoint " + folder_.string() +
+                              " --out " + exported.string() + " >/dev/null";
+  ASSERT_EQ(std::system(command.c_str()), 0) << command;
+  const auto rounded = load_model_predictor(exported, {.precision = "fp32"});
+  EXPECT_EQ(rounded->details().at("step"), model_->details().at("step"));
+  ProgramOptions programs;
+  programs.max_instructions = 15;
+  const TestSet set = fresh_traces(*machine_, programs, 300, 1, nullptr);
+  for (const Mode mode : {Mode::step, Mode::rollout}) {
+    const auto before = evaluate(*model_, mode, set, *machine_, 128),
+               after = evaluate(*rounded, mode, set, *machine_, 128);
+    EXPECT_NEAR(after.bytes.accuracy(), before.bytes.accuracy(), 0.01);
+    EXPECT_NEAR(after.bits_per_byte(), before.bits_per_byte(), 0.01 * before.bits_per_byte());
   }
 }
 

@@ -40,10 +40,8 @@ class Training : public testing::Test {
   }
   ~Training() override { fs::remove_all(folder_); }
 
-  pid_t start(const std::vector<std::string>& arguments) {
-    std::vector<std::string> all = {std::string(BYTECPU_BIN) + "/bytecpu-train", "--config",
-                                    folder_ / "config.ini"};
-    all.insert(all.end(), arguments.begin(), arguments.end());
+  pid_t start(std::vector<std::string> all) {
+    all.insert(all.begin(), std::string(BYTECPU_BIN) + "/bytecpu-train");
     const pid_t child = fork();
     if (child == 0) {
       const std::string log = folder_ / "log.txt";
@@ -56,12 +54,17 @@ class Training : public testing::Test {
     }
     return child;
   }
+  std::vector<std::string> configured(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {"--config", folder_ / "config.ini"});
+    return arguments;
+  }
   int finish(pid_t child) {
     int status = 0;
     waitpid(child, &status, 0);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
   }
-  int train(const std::vector<std::string>& arguments) { return finish(start(arguments)); }
+  int call(const std::vector<std::string>& arguments) { return finish(start(arguments)); }
+  int train(const std::vector<std::string>& arguments) { return call(configured(arguments)); }
   std::string log() { return read_file(folder_ / "log.txt"); }
 
   // Losses of each step, bit for bit as logged.
@@ -79,7 +82,7 @@ class Training : public testing::Test {
   int interrupt(int signal) {
     const auto run = folder_ / "interrupted";
     const pid_t child =
-        start({"--out", run, "--steps", "100000000", "--schedule", "constant", "--warmup", "0"});
+        start(configured({"--out", run, "--steps", "100000000", "--schedule", "constant", "--warmup", "0"}));
     const auto gone_on = [&] {
       const auto checkpoint = find_checkpoint(run);
       return checkpoint && losses(run).rbegin()->first > load_training_state(*checkpoint)["step"];
@@ -281,6 +284,19 @@ TEST_F(Training, RefusesToOverwriteATrainingAndAnotherModel) {
   EXPECT_NE(log().find("another"), std::string::npos) << log();
 }
 
+TEST_F(Training, ExportsItsNewestCheckpointToANewFolder) {
+  const auto run = folder_ / "run", out = folder_ / "exported";
+  ASSERT_EQ(train({"--out", run, "--steps", "10"}), 0) << log();
+  const std::vector<std::string> command = {"export", "--checkpoint", run, "--out", out};
+  ASSERT_EQ(call(command), 0) << log();
+  EXPECT_EQ(load_training_state(out)["step"], 10);
+  EXPECT_EQ(read_file(out / "config.ini"), read_file(run / "config.ini"));
+  EXPECT_EQ(call(command), 1);
+  EXPECT_NE(log().find("new folder"), std::string::npos) << log();
+  EXPECT_EQ(call({"export", "--checkpoint", folder_ / "none", "--out", folder_ / "other"}), 1);
+  EXPECT_EQ(call({"export", "--checkpoint", run}), 2);
+}
+
 TEST_F(Training, BadUsageExitsWithTwo) {
   EXPECT_EQ(train({}), 2);
   EXPECT_EQ(train({"--out", folder_ / "run", "--no-such-flag"}), 2);
@@ -328,6 +344,37 @@ TEST_F(Checkpoint, BringsBackEveryParameter) {
   for (const auto& item : expected) EXPECT_TRUE(torch::equal(found[item.key()], item.value())) << item.key();
   EXPECT_EQ(loaded->config(), model_->config());
   EXPECT_EQ(load_training_state(path_)["step"], 7);
+}
+
+TEST_F(Checkpoint, ExportedItHasTheSameParametersInBf16AndNothingToResumeWith) {
+  const auto out = folder_ / "exported";
+  write_file(folder_ / "run.json", "{}");
+  export_checkpoint(path_, out / "");
+  const auto loaded = load_model(out);
+  const auto expected = model_->named_parameters(), found = loaded->named_parameters();
+  ASSERT_EQ(found.size(), expected.size());
+  for (const auto& item : expected) {
+    EXPECT_TRUE(torch::equal(found[item.key()], item.value().to(torch::kBFloat16).to(torch::kFloat)))
+        << item.key();
+  }
+  EXPECT_EQ(loaded->config(), model_->config());
+  const safetensors::File file(out / "model.safetensors");
+  for (const auto& tensor : file.tensors()) {
+    EXPECT_EQ(tensor.dtype, safetensors::Dtype::BF16) << tensor.name;
+  }
+  EXPECT_EQ(find_checkpoint(out), out);
+  EXPECT_EQ(load_training_state(out)["step"], 7);
+  EXPECT_EQ(read_file(out / "run.json"), "{}");
+  EXPECT_FALSE(fs::exists(out / "optimizer.safetensors"));
+  EXPECT_THROW(export_checkpoint(path_, out), Error);
+}
+
+TEST_F(Checkpoint, ADamagedOneIsNotExported) {
+  fs::resize_file(path_ / "model.safetensors", fs::file_size(path_ / "model.safetensors") / 2);
+  EXPECT_THROW(export_checkpoint(path_, folder_ / "exported"), Error);
+  for (const auto& entry : fs::directory_iterator(folder_)) {
+    EXPECT_EQ(entry.path().string().find("exported"), std::string::npos) << entry.path();
+  }
 }
 
 TEST_F(Checkpoint, HoldsTheTiedOutputLayerUnderItsPublishedName) {
