@@ -144,7 +144,7 @@ struct Progress {
          smooth_loss = 0;  // since the last log line; and running mean of the loss
 };
 
-ordered_json to_json(const Progress& p, const std::vector<double>& operation_wrong) {
+ordered_json to_json(const Progress& p, const std::vector<double>& operation_hardness) {
   return {{"step", p.step},
           {"seconds", p.seconds},
           {"flops", p.flops},
@@ -158,10 +158,10 @@ ordered_json to_json(const Progress& p, const std::vector<double>& operation_wro
           {"loss_sum", p.loss_sum},
           {"norm_sum", p.norm_sum},
           {"smooth_loss", p.smooth_loss},
-          {"operation_wrong", operation_wrong}};
+          {"operation_hardness", operation_hardness}};
 }
 
-void from_json(const ordered_json& j, Progress& p, std::vector<double>& operation_wrong) {
+void from_json(const ordered_json& j, Progress& p, std::vector<double>& operation_hardness) {
   j.at("step").get_to(p.step);
   j.at("seconds").get_to(p.seconds);
   p.flops = j.value("flops", 0.0);
@@ -175,14 +175,14 @@ void from_json(const ordered_json& j, Progress& p, std::vector<double>& operatio
   j.at("loss_sum").get_to(p.loss_sum);
   j.at("norm_sum").get_to(p.norm_sum);
   j.at("smooth_loss").get_to(p.smooth_loss);
-  j.at("operation_wrong").get_to(operation_wrong);
+  j.at("operation_hardness").get_to(operation_hardness);
 }
 
-Progress load_progress(const fs::path& checkpoint, std::vector<double>& operation_wrong) {
+Progress load_progress(const fs::path& checkpoint, std::vector<double>& operation_hardness) {
   const auto state = load_training_state(checkpoint);
   Progress progress;
   try {
-    from_json(state, progress, operation_wrong);
+    from_json(state, progress, operation_hardness);
   } catch (const nlohmann::json::exception& e) {
     throw Error("{}: {}", (checkpoint / "training.json").string(), e.what());
   }
@@ -256,8 +256,8 @@ Validation validate(ByteModel& model, const TraceBatch& held_out, const TrainCon
 }  // namespace
 
 bool finished(const TrainConfig& config, const fs::path& checkpoint) {
-  std::vector<double> operation_wrong;
-  return spent_share(config, load_progress(checkpoint, operation_wrong)) >= 1;
+  std::vector<double> operation_hardness;
+  return spent_share(config, load_progress(checkpoint, operation_hardness)) >= 1;
 }
 
 TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingData& data, const fs::path& run,
@@ -277,7 +277,7 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
   if (found) {
     load_weights(*found / "model.safetensors", model);
     load_optimizer(*found, optimizer);
-    progress = load_progress(*found, mix.wrong());
+    progress = load_progress(*found, mix.hardness());
     optimizer.set_steps(progress.step);
     fmt::print("resuming at step {} ({})\n", progress.step, found->string());
   } else {
@@ -340,7 +340,7 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
         progress.step, v.loss, v.wrong_bytes, v.bytes, 100 * bytes, v.wrong_states, v.states, 100 * states);
   };
   const auto save = [&] {
-    save_checkpoint(run, progress.step, model, optimizer, to_json(progress, mix.wrong()));
+    save_checkpoint(run, progress.step, model, optimizer, to_json(progress, mix.hardness()));
   };
 
   const double peak = peak_flops(config, model.device());
