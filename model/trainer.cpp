@@ -309,9 +309,9 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
       ++progress.pool;
       pool = next_pool.get();
       progress.drawing = std::move(progress.next_drawing);
-      progress.next_drawing = {.weights = config.operation_mix == "errors"
-                                              ? mix.weights(config.operation_floor)
-                                              : data.programs.operation_weights,
+      progress.next_drawing = {.weights = config.operation_mix == "uniform"
+                                              ? data.programs.operation_weights
+                                              : mix.weights(config.operation_floor),
                                .longest = longest_program(config, data.programs, done())};
       next_pool = draw(progress.pool + 1, progress.next_drawing);
       batches = plan(model, *pool, config, config.seed + progress.pool);
@@ -377,10 +377,11 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
     part.loss = result.nats.detach();
     part.wrong = result.mistakes.gt(0).to(torch::kFloat).mean();
     if (config.candidates > 1) observe_wrong(part.wrong.item<double>());
-    if (config.operation_mix != "errors") return;
+    if (config.operation_mix == "uniform") return;
     // On a GPU only where it is waited for anyway.
     if (model.device().is_cpu() || config.candidates > 1 || (progress.step + 1) % config.log_every == 0) {
-      mix.observe(part.traces, rows, result.mistakes);
+      mix.observe(part.traces, rows,
+                  config.operation_mix == "loss" ? result.row_nats : result.mistakes.gt(0));
     }
   };
   // A batch; or, once few states are wrong, the hardest states of several.
