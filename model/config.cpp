@@ -40,10 +40,12 @@ void for_each_train_field(Config& c, Visit visit) {
   visit(c.batch_patches, "batch-patches", "patches a batch, padding included");
   visit(c.accumulate, "accumulate", "batches an optimiser step");
   visit(c.pool_traces, "pool-traces", "traces drawn, sorted by length and batched together");
-  visit(c.operation_mix, "operation-mix", "training programs: uniform | loss (hard operations more often)");
+  visit(c.operation_mix, "operation-mix",
+        "training programs: uniform | loss | errors (those with more of it more often)");
   visit(c.candidates, "candidates",
         "batches looked at for the hardest states of one, once few states are wrong; 1: train on all");
-  visit(c.operation_floor, "operation-floor", "operation-mix loss: smallest weight of an operation");
+  visit(c.operation_floor, "operation-floor",
+        "operation-mix: smallest weight of an operation, the hardest having 1");
   visit(c.length_warmup, "length-warmup",
         "share of the training in which the longest fresh program grows from 16 instructions to its length");
   visit(c.loss, "loss", "patches that count: states | all");
@@ -155,7 +157,8 @@ void check(const TrainConfig& c) {
   require(c.optimizer == "adamw" || c.optimizer == "muon", "optimizer must be adamw or muon");
   require(c.learning_rate > 0 && c.muon_learning_rate > 0,
           "learning-rate and muon-learning-rate must be positive");
-  require(c.operation_mix == "uniform" || c.operation_mix == "loss", "operation-mix must be uniform or loss");
+  require(c.operation_mix == "uniform" || c.operation_mix == "loss" || c.operation_mix == "errors",
+          "operation-mix must be uniform, loss or errors");
   require(c.length_warmup >= 0 && c.length_warmup <= 1, "length-warmup must be in [0, 1]");
   require(c.operation_floor > 0 && c.operation_floor <= 1, "operation-floor must be in (0, 1]");
   require(c.warmup >= 0 && c.warmup < 1, "warmup must be in [0, 1)");

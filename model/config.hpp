@@ -54,12 +54,12 @@ struct TrainConfig {
   int accumulate = 1;        // batches whose gradients are added up for one optimiser step
   int pool_traces = 2048;    // traces drawn, sorted by length and batched together
   std::string operation_mix =
-      "uniform";  // training programs: "uniform", or "loss": hard operations more often
+      "uniform";  // training programs: "uniform"; or hard operations more often, by "loss" or "errors"
   // Once few states are predicted wrongly, up to this many batches are looked at, forward only, for each one
   // trained on, which is made of their hardest states: so many that about a tenth of it is wrong. 1: all are
   // trained on.
   int candidates = 1;
-  double operation_floor = 0.1;  // "loss": smallest weight of an operation, the hardest having 1
+  double operation_floor = 0.1;  // not "uniform": smallest weight of an operation, the hardest having 1
   // Share of the training during which fresh programs grow: the longest has 16 instructions at first and
   // max-instructions at its end, doubling in equal times. 0: all lengths from the start.
   double length_warmup = 0;

@@ -58,47 +58,48 @@ int64_t target_patches(const ByteModel& model, std::span<const TraceView> traces
   return patches;
 }
 
-// Keeps the running loss of every operation, and draws the hard ones more often.
+// Keeps the running hardness of every operation, and draws the hard ones more often.
 class OperationMix {
  public:
   explicit OperationMix(const TraceSource& source)
-      : source_(source), loss_(source.operations().size(), 1.0) {}
+      : source_(source), hardness_(source.operations().size(), 1.0) {}
 
-  // row_nats F32 [N]: mean loss of each row's bytes.
-  void observe(std::span<const TraceView> traces, const Rows& rows, const torch::Tensor& row_nats) {
-    if (loss_.empty()) return;
-    const auto nats = row_nats.to(torch::kCPU, torch::kFloat).contiguous();
+  // hardness F32 [N] of each row: its loss, or 1 where it is predicted wrongly.
+  void observe(std::span<const TraceView> traces, const Rows& rows, const torch::Tensor& hardness) {
+    if (hardness_.empty()) return;
+    const auto hard = hardness.to(torch::kCPU, torch::kFloat).contiguous();
     const auto& layout = source_.layout();
-    std::vector<double> sum(loss_.size()), count(loss_.size());
-    for (int64_t i = 0; i < nats.size(0); ++i) {
+    std::vector<double> sum(hardness_.size()), count(hardness_.size());
+    for (int64_t i = 0; i < hard.size(0); ++i) {
       const int64_t record = rows.record.data_ptr<int64_t>()[i] - 1;  // the one whose instruction runs
       if (record < 0) continue;
       const auto& bytes = traces[rows.trace.data_ptr<int64_t>()[i]].bytes;
       const int operation = source_.operation(
           bytes.subspan(layout.memory_bytes + record * layout.record_bytes, layout.record_bytes));
       if (operation < 0) continue;
-      sum[operation] += nats.data_ptr<float>()[i];
+      sum[operation] += hard.data_ptr<float>()[i];
       count[operation] += 1;
     }
-    for (size_t k = 0; k < loss_.size(); ++k) {
-      if (count[k] > 0) loss_[k] += (sum[k] / count[k] - loss_[k]) * std::min(0.2, 0.02 * count[k]);
+    // A mean over about the last 500 states.
+    for (size_t k = 0; k < hardness_.size(); ++k) {
+      if (count[k] > 0) hardness_[k] += (sum[k] / count[k] - hardness_[k]) * std::min(0.2, 0.002 * count[k]);
     }
   }
 
-  // Square root of the running loss, at least `floor` of the largest.
+  // Square root of the running mean, at least `floor` of the largest.
   std::vector<double> weights(double floor) const {
-    if (loss_.empty()) return {};
-    const double most = std::max(1e-12, *std::max_element(loss_.begin(), loss_.end()));
+    if (hardness_.empty()) return {};
+    const double most = std::max(1e-5, *std::max_element(hardness_.begin(), hardness_.end()));
     std::vector<double> weights;
-    for (double loss : loss_) weights.push_back(std::max(floor, std::sqrt(std::max(0.0, loss) / most)));
+    for (double hard : hardness_) weights.push_back(std::max(floor, std::sqrt(std::max(0.0, hard) / most)));
     return weights;
   }
 
-  std::vector<double>& running_loss() { return loss_; }
+  std::vector<double>& hardness() { return hardness_; }
 
  private:
   const TraceSource& source_;
-  std::vector<double> loss_;  // nats a byte, of each operation
+  std::vector<double> hardness_;
 };
 
 // What a pool's programs are drawn with, besides what all pools have in common.
@@ -143,7 +144,7 @@ struct Progress {
          smooth_loss = 0;  // since the last log line; and running mean of the loss
 };
 
-ordered_json to_json(const Progress& p, const std::vector<double>& operation_loss) {
+ordered_json to_json(const Progress& p, const std::vector<double>& operation_hardness) {
   return {{"step", p.step},
           {"seconds", p.seconds},
           {"flops", p.flops},
@@ -157,10 +158,10 @@ ordered_json to_json(const Progress& p, const std::vector<double>& operation_los
           {"loss_sum", p.loss_sum},
           {"norm_sum", p.norm_sum},
           {"smooth_loss", p.smooth_loss},
-          {"operation_loss", operation_loss}};
+          {"operation_hardness", operation_hardness}};
 }
 
-void from_json(const ordered_json& j, Progress& p, std::vector<double>& operation_loss) {
+void from_json(const ordered_json& j, Progress& p, std::vector<double>& operation_hardness) {
   j.at("step").get_to(p.step);
   j.at("seconds").get_to(p.seconds);
   p.flops = j.value("flops", 0.0);
@@ -174,14 +175,14 @@ void from_json(const ordered_json& j, Progress& p, std::vector<double>& operatio
   j.at("loss_sum").get_to(p.loss_sum);
   j.at("norm_sum").get_to(p.norm_sum);
   j.at("smooth_loss").get_to(p.smooth_loss);
-  j.at("operation_loss").get_to(operation_loss);
+  j.at("operation_hardness").get_to(operation_hardness);
 }
 
-Progress load_progress(const fs::path& checkpoint, std::vector<double>& operation_loss) {
+Progress load_progress(const fs::path& checkpoint, std::vector<double>& operation_hardness) {
   const auto state = load_training_state(checkpoint);
   Progress progress;
   try {
-    from_json(state, progress, operation_loss);
+    from_json(state, progress, operation_hardness);
   } catch (const nlohmann::json::exception& e) {
     throw Error("{}: {}", (checkpoint / "training.json").string(), e.what());
   }
@@ -255,8 +256,8 @@ Validation validate(ByteModel& model, const TraceBatch& held_out, const TrainCon
 }  // namespace
 
 bool finished(const TrainConfig& config, const fs::path& checkpoint) {
-  std::vector<double> operation_loss;
-  return spent_share(config, load_progress(checkpoint, operation_loss)) >= 1;
+  std::vector<double> operation_hardness;
+  return spent_share(config, load_progress(checkpoint, operation_hardness)) >= 1;
 }
 
 TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingData& data, const fs::path& run,
@@ -276,7 +277,7 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
   if (found) {
     load_weights(*found / "model.safetensors", model);
     load_optimizer(*found, optimizer);
-    progress = load_progress(*found, mix.running_loss());
+    progress = load_progress(*found, mix.hardness());
     optimizer.set_steps(progress.step);
     fmt::print("resuming at step {} ({})\n", progress.step, found->string());
   } else {
@@ -308,8 +309,9 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
       ++progress.pool;
       pool = next_pool.get();
       progress.drawing = std::move(progress.next_drawing);
-      progress.next_drawing = {.weights = config.operation_mix == "loss" ? mix.weights(config.operation_floor)
-                                                                         : data.programs.operation_weights,
+      progress.next_drawing = {.weights = config.operation_mix == "uniform"
+                                              ? data.programs.operation_weights
+                                              : mix.weights(config.operation_floor),
                                .longest = longest_program(config, data.programs, done())};
       next_pool = draw(progress.pool + 1, progress.next_drawing);
       batches = plan(model, *pool, config, config.seed + progress.pool);
@@ -338,7 +340,7 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
         progress.step, v.loss, v.wrong_bytes, v.bytes, 100 * bytes, v.wrong_states, v.states, 100 * states);
   };
   const auto save = [&] {
-    save_checkpoint(run, progress.step, model, optimizer, to_json(progress, mix.running_loss()));
+    save_checkpoint(run, progress.step, model, optimizer, to_json(progress, mix.hardness()));
   };
 
   const double peak = peak_flops(config, model.device());
@@ -375,10 +377,11 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
     part.loss = result.nats.detach();
     part.wrong = result.mistakes.gt(0).to(torch::kFloat).mean();
     if (config.candidates > 1) observe_wrong(part.wrong.item<double>());
-    if (config.operation_mix != "loss") return;
+    if (config.operation_mix == "uniform") return;
     // On a GPU only where it is waited for anyway.
     if (model.device().is_cpu() || config.candidates > 1 || (progress.step + 1) % config.log_every == 0) {
-      mix.observe(part.traces, rows, result.row_nats);
+      mix.observe(part.traces, rows,
+                  config.operation_mix == "loss" ? result.row_nats : result.mistakes.gt(0));
     }
   };
   // A batch; or, once few states are wrong, the hardest states of several.

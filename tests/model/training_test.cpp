@@ -151,6 +151,26 @@ TEST_F(Training, KeepsTheNewestTwoCheckpointsAndWritesWhatItRan) {
   EXPECT_EQ(losses(again), losses(run));
 }
 
+TEST_F(Training, DrawsOperationsByTheirLossOrByTheirErrors) {
+  for (const std::string by : {"loss", "errors"}) {
+    const auto run = folder_ / by;
+    ASSERT_EQ(train({"--out", run, "--operation-mix", by, "--operation-floor", "0.25"}), 0) << log();
+    const auto state = load_training_state(*find_checkpoint(run));
+    const auto hardness = state["operation_hardness"].get<std::vector<double>>();
+    const auto weights = state["next_weights"].get<std::vector<double>>();
+    ASSERT_EQ(hardness.size(), 20u);
+    ASSERT_EQ(weights.size(), 20u);
+    const auto [least, most] = std::minmax_element(weights.begin(), weights.end());
+    EXPECT_EQ(*most, 1) << by;
+    EXPECT_LT(*least, 1) << by;
+    EXPECT_GE(*least, 0.25) << by;
+    // A model that knows little is wrong about most states, by more than a nat a byte.
+    const double hardest = *std::max_element(hardness.begin(), hardness.end());
+    by == "loss" ? EXPECT_GT(hardest, 1) : EXPECT_LE(hardest, 1);
+    EXPECT_GT(hardest, 0.5) << by;
+  }
+}
+
 TEST_F(Training, ResumedWhenFinishedItChangesNothing) {
   const auto run = folder_ / "run";
   ASSERT_EQ(train({"--out", run}), 0) << log();
