@@ -98,12 +98,12 @@ void run_command(std::string_view program, const Command& command,
 
 void dispatch(std::string_view program, std::string_view summary, const std::vector<Command>& commands,
               const std::vector<std::string>& arguments) {
-  const auto command = std::find_if(commands.begin(), commands.end(), [&](const auto& c) {
-    return !arguments.empty() && !c.name.empty() && c.name == arguments[0];
-  });
-  if (command == commands.end() && commands[0].name.empty()) {
-    return run_command(program, commands[0], arguments);
-  }
+  const auto named = [&](std::string_view name) {
+    return std::find_if(commands.begin(), commands.end(), [&](const auto& c) { return c.name == name; });
+  };
+  const auto itself = named("");
+  const auto command = arguments.empty() || arguments[0].empty() ? commands.end() : named(arguments[0]);
+  if (command == commands.end() && itself != commands.end()) return run_command(program, *itself, arguments);
   if (arguments.empty()) throw UsageError("which command? See {} --help", program);
   if (arguments[0] == "--help" || arguments[0] == "-h" || arguments[0] == "help") {
     return print_help(program, summary, commands);

@@ -67,9 +67,9 @@ boost::program_options::options_description options(StreamSource::Options& strea
   add("min-instructions", programs.min_instructions, "shortest program, the halting instruction included");
   add("max-instructions", programs.max_instructions, "longest program");
   add("small-operands", programs.small_operands,
-      "training only: probability that a register starts with few significant bits");
+      "probability that a register starts with few significant bits");
   add("window-steps", programs.window_steps,
-      "training only: traces are windows of this many steps from anywhere in a program; 0: whole programs");
+      "traces are windows of this many steps from anywhere in a program; 0: whole programs");
   add_share("memory-share", programs.memory_share,
             "share of instructions that access memory, where the machine has them");
   add_share("branch-share", programs.branch_share, "share of instructions that branch forward or call");

@@ -188,6 +188,15 @@ std::vector<fs::path> checkpoints(const fs::path& run) {
   return found;
 }
 
+// The folder with config.ini, run.json and metrics.jsonl of a checkpoint's training: the checkpoint's own if
+// it was exported, else that around it.
+fs::path training_folder(const fs::path& checkpoint) {
+  const auto folder = fs::absolute(checkpoint / "").lexically_normal().parent_path();
+  const bool has_its_own =
+      fs::is_regular_file(folder / "metrics.jsonl") || fs::is_regular_file(folder / "run.json");
+  return has_its_own ? folder : folder.parent_path();
+}
+
 }  // namespace
 
 std::vector<NamedTensor> published_parameters(const ByteModel& model) {
@@ -221,28 +230,30 @@ void save_checkpoint(const fs::path& run, int64_t step, const ByteModel& model, 
 }
 
 void export_checkpoint(const fs::path& checkpoint, const fs::path& out) {
-  const auto folder = out.has_filename() ? out : out.parent_path();  // without a slash at the end
-  if (fs::exists(folder)) throw Error("{}: is there already; give a new folder", folder.string());
+  if (out.empty()) throw Error("the folder to export to has no name");
+  const auto folder = fs::absolute(out / "").parent_path();  // without a slash at the end
+  if (fs::exists(folder)) throw Error("{}: is there already; give a new folder", out.string());
   const auto model = load_model(checkpoint);
   const auto training = load_training_state(checkpoint);
+  const auto run = training_folder(checkpoint);
   const auto temporary = folder.parent_path() / fmt::format(".{}.part", folder.filename().string());
   try {
+    const auto progress =
+        ordered_json{{"step", training.at("step")}, {"seconds", training.value("seconds", 0.0)}};
     fs::remove_all(temporary);
     fs::create_directories(temporary);
     write_tensors(temporary / "model.safetensors", published_parameters(*model),
                   weights_metadata(model->config()), safetensors::Dtype::BF16);
-    write_file(temporary / "training.json", ordered_json{{"step", training.value("step", int64_t{0})},
-                                                         {"seconds", training.value("seconds", 0.0)}}
-                                                    .dump(1) +
-                                                "\n");
-    const auto run = fs::absolute(checkpoint / "").parent_path().parent_path();
+    write_file(temporary / "training.json", progress.dump(1) + "\n");
     for (const char* name : {"config.ini", "run.json", "metrics.jsonl"}) {
       if (fs::is_regular_file(run / name)) write_file(temporary / name, read_file(run / name));
     }
     write_config(temporary, model->config());
     fs::rename(temporary, folder);
-  } catch (const fs::filesystem_error& e) {
-    throw Error("cannot write {}: {}", folder.string(), e.code().message());
+  } catch (const std::exception& e) {
+    std::error_code ignored;
+    fs::remove_all(temporary, ignored);
+    throw Error("{}: cannot export to {}: {}", checkpoint.string(), folder.string(), e.what());
   }
 }
 

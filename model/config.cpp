@@ -41,11 +41,10 @@ void for_each_train_field(Config& c, Visit visit) {
   visit(c.accumulate, "accumulate", "batches an optimiser step");
   visit(c.pool_traces, "pool-traces", "traces drawn, sorted by length and batched together");
   visit(c.operation_mix, "operation-mix",
-        "training programs: uniform | loss | errors (those with more of it more often)");
+        "how training programs draw operations: uniform | loss | errors (those with more of it more often)");
   visit(c.candidates, "candidates",
         "batches looked at for the hardest states of one, once few states are wrong; 1: train on all");
-  visit(c.operation_floor, "operation-floor",
-        "operation-mix: smallest weight of an operation, the hardest having 1");
+  visit(c.operation_floor, "operation-floor", "operation-mix: smallest weight of an operation, at most 1");
   visit(c.length_warmup, "length-warmup",
         "share of the training in which the longest fresh program grows from 16 instructions to its length");
   visit(c.loss, "loss", "patches that count: states | all");

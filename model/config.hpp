@@ -59,7 +59,7 @@ struct TrainConfig {
   // trained on, which is made of their hardest states: so many that about a tenth of it is wrong. 1: all are
   // trained on.
   int candidates = 1;
-  double operation_floor = 0.1;  // not "uniform": smallest weight of an operation, the hardest having 1
+  double operation_floor = 0.1;  // not "uniform": smallest weight of an operation, at most 1
   // Share of the training during which fresh programs grow: the longest has 16 instructions at first and
   // max-instructions at its end, doubling in equal times. 0: all lengths from the start.
   double length_warmup = 0;

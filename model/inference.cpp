@@ -55,20 +55,20 @@ void decode_rest(ByteModel& model, const torch::Tensor& condition, const torch::
 // Time of a pass over `length` positions of each of `rows` patches, in that of one position. A pass takes
 // about 24 more, and 2 more for each patch (measured on two cores, with models of 2 M and 110 M parameters);
 // launching a GPU's kernels takes that of thousands (estimated).
-double pass_cost(const ByteModel& model, double rows, double length) {
-  return rows * (length + 2) + (model.device().is_cuda() ? 4096 : 24);
+double pass_cost(torch::Device device, double rows, double length) {
+  return rows * (length + 2) + (device.is_cuda() ? 4096 : 24);
 }
 
 // The same of `length` positions of `rows` patches decoded one by one.
-double bytewise_cost(const ByteModel& model, double rows, double length) {
-  return length * pass_cost(model, rows, 1);
+double bytewise_cost(torch::Device device, double rows, double length) {
+  return length * pass_cost(device, rows, 1);
 }
 
 // And in passes over all of them, if `wrong` bytes of a patch were rejected, and each pass rejects the share
 // of bytes that the one before it did.
-double checking_cost(const ByteModel& model, double rows, double length, double wrong) {
+double checking_cost(torch::Device device, double rows, double length, double wrong) {
   const double passes = wrong < length ? std::log(length) / std::log(length / wrong) : length;
-  return std::clamp(passes, 1.0, length) * pass_cost(model, rows, length);
+  return std::clamp(passes, 1.0, length) * pass_cost(device, rows, length);
 }
 
 // Bytes before the last, which conditions nothing, in which `chosen` differs from `given` (I64 [N, T], up to
@@ -83,12 +83,13 @@ class Acceptance {
  public:
   // Whether checking the drafts of so many patches promises to cost less than decoding them bytewise: a pass
   // over all, then for those with a wrong byte more passes, or their bytes one by one.
-  bool pays(const ByteModel& model, double rows, double patch) const {
+  bool pays(torch::Device device, double rows, double patch) const {
     const double open = open_ * rows;
-    double cost = pass_cost(model, rows, patch);
+    double cost = pass_cost(device, rows, patch);
     if (open > 0)
-      cost += std::min(checking_cost(model, open, patch, wrong_ / open_), bytewise_cost(model, open, patch));
-    return cost <= bytewise_cost(model, rows, patch);
+      cost +=
+          std::min(checking_cost(device, open, patch, wrong_ / open_), bytewise_cost(device, open, patch));
+    return cost <= bytewise_cost(device, rows, patch);
   }
 
   void observe(const torch::Tensor& draft, const Decoded& decoded) {
@@ -200,7 +201,8 @@ Decoded decode(ByteModel& model, const torch::Tensor& condition, const torch::Te
     const auto drafted = d.patches.index_select(0, open);
     const int64_t rows = open.size(0), length = patch - from;
     const double wrong = static_cast<double>(differs.sum().item<int64_t>()) / static_cast<double>(rows);
-    if (checking_cost(model, rows, length, wrong) > bytewise_cost(model, rows, length)) {
+    if (checking_cost(condition.device(), rows, length, wrong) >
+        bytewise_cost(condition.device(), rows, length)) {
       const auto log_drafted = log_chosen.index_select(0, open);
       decode_rest(model, still_open, {}, cache, drafted, log_drafted);
       d.patches.index_copy_(0, open, drafted);
@@ -294,7 +296,8 @@ std::vector<Rollout> roll_out(ByteModel& model, std::span<const TraceView> start
   }
   if (live.empty()) return rollouts;
   const auto history = model.begin(begun);
-  const auto options = torch::TensorOptions(model.device());
+  const auto device = model.device();
+  const auto options = torch::TensorOptions(device);
   // Goes on with the rows of the batch for which stays(row) holds; returns them.
   const auto leave = [&](const auto& stays) {
     std::vector<int64_t> rows;
@@ -352,7 +355,7 @@ std::vector<Rollout> roll_out(ByteModel& model, std::span<const TraceView> start
       const auto drafted = draft.slice(1, part, part + patch);
       auto& accepted = acceptance[part / patch];
       const bool checks = decoding == Decoding::drafted &&
-                          accepted.pays(model, static_cast<double>(live.size()), static_cast<double>(patch));
+                          accepted.pays(device, static_cast<double>(live.size()), static_cast<double>(patch));
       const auto decoded =
           checks ? decode(model, condition, drafted, may_end) : decode_bytewise(model, condition, may_end);
       if (decoding == Decoding::drafted) accepted.observe(drafted, decoded);

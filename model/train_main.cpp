@@ -1,4 +1,5 @@
-// bytecpu-train: trains a model on a dataset, or on an endless stream of fresh programs.
+// bytecpu-train: trains a model on a dataset, or on an endless stream of fresh programs. Exit code 0: trained
+// to the end; 130: stopped by a signal, all saved; 1: failed; 2: bad usage.
 #include <atomic>
 #include <csignal>
 
@@ -12,6 +13,7 @@
 namespace bytecpu {
 namespace {
 
+constexpr int exit_stopped = 130;
 std::atomic<bool> stop_requested = false;  // set by SIGINT and SIGTERM
 
 struct Options {
@@ -44,12 +46,16 @@ Sources make_sources(const Options& o) {
   return {std::make_unique<StreamSource>(train), std::make_unique<StreamSource>(held_out)};
 }
 
-void run(Options& o, const cli::po::variables_map& given) {
+// False if it was stopped.
+bool run(Options& o, const cli::po::variables_map& given) {
   const auto sources = make_sources(o);
   o.model.layout = sources.train->layout();
   check(o.model);
   check(o.train);
-  const auto checkpoint = o.resume ? find_checkpoint(o.out) : std::nullopt;
+  const auto checkpoint = find_checkpoint(o.out);
+  if (checkpoint && !o.resume) {
+    throw Error("{}: holds a training already: --resume goes on with it, or choose another folder", o.out);
+  }
   if (checkpoint) {
     if (load_model_config(*checkpoint) != o.model) {
       throw Error(
@@ -59,7 +65,7 @@ void run(Options& o, const cli::po::variables_map& given) {
     }
     if (finished(o.train, *checkpoint)) {
       fmt::print("{}: finished already: its budget is spent\n", o.out);
-      return;
+      return true;
     }
   }
   std::signal(SIGINT, [](int) { stop_requested = true; });
@@ -97,7 +103,8 @@ void run(Options& o, const cli::po::variables_map& given) {
                                     {"training", to_json(o.train)}}
                      .dump(1) +
                  "\n");
-  train(*model, o.train, {*sources.train, *sources.held_out, o.programs}, o.out, o.resume, stop_requested);
+  return train(*model, o.train, {*sources.train, *sources.held_out, o.programs}, o.out, checkpoint,
+               stop_requested) == TrainingEnd::finished;
 }
 
 void export_weights(const cli::po::variables_map& given) {
@@ -128,21 +135,23 @@ int main(int argc, char** argv) {
   export_options.add_options()("checkpoint", po::value<std::string>()->required()->value_name("RUN"),
                                "a run's folder (its newest checkpoint), or a checkpoint's")(
       "out", po::value<std::string>()->required()->value_name("DIR"), "folder to write, a new one");
-  return cli::main("bytecpu-train", "Trains a byte model to predict a machine's next state.",
-                   {{.name = "",
-                     .summary = "Trains a byte model to predict a machine's next state.",
-                     .usage = "--config FILE [--data DIR] --out RUN [--resume]\n"
-                              "       bytecpu-train export --checkpoint RUN --out DIR",
-                     .options = options,
-                     .positional = {},
-                     .run = [&](const po::variables_map& given) { run(o, given); }},
-                    {.name = "export",
-                     .summary = "Writes a checkpoint's weights alone, in bf16.",
-                     .usage = "--checkpoint RUN --out DIR",
-                     .options = export_options,
-                     .positional = {},
-                     .run = export_weights}},
-                   argc, argv);
+  bool stopped = false;
+  const int code = cli::main("bytecpu-train", "Trains a byte model to predict a machine's next state.",
+                             {{.name = "",
+                               .summary = "Trains a byte model to predict a machine's next state.",
+                               .usage = "--config FILE [--data DIR] --out RUN [--resume]\n"
+                                        "       bytecpu-train export --checkpoint RUN --out DIR",
+                               .options = options,
+                               .positional = {},
+                               .run = [&](const po::variables_map& given) { stopped = !run(o, given); }},
+                              {.name = "export",
+                               .summary = "Writes a checkpoint's weights alone, in bf16.",
+                               .usage = "--checkpoint RUN --out DIR",
+                               .options = export_options,
+                               .positional = {},
+                               .run = export_weights}},
+                             argc, argv);
+  return stopped ? exit_stopped : code;
 }
 
 }  // namespace

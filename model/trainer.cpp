@@ -61,8 +61,9 @@ int64_t target_patches(const ByteModel& model, std::span<const TraceView> traces
 // Keeps the running hardness of every operation, and draws the hard ones more often.
 class OperationMix {
  public:
-  explicit OperationMix(const TraceSource& source)
-      : source_(source), hardness_(source.operations().size(), 1.0) {}
+  // Errors are rare, so that more states are averaged over than for losses.
+  OperationMix(const TraceSource& source, std::string_view by)
+      : source_(source), hardness_(source.operations().size(), 1.0), states_(by == "errors" ? 500 : 50) {}
 
   // hardness F32 [N] of each row: its loss, or 1 where it is predicted wrongly.
   void observe(std::span<const TraceView> traces, const Rows& rows, const torch::Tensor& hardness) {
@@ -80,9 +81,10 @@ class OperationMix {
       sum[operation] += hard.data_ptr<float>()[i];
       count[operation] += 1;
     }
-    // A mean over about the last 500 states.
+    // Means over about so many of the last states, at least over those of five calls.
     for (size_t k = 0; k < hardness_.size(); ++k) {
-      if (count[k] > 0) hardness_[k] += (sum[k] / count[k] - hardness_[k]) * std::min(0.2, 0.002 * count[k]);
+      if (count[k] > 0)
+        hardness_[k] += (sum[k] / count[k] - hardness_[k]) * std::min(0.2, count[k] / states_);
     }
   }
 
@@ -100,6 +102,7 @@ class OperationMix {
  private:
   const TraceSource& source_;
   std::vector<double> hardness_;
+  double states_;
 };
 
 // What a pool's programs are drawn with, besides what all pools have in common.
@@ -179,6 +182,11 @@ void from_json(const ordered_json& j, Progress& p, std::vector<double>& operatio
 }
 
 Progress load_progress(const fs::path& checkpoint, std::vector<double>& operation_hardness) {
+  if (!fs::exists(checkpoint / "optimizer.safetensors")) {
+    throw Error(
+        "{}: weights alone, as export writes them, cannot be resumed: train into a new folder with --init {}",
+        checkpoint.string(), (checkpoint / "model.safetensors").string());
+  }
   const auto state = load_training_state(checkpoint);
   Progress progress;
   try {
@@ -261,31 +269,25 @@ bool finished(const TrainConfig& config, const fs::path& checkpoint) {
 }
 
 TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingData& data, const fs::path& run,
-                  bool resume, const std::atomic<bool>& stop) {
+                  const std::optional<fs::path>& checkpoint, const std::atomic<bool>& stop) {
   check(config);
   const Targets targets = targets_of(config);
-  const auto found = resume ? find_checkpoint(run) : std::nullopt;
-  if (!resume && find_checkpoint(run)) {
-    throw Error("{}: holds a training already: --resume goes on with it, or choose another folder",
-                run.string());
-  }
   fs::create_directories(run);
 
   Optimizer optimizer(model.trained_parameters(), config);
   Progress progress;
-  OperationMix mix(data.train);
-  if (found) {
-    load_weights(*found / "model.safetensors", model);
-    load_optimizer(*found, optimizer);
-    progress = load_progress(*found, mix.hardness());
+  OperationMix mix(data.train, config.operation_mix);
+  if (checkpoint) {
+    load_weights(*checkpoint / "model.safetensors", model);
+    load_optimizer(*checkpoint, optimizer);
+    progress = load_progress(*checkpoint, mix.hardness());
     optimizer.set_steps(progress.step);
-    fmt::print("resuming at step {} ({})\n", progress.step, found->string());
+    fmt::print("resuming at step {} ({})\n", progress.step, checkpoint->string());
   } else {
     progress.drawing = progress.next_drawing = {.weights = data.programs.operation_weights,
                                                 .longest = longest_program(config, data.programs, 0)};
   }
   const auto done = [&] { return spent_share(config, progress); };
-  if (done() >= 1) return TrainingEnd::finished;
   Metrics metrics(run / "metrics.jsonl", progress.step, config.tensorboard);
 
   // Pools are drawn one ahead, off this thread.

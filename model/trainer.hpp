@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <optional>
 
 #include "datagen/trace_source.hpp"
 #include "model/byte_model.hpp"
@@ -25,11 +26,12 @@ enum class TrainingEnd { finished, stopped };
 //                    peak is known "mfu"}, means since the line before, loss in nats a byte; and {"step",
 //                    "seconds", "validation": {"loss", "byte_accuracy", "step_accuracy", "states"}}
 //   events.out.tfevents.*   with config.tensorboard, the same for TensorBoard
-// With `resume` it goes on from the newest checkpoint, if there is one; the losses are then bit for bit those
-// of an undisturbed run (same machine, same number of threads, a budget in steps). Throws Error, leaving the
-// last good checkpoint, when the loss is not a number or explodes.
+// With `checkpoint`, one of `run` that is not finished, it goes on from there; the losses are then bit for
+// bit those of an undisturbed run (same machine, same number of threads, a budget in steps). Without, `run`
+// must hold none. Throws Error, leaving the last good checkpoint, when the loss is not a number or explodes.
 TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingData& data,
-                  const std::filesystem::path& run, bool resume, const std::atomic<bool>& stop);
+                  const std::filesystem::path& run, const std::optional<std::filesystem::path>& checkpoint,
+                  const std::atomic<bool>& stop);
 
 // Whether a training of `config` that stands at `checkpoint` has spent its budget.
 bool finished(const TrainConfig& config, const std::filesystem::path& checkpoint);
