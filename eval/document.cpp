@@ -358,8 +358,10 @@ ordered_json to_json(const ExhaustiveScores& scores) {
   ordered_json json = {{"results", to_json(scores.results)}};
   auto& forms = json["forms"] = ordered_json::array();
   for (const ExhaustiveRow& row : scores.rows) {
-    ordered_json form = {
-        {"form", row.label()}, {"operands", row.operands}, {"results", to_json(row.results)}};
+    ordered_json form = {{"form", row.label()},
+                         {"operands", row.operands},
+                         {"cases", row.cases},
+                         {"results", to_json(row.results)}};
     if (row.results.wrong() > 0 && row.wrong.size() > 1) {
       std::vector<uint8_t> bits(row.wrong.size() / 8);
       for (size_t i = 0; i < row.wrong.size(); ++i)

@@ -202,7 +202,13 @@ ExhaustiveScores evaluate_exhaustive(Predictor& predictor, Machine& machine, con
   int64_t done = 0;
   for (const Sweep& sweep : chosen_sweeps(machine, options)) {
     NativeRandom random(options.seed, sweep.stream);
-    ExhaustiveRow row{sweep.form(), sweep.same_register(), sweep.operands, {}, {}, {}};
+    ExhaustiveRow row{.form = sweep.form(),
+                      .same_register = sweep.same_register(),
+                      .operands = sweep.operands,
+                      .cases = sweep.cases(),
+                      .results = {},
+                      .wrong = {},
+                      .examples = {}};
     row.wrong.resize(static_cast<size_t>(sweep.combinations()));
     const int64_t cases = cases_of(sweep, options);
     for (int64_t first = 0; first < cases; first += options.chunk) {

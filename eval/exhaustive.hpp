@@ -35,7 +35,8 @@ struct ExhaustiveRow {
   bool same_register = false;  // both operands are one register
   std::vector<std::string>
       operands;                // what is swept: "ACC", "R", "S", "n"; the first is the high byte of an index
-  Rate results;                // the record after the instruction; of HLT, the end
+  int64_t cases = 0;           // that there are
+  Rate results;                // of those tested: the record after the instruction; of HLT, the end
   std::vector<uint8_t> wrong;  // 256^operands: wrong results by operand values
   std::vector<WrongCase> examples;  // the first few
 
