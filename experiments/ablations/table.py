@@ -23,7 +23,7 @@ def runs(run, name):
         lines = [json.loads(line) for line in (path.with_suffix("") / "metrics.jsonl").read_text().splitlines()]
         curve = [(line["seconds"] / 60, 1 - line["validation"]["byte_accuracy"]) for line in lines if "validation" in line]
         rates = [line["states_per_second"] for line in lines if "states_per_second" in line]
-        found.append((json.loads(path.read_text())["modes"]["step"]["bytes"], sum(rates) / len(rates), curve))
+        found.append((json.loads(path.read_text())["modes"]["step"]["bytes"], sum(rates) / len(rates) if rates else math.nan, curve))
     return found
 
 
