@@ -88,7 +88,8 @@ class OperationMix {
     }
   }
 
-  // Square root of the running mean, at least `floor` of the largest.
+  // Square root of the running mean as a share of the largest, at least `floor`. Where even the largest is
+  // less than 1e-5 all are hardly practised, and equally.
   std::vector<double> weights(double floor) const {
     if (hardness_.empty()) return {};
     const double most = std::max(1e-5, *std::max_element(hardness_.begin(), hardness_.end()));
