@@ -311,7 +311,13 @@ std::shared_ptr<ByteModel> load_published(const fs::path& path, const Layout& la
   return model;
 }
 
-void load_initial_weights(const fs::path& path, ByteModel& model) {
+void load_initial_weights(const fs::path& from, ByteModel& model) {
+  auto path = from;
+  if (fs::is_directory(from)) {
+    const auto checkpoint = find_checkpoint(from);
+    if (!checkpoint) throw Error("{}: holds no checkpoint", from.string());
+    path = *checkpoint / "model.safetensors";
+  }
   const safetensors::File file(path);
   const auto& wanted = model.config();
   if (wanted.family == "bgpt") {

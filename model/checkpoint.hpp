@@ -40,8 +40,9 @@ nlohmann::ordered_json load_training_state(const std::filesystem::path& checkpoi
 // "patch_heads" and "byte_heads" tell them, or else they are 64 wide, as all published ones. Throws Error
 // like the above, before it allocates what the file cannot fill.
 std::shared_ptr<ByteModel> load_published(const std::filesystem::path& file, const Layout& layout);
-// Starts a new training of `model` from such a file, or from a model.safetensors of the model's own family.
-// Sizes that differ from the model's are an Error that names the settings to change.
-void load_initial_weights(const std::filesystem::path& file, ByteModel& model);
+// Starts a new training of `model` from such a file, or from a run's folder, a checkpoint or a
+// model.safetensors of the model's own family. Sizes that differ from the model's are an Error that names the
+// settings to change.
+void load_initial_weights(const std::filesystem::path& from, ByteModel& model);
 
 }  // namespace bytecpu

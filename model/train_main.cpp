@@ -127,7 +127,9 @@ int main(int argc, char** argv) {
       "resume", po::bool_switch(&o.resume), "go on from the newest checkpoint in --out, if there is one")(
       "data", po::value(&o.data)->default_value(""), "dataset; none: an endless stream of fresh programs")(
       "init", po::value(&o.init)->default_value(""),
-      "safetensors file to start from: bGPT weights under their published names, or a checkpoint's");
+      "weights to start from: a run's folder (its newest checkpoint), a checkpoint's, or a safetensors file "
+      "of "
+      "bGPT weights");
   options.add(bytecpu::options(o.stream, o.programs))
       .add(bytecpu::options(o.model))
       .add(bytecpu::options(o.train));

@@ -130,6 +130,7 @@ struct Batch {
 struct Part {
   std::vector<std::shared_ptr<const TraceBatch>> pools;  // that the traces lie in
   std::vector<TraceView> traces;
+  std::vector<size_t> ends;       // of each batch's traces
   int64_t seen = 0, trained = 0;  // patches that count in the loss: of the traces, and of the chosen ones
   torch::Tensor chosen;           // as in ByteModel::rows; undefined: all
   torch::Tensor loss, wrong;      // scalars: nats a byte and share of wrong states, means over all seen
@@ -375,16 +376,16 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
     }
     unread.clear();
   };
-  // Of all that a part's traces predict.
-  const auto observe = [&](Part& part, const Rows& rows, const Loss& result) {
-    part.loss = result.nats.detach();
-    part.wrong = result.mistakes.gt(0).to(torch::kFloat).mean();
-    if (config.candidates > 1) observe_wrong(part.wrong.item<double>());
+  // Of all that a part's traces predict, or some of them.
+  const auto observe = [&](Part& part, std::span<const TraceView> traces, const Rows& rows,
+                           const Loss& result) {
+    const double share = static_cast<double>(rows.patches.size(0)) / static_cast<double>(part.seen);
+    part.loss += result.nats.detach() * share;
+    part.wrong += result.mistakes.gt(0).to(torch::kFloat).mean() * share;
     if (config.operation_mix == "uniform") return;
     // On a GPU only where it is waited for anyway.
     if (model.device().is_cpu() || config.candidates > 1 || (progress.step + 1) % config.log_every == 0) {
-      mix.observe(part.traces, rows,
-                  config.operation_mix == "loss" ? result.row_nats : result.mistakes.gt(0));
+      mix.observe(traces, rows, config.operation_mix == "loss" ? result.row_nats : result.mistakes.gt(0));
     }
   };
   // A batch; or, once few states are wrong, the hardest states of several.
@@ -402,16 +403,28 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
       padded_patches += longest / model.config().patch_size * std::ssize(batch.traces);
       part.pools.push_back(batch.pool);
       part.traces.insert(part.traces.end(), batch.traces.begin(), batch.traces.end());
+      part.ends.push_back(part.traces.size());
     }
     part.seen = part.trained = target_patches(model, part.traces, targets);
+    part.loss = torch::zeros({}, model.device());
+    part.wrong = torch::zeros({}, model.device());
     if (candidates == 1 || part.seen < candidates) return part;
+    // One batch after the other: together they would leave the processor's caches.
     torch::NoGradGuard no_grad;
-    const auto rows = model.rows(part.traces, targets);
-    const auto result = cross_entropy(model.logits(rows.condition, rows.patches), rows.patches);
-    observe(part, rows, result);
+    std::vector<float> nats;
+    size_t begin = 0;
+    for (const size_t end : part.ends) {
+      const auto traces = std::span(part.traces).subspan(begin, end - begin);
+      begin = end;
+      const auto rows = model.rows(traces, targets);
+      if (rows.patches.size(0) == 0) continue;
+      const auto result = cross_entropy(model.logits(rows.condition, rows.patches), rows.patches);
+      observe(part, traces, rows, result);
+      const auto of_rows = result.row_nats.to(torch::kCPU).contiguous();
+      nats.insert(nats.end(), of_rows.data_ptr<float>(), of_rows.data_ptr<float>() + of_rows.numel());
+    }
     part.trained = part.seen / candidates;
-    const auto nats = result.row_nats.to(torch::kCPU);
-    const auto chosen = hardest({nats.data_ptr<float>(), static_cast<size_t>(nats.numel())}, part.trained);
+    const auto chosen = hardest(nats, part.trained);
     part.chosen = torch::empty({part.seen}, torch::kBool);
     std::copy(chosen.begin(), chosen.end(), part.chosen.data_ptr<bool>());
     progress.flops += model.forward_flops(part.traces, targets);
@@ -434,7 +447,8 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
       const auto result = cross_entropy(model.logits(rows.condition, rows.patches), rows.patches);
       const double share = static_cast<double>(part.trained) / static_cast<double>(total);
       (result.nats * share).backward();
-      if (!part.chosen.defined()) observe(part, rows, result);
+      if (!part.chosen.defined()) observe(part, part.traces, rows, result);
+      if (config.candidates > 1) observe_wrong(part.wrong.item<double>());
       numbers += torch::stack({part.loss, torch::zeros_like(part.loss), part.wrong}) * share;
       // Backward costs twice the forward pass.
       progress.flops += 3 * model.forward_flops(part.traces, targets) * static_cast<double>(part.trained) /

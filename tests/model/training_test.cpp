@@ -184,6 +184,37 @@ TEST_F(Training, DrawsOperationsByTheirLossOrByTheirErrors) {
   }
 }
 
+TEST_F(Training, LogsTheMeanLossOfAllStatesItLooksAt) {
+  const auto run = folder_ / "run";
+  const auto look = [&](const char* steps) {
+    ASSERT_EQ(train({"--out", run, "--resume", "--steps", steps, "--learning-rate", "1e-30",
+                     "--muon-learning-rate", "1e-30"}),
+              0)
+        << log();
+  };
+  look("10");
+  const auto file = *find_checkpoint(run) / "training.json";
+  auto state = json::parse(read_file(file));
+  EXPECT_EQ(state["wrong_share"], 1);
+  // Told that few states are wrong it takes the hardest of several batches.
+  state["wrong_share"] = 0.001;
+  write_file(file, state.dump());
+  look("11");
+  double validation = 0, last = 0;
+  std::ifstream in(run / "metrics.jsonl");
+  for (std::string line; std::getline(in, line);) {
+    const auto j = json::parse(line);
+    if (j.contains("validation")) {
+      validation = j["validation"]["loss"];
+    } else {
+      last = j["loss"];
+      EXPECT_GE(j["wrong_share"], 0.001);
+      EXPECT_LE(j["wrong_share"], 1);
+    }
+  }
+  EXPECT_NEAR(last, validation, 0.1 * validation);
+}
+
 TEST_F(Training, ResumedWhenFinishedItChangesNothing) {
   const auto run = folder_ / "run";
   ASSERT_EQ(train({"--out", run}), 0) << log();
@@ -382,6 +413,19 @@ TEST_F(Checkpoint, BringsBackEveryParameter) {
   for (const auto& item : expected) EXPECT_TRUE(torch::equal(found[item.key()], item.value())) << item.key();
   EXPECT_EQ(loaded->config(), model_->config());
   EXPECT_EQ(load_training_state(path_)["step"], 7);
+}
+
+TEST_F(Checkpoint, ATrainingStartsFromItsFolderOrItsRunsNewest) {
+  for (const auto& from : {path_, folder_, path_ / "model.safetensors"}) {
+    torch::manual_seed(99);
+    const auto started = make_model(model_->config());
+    load_initial_weights(from, *started);
+    for (const auto& item : model_->named_parameters()) {
+      EXPECT_TRUE(torch::equal(started->named_parameters()[item.key()], item.value())) << from << item.key();
+    }
+  }
+  fs::create_directory(folder_ / "empty");
+  EXPECT_THROW(load_initial_weights(folder_ / "empty", *make_model(model_->config())), Error);
 }
 
 TEST_F(Checkpoint, ExportedItHasTheSameParametersInBf16AndNothingToResumeWith) {
