@@ -59,6 +59,9 @@ void for_each_train_field(Config& c, Visit visit) {
   visit(c.beta2, "beta2", "AdamW: decay of the second moment");
   visit(c.weight_decay, "weight-decay", "AdamW: decay of matrices");
   visit(c.clip, "clip", "largest gradient norm; 0: no clipping");
+  visit(c.average, "average",
+        "share of the steps, the last ones, over which the weights that are kept are a running mean; 0: the "
+        "newest");
   visit(c.log_every, "log-every", "steps between lines of metrics.jsonl");
   visit(c.validate_every, "validate-every", "steps between validations; 0: only at the end");
   visit(c.validation_traces, "validation-traces", "held-out traces a validation");
@@ -167,6 +170,7 @@ void check(const TrainConfig& c) {
   require(c.beta1 >= 0 && c.beta1 < 1 && c.beta2 >= 0 && c.beta2 < 1, "beta1 and beta2 must be in [0, 1)");
   require(c.weight_decay >= 0 && c.clip >= 0 && c.peak_tflops >= 0,
           "weight-decay, clip and peak-tflops must not be negative");
+  require(c.average >= 0 && c.average <= 1, "average must be in [0, 1]");
   require(c.log_every >= 1 && c.checkpoint_every >= 1 && c.validate_every >= 0 && c.validation_traces >= 1,
           "log-every, checkpoint-every and validation-traces must be at least 1");
 }

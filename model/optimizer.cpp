@@ -37,6 +37,7 @@ Optimizer::Optimizer(std::vector<TrainedParameter> parameters, const TrainConfig
     Slot slot{.muon = config.optimizer == "muon" && p.hidden_matrix};
     slot.first = torch::zeros_like(p.tensor).detach();
     if (!slot.muon) slot.second = torch::zeros_like(p.tensor).detach();
+    if (config.average > 0) slot.average = p.tensor.detach().clone();
     slot.parameter = std::move(p);
     slots_.push_back(std::move(slot));
   }
@@ -70,7 +71,21 @@ torch::Tensor Optimizer::step(double share) {
   ++steps_;
   adamw(share, divisor);
   muon(share);
+  if (config_.average > 0) {
+    const double weight = std::min(1.0, 1 / (config_.average * static_cast<double>(steps_)));
+    for (auto& slot : slots_) slot.average.lerp_(slot.parameter.tensor, weight);
+  }
   return norm;
+}
+
+void Optimizer::exchange_averages() {
+  torch::NoGradGuard no_grad;
+  for (auto& slot : slots_) {
+    if (!slot.average.defined()) continue;
+    const auto trained = slot.parameter.tensor.clone();
+    slot.parameter.tensor.copy_(slot.average);
+    slot.average.copy_(trained);
+  }
 }
 
 void Optimizer::adamw(double share, const torch::Tensor& divisor) {
@@ -152,6 +167,7 @@ std::vector<NamedTensor> Optimizer::state() const {
   for (const auto& slot : slots_) {
     tensors.push_back({"first." + slot.parameter.name, slot.first});
     if (slot.second.defined()) tensors.push_back({"second." + slot.parameter.name, slot.second});
+    if (slot.average.defined()) tensors.push_back({"exchanged." + slot.parameter.name, slot.average});
   }
   return tensors;
 }

@@ -42,7 +42,10 @@ class Optimizer {
   // `share` of the configured learning rates. Returns the L2 norm of the whole gradient, before clipping: a
   // scalar, on a GPU one that is not waited for.
   torch::Tensor step(double share);
-  // Moments, to save and to load in place: "first.NAME", and for AdamW's parameters "second.NAME".
+  // Exchanges every parameter with its running mean, where config.average asks for one.
+  void exchange_averages();
+  // To save and to load in place: the moments "first.NAME", for AdamW's parameters "second.NAME", and where
+  // there are means "exchanged.NAME", the other of mean and parameter.
   std::vector<NamedTensor> state() const;
   void set_steps(int64_t steps) { steps_ = steps; }
 
@@ -50,7 +53,7 @@ class Optimizer {
   struct Slot {
     TrainedParameter parameter = {};
     bool muon = false;
-    torch::Tensor first = {}, second = {};
+    torch::Tensor first = {}, second = {}, average = {};
   };
   torch::Tensor clip(torch::Tensor& divisor);
   void adamw(double share, const torch::Tensor& divisor);

@@ -235,6 +235,18 @@ class Metrics {
   std::optional<EventFile> events_;
 };
 
+// For its lifetime the model's parameters are their running means.
+class Averaged {
+ public:
+  explicit Averaged(Optimizer& optimizer) : optimizer_(optimizer) { optimizer_.exchange_averages(); }
+  ~Averaged() { optimizer_.exchange_averages(); }
+  Averaged(const Averaged&) = delete;
+  Averaged& operator=(const Averaged&) = delete;
+
+ private:
+  Optimizer& optimizer_;
+};
+
 struct Validation {
   double loss = 0;  // nats a byte
   int64_t bytes = 0, wrong_bytes = 0, states = 0, wrong_states = 0;
@@ -282,6 +294,7 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
   if (checkpoint) {
     load_weights(*checkpoint / "model.safetensors", model);
     load_optimizer(*checkpoint, optimizer);
+    optimizer.exchange_averages();
     progress = load_progress(*checkpoint, mix.hardness());
     optimizer.set_steps(progress.step);
     fmt::print("resuming at step {} ({})\n", progress.step, checkpoint->string());
@@ -330,6 +343,7 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
   published.max_instructions = data.programs.max_instructions;
   data.held_out.fill(0, published, held_out);
   const auto write_validation = [&] {
+    const Averaged averaged(optimizer);
     const auto v = validate(model, held_out, config);
     const double bytes = 1 - static_cast<double>(v.wrong_bytes) / static_cast<double>(v.bytes);
     const double states = 1 - static_cast<double>(v.wrong_states) / static_cast<double>(v.states);
@@ -344,6 +358,7 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
         progress.step, v.loss, v.wrong_bytes, v.bytes, 100 * bytes, v.wrong_states, v.states, 100 * states);
   };
   const auto save = [&] {
+    const Averaged averaged(optimizer);
     save_checkpoint(run, progress.step, model, optimizer, to_json(progress, mix.hardness()));
   };
 
@@ -515,6 +530,7 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
   }
   write_validation();
   save();
+  optimizer.exchange_averages();
   return TrainingEnd::finished;
 }
 

@@ -183,6 +183,29 @@ TEST_P(AdamW, ClipsTheJointNormAndReturnsTheOneBefore) {
   }
 }
 
+TEST(Average, IsTheRunningMeanOfTheLastStepsAndChangesPlacesWithTheParameter) {
+  TrainConfig config;
+  config.average = 0.5;
+  auto p = torch::zeros({3});
+  Optimizer optimizer({{.name = "p", .tensor = p}}, config);
+  auto mean = torch::zeros({3}, torch::kDouble);
+  for (int step = 1; step <= 10; ++step) {
+    p.mutable_grad() = torch::randn({3});
+    optimizer.step(1);
+    mean += (p.to(torch::kDouble) - mean) * std::min(1.0, 1 / (0.5 * step));
+  }
+  const auto trained = p.clone();
+  optimizer.exchange_averages();
+  EXPECT_TRUE(torch::allclose(p.to(torch::kDouble), mean, 1e-5, 1e-7));
+  EXPECT_FALSE(torch::equal(p, trained));
+  for (const auto& [name, tensor] : optimizer.state()) {
+    if (name == "exchanged.p") EXPECT_TRUE(torch::equal(tensor, trained));
+  }
+  EXPECT_EQ(optimizer.state().size(), 3u);
+  optimizer.exchange_averages();
+  EXPECT_TRUE(torch::equal(p, trained));
+}
+
 TEST(Schedule, RisesThenFallsAsNamed) {
   TrainConfig c;
   c.warmup = 0.1;

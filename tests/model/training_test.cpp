@@ -37,6 +37,7 @@ class Training : public testing::Test {
         "candidates = 3\nsteps = 40\nbatch-patches = 64\npool-traces = 64\naccumulate = 2\nlog-every = "
         "1\nvalidate-every = "
         "20\n"
+        "average = 0.3\n"
         "validation-traces = 32\ncheckpoint-every = 10\nprecision = fp32\nthreads = 1\n");
   }
   ~Training() override { fs::remove_all(folder_); }
@@ -315,6 +316,11 @@ TEST_F(Training, StartsFromGivenWeights) {
             0)
       << log();
   EXPECT_EQ(read_file(second / "step-00000001" / "model.safetensors"), read_file(weights));
+  // Kept is the running mean; without one, the newest.
+  const auto newest = folder_ / "newest";
+  ASSERT_EQ(train({"--out", newest, "--steps", "10", "--average", "0"}), 0) << log();
+  EXPECT_NE(read_file(newest / "step-00000010" / "model.safetensors"), read_file(weights));
+  EXPECT_EQ(losses(newest), losses(first));
   EXPECT_EQ(train({"--out", folder_ / "third", "--init", weights, "--byte-width", "32"}), 1);
   EXPECT_NE(log().find("model.safetensors: tensor \""), std::string::npos) << log();
 }
