@@ -9,7 +9,11 @@ prepare() {
   mkdir -p "$run"
   exec 9>"$run/lock"
   flock --nonblock 9 || { echo "$run is being worked on by another $0" >&2 && exit 1; }
-  [[ ${2-} != --clean ]] || find "$run" -mindepth 1 -not -path "$run/lock" -delete
+  if [[ ${2-} == --clean ]]; then # first what says that something is done
+    find "$run" -name manifest.json -delete
+    find "$run" -maxdepth 1 -type f -not -name lock -delete
+    find "$run" -mindepth 1 -not -path "$run/lock" -delete
+  fi
   [[ -z ${BYTECPU_BIN-} ]] || return 0
   [[ ${BYTECPU_SETUP-} == off ]] || ./setup.sh
   cmake --preset release >/dev/null

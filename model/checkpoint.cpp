@@ -337,7 +337,18 @@ void load_initial_weights(const fs::path& from, ByteModel& model) {
 }
 
 void load_optimizer(const fs::path& checkpoint, Optimizer& optimizer) {
-  read_tensors(safetensors::File(checkpoint / "optimizer.safetensors"), optimizer.state());
+  const safetensors::File file(checkpoint / "optimizer.safetensors");
+  const auto state = optimizer.state();
+  const auto averages = [](const auto& tensors) {
+    return std::any_of(tensors.begin(), tensors.end(),
+                       [](const auto& t) { return t.name.starts_with("exchanged."); });
+  };
+  if (averages(file.tensors()) != averages(state)) {
+    throw Error(
+        "{}: was trained with{} an average of the weights: go on with the same, or start anew with --init {}",
+        checkpoint.string(), averages(state) ? "out" : "", checkpoint.string());
+  }
+  read_tensors(file, state);
 }
 
 ordered_json load_training_state(const fs::path& checkpoint) {

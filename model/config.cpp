@@ -60,7 +60,7 @@ void for_each_train_field(Config& c, Visit visit) {
   visit(c.weight_decay, "weight-decay", "AdamW: decay of matrices");
   visit(c.clip, "clip", "largest gradient norm; 0: no clipping");
   visit(c.average, "average",
-        "share of the steps, the last ones, over which the weights that are kept are a running mean; 0: the "
+        "weights that are kept: their running mean over about this share of the steps, the last ones; 0: the "
         "newest");
   visit(c.log_every, "log-every", "steps between lines of metrics.jsonl");
   visit(c.validate_every, "validate-every", "steps between validations; 0: only at the end");

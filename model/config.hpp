@@ -77,9 +77,8 @@ struct TrainConfig {
   double beta1 = 0.9, beta2 = 0.95;
   double weight_decay = 0.01;  // matrices only
   double clip = 1.0;           // largest gradient norm; 0: none
-  // The weights that are measured and kept are a running mean of the trained ones, over about the last so
-  // large share of the steps done (the power-function mean of Karras et al., 2024, arXiv 2312.02696). 0: the
-  // newest.
+  // Weights that are measured and kept: the running mean of the trained ones over about this share of the
+  // steps, the last ones, step t weighing t^(1 / average - 1). 0: the newest.
   double average = 0;
 
   int64_t log_every = 20;        // steps

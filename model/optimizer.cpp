@@ -79,12 +79,11 @@ torch::Tensor Optimizer::step(double share) {
 }
 
 void Optimizer::exchange_averages() {
-  torch::NoGradGuard no_grad;
   for (auto& slot : slots_) {
     if (!slot.average.defined()) continue;
-    const auto trained = slot.parameter.tensor.clone();
-    slot.parameter.tensor.copy_(slot.average);
-    slot.average.copy_(trained);
+    const auto parameter = slot.parameter.tensor.data();
+    slot.parameter.tensor.set_data(slot.average);
+    slot.average = parameter;
   }
 }
 

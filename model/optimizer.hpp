@@ -42,10 +42,11 @@ class Optimizer {
   // `share` of the configured learning rates. Returns the L2 norm of the whole gradient, before clipping: a
   // scalar, on a GPU one that is not waited for.
   torch::Tensor step(double share);
-  // Exchanges every parameter with its running mean, where config.average asks for one.
+  // Exchanges every parameter with its running mean, where config.average asks for one: in it the parameter
+  // after step t weighs about t^(1 / average - 1) (Karras et al., 2024; arXiv 2312.02696).
   void exchange_averages();
-  // To save and to load in place: the moments "first.NAME", for AdamW's parameters "second.NAME", and where
-  // there are means "exchanged.NAME", the other of mean and parameter.
+  // To save and to load in place: the moments "first.NAME", for AdamW's parameters "second.NAME"; and what a
+  // parameter is exchanged with, "exchanged.NAME": its mean, or after exchange_averages() its newest value.
   std::vector<NamedTensor> state() const;
   void set_steps(int64_t steps) { steps_ = steps; }
 

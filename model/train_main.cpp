@@ -128,8 +128,8 @@ int main(int argc, char** argv) {
       "data", po::value(&o.data)->default_value(""), "dataset; none: an endless stream of fresh programs")(
       "init", po::value(&o.init)->default_value(""),
       "weights to start from: a run's folder (its newest checkpoint), a checkpoint's, or a safetensors file "
-      "of "
-      "bGPT weights");
+      "(a "
+      "checkpoint's, or published bGPT weights)");
   options.add(bytecpu::options(o.stream, o.programs))
       .add(bytecpu::options(o.model))
       .add(bytecpu::options(o.train));

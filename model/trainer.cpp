@@ -63,14 +63,17 @@ class OperationMix {
  public:
   // Errors are rare, so that more states are averaged over than for losses.
   OperationMix(const TraceSource& source, std::string_view by)
-      : source_(source), hardness_(source.operations().size(), 1.0), states_(by == "errors" ? 500 : 50) {}
+      : source_(source),
+        hardness_(source.operations().size(), 1.0),
+        sum_(hardness_.size()),
+        count_(hardness_.size()),
+        states_(by == "errors" ? 500 : 50) {}
 
-  // hardness F32 [N] of each row: its loss, or 1 where it is predicted wrongly.
+  // hardness F32 [N] of each row: its loss, or 1 where it is predicted wrongly. Counts from update() on.
   void observe(std::span<const TraceView> traces, const Rows& rows, const torch::Tensor& hardness) {
     if (hardness_.empty()) return;
     const auto hard = hardness.to(torch::kCPU, torch::kFloat).contiguous();
     const auto& layout = source_.layout();
-    std::vector<double> sum(hardness_.size()), count(hardness_.size());
     for (int64_t i = 0; i < hard.size(0); ++i) {
       const int64_t record = rows.record.data_ptr<int64_t>()[i] - 1;  // the one whose instruction runs
       if (record < 0) continue;
@@ -78,13 +81,16 @@ class OperationMix {
       const int operation = source_.operation(
           bytes.subspan(layout.memory_bytes + record * layout.record_bytes, layout.record_bytes));
       if (operation < 0) continue;
-      sum[operation] += hard.data_ptr<float>()[i];
-      count[operation] += 1;
+      sum_[operation] += hard.data_ptr<float>()[i];
+      count_[operation] += 1;
     }
-    // Means over about so many of the last states, at least over those of five calls.
+  }
+  // Means over about so many of the last states, at least over those of five calls.
+  void update() {
     for (size_t k = 0; k < hardness_.size(); ++k) {
-      if (count[k] > 0)
-        hardness_[k] += (sum[k] / count[k] - hardness_[k]) * std::min(0.2, count[k] / states_);
+      if (count_[k] > 0)
+        hardness_[k] += (sum_[k] / count_[k] - hardness_[k]) * std::min(0.2, count_[k] / states_);
+      sum_[k] = count_[k] = 0;
     }
   }
 
@@ -103,6 +109,7 @@ class OperationMix {
  private:
   const TraceSource& source_;
   std::vector<double> hardness_;
+  std::vector<double> sum_, count_;  // of what is observed and not yet in the means
   double states_;
 };
 
@@ -187,7 +194,7 @@ Progress load_progress(const fs::path& checkpoint, std::vector<double>& operatio
   if (!fs::exists(checkpoint / "optimizer.safetensors")) {
     throw Error(
         "{}: weights alone, as export writes them, cannot be resumed: train into a new folder with --init {}",
-        checkpoint.string(), (checkpoint / "model.safetensors").string());
+        checkpoint.string(), checkpoint.string());
   }
   const auto state = load_training_state(checkpoint);
   Progress progress;
@@ -235,7 +242,7 @@ class Metrics {
   std::optional<EventFile> events_;
 };
 
-// For its lifetime the model's parameters are their running means.
+// As long as it lives the model's parameters are their running means.
 class Averaged {
  public:
   explicit Averaged(Optimizer& optimizer) : optimizer_(optimizer) { optimizer_.exchange_averages(); }
@@ -391,7 +398,7 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
     }
     unread.clear();
   };
-  // Of all that a part's traces predict, or some of them.
+  // Adds what `traces`, all of the part's or one batch's, predict to the part's means and to the mix.
   const auto observe = [&](Part& part, std::span<const TraceView> traces, const Rows& rows,
                            const Loss& result) {
     const double share = static_cast<double>(rows.patches.size(0)) / static_cast<double>(part.seen);
@@ -438,6 +445,7 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
       const auto of_rows = result.row_nats.to(torch::kCPU).contiguous();
       nats.insert(nats.end(), of_rows.data_ptr<float>(), of_rows.data_ptr<float>() + of_rows.numel());
     }
+    mix.update();
     part.trained = part.seen / candidates;
     const auto chosen = hardest(nats, part.trained);
     part.chosen = torch::empty({part.seen}, torch::kBool);
@@ -461,9 +469,12 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
       const auto rows = model.rows(part.traces, targets, part.chosen);
       const auto result = cross_entropy(model.logits(rows.condition, rows.patches), rows.patches);
       const double share = static_cast<double>(part.trained) / static_cast<double>(total);
-      (result.nats * share).backward();
-      if (!part.chosen.defined()) observe(part, part.traces, rows, result);
+      if (!part.chosen.defined()) {
+        observe(part, part.traces, rows, result);
+        mix.update();
+      }
       if (config.candidates > 1) observe_wrong(part.wrong.item<double>());
+      (result.nats * share).backward();
       numbers += torch::stack({part.loss, torch::zeros_like(part.loss), part.wrong}) * share;
       // Backward costs twice the forward pass.
       progress.flops += 3 * model.forward_flops(part.traces, targets) * static_cast<double>(part.trained) /
@@ -530,7 +541,6 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
   }
   write_validation();
   save();
-  optimizer.exchange_averages();
   return TrainingEnd::finished;
 }
 

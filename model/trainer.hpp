@@ -23,7 +23,8 @@ enum class TrainingEnd { finished, stopped };
 //   step-NNNNNNNN/   checkpoints, the newest two (checkpoint.hpp)
 //   metrics.jsonl    one JSON object a line: {"step", "loss", "lr", "gradient_norm", "states_per_second",
 //                    "tokens_per_second", "gflops", "padding", "wrong_share", "seconds", where the device's
-//                    peak is known "mfu"}, means since the line before, loss in nats a byte; and {"step",
+//                    peak is known "mfu"}, means since the line before, loss in nats a byte; and, of the
+//                    weights that are kept, {"step",
 //                    "seconds", "validation": {"loss", "byte_accuracy", "step_accuracy", "states"}}
 //   events.out.tfevents.*   with config.tensorboard, the same for TensorBoard
 // With `checkpoint`, one of `run` that is not finished, it goes on from there; the losses are then bit for

@@ -6,7 +6,7 @@ import math
 import sys
 from pathlib import Path
 
-COLOURS = "#2471a3 #c0392b #1e8449 #af7ac5 #d68910 #17a589 #7b241c #5d6d7e #b7950b #e84393 #333333".split()
+COLOURS = "#2471a3 #c0392b #1e8449 #af7ac5 #d68910 #17a589 #7b241c #5d6d7e #b7950b #e84393 #333333 #7f8c00 #00a8ff #ff9f80".split()
 
 
 def variants():

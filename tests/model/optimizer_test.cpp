@@ -198,10 +198,10 @@ TEST(Average, IsTheRunningMeanOfTheLastStepsAndChangesPlacesWithTheParameter) {
   optimizer.exchange_averages();
   EXPECT_TRUE(torch::allclose(p.to(torch::kDouble), mean, 1e-5, 1e-7));
   EXPECT_FALSE(torch::equal(p, trained));
-  for (const auto& [name, tensor] : optimizer.state()) {
-    if (name == "exchanged.p") EXPECT_TRUE(torch::equal(tensor, trained));
-  }
-  EXPECT_EQ(optimizer.state().size(), 3u);
+  const auto state = optimizer.state();
+  ASSERT_EQ(state.size(), 3u);
+  EXPECT_EQ(state[2].name, "exchanged.p");
+  EXPECT_TRUE(torch::equal(state[2].tensor, trained));
   optimizer.exchange_averages();
   EXPECT_TRUE(torch::equal(p, trained));
 }
