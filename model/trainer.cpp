@@ -135,9 +135,8 @@ struct Batch {
 
 // What one backward pass is of.
 struct Part {
-  std::vector<std::shared_ptr<const TraceBatch>> pools;  // that the traces lie in
-  std::vector<TraceView> traces;
-  std::vector<size_t> ends;       // of each batch's traces
+  std::vector<Batch> batches;
+  std::vector<TraceView> traces;  // of all of them
   int64_t seen = 0, trained = 0;  // patches that count in the loss: of the traces, and of the chosen ones
   torch::Tensor chosen;           // as in ByteModel::rows; undefined: all
   torch::Tensor loss, wrong;      // scalars: nats a byte and share of wrong states, means over all seen
@@ -415,17 +414,15 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
     const int64_t candidates =
         std::llround(std::clamp(0.1 / progress.wrong_share, 1.0, static_cast<double>(config.candidates)));
     Part part;
-    while (std::ssize(part.pools) < candidates) {
-      const auto batch = next_batch();
+    while (std::ssize(part.batches) < candidates) {
+      const auto& batch = part.batches.emplace_back(next_batch());
       int64_t longest = 0;
       for (const auto& t : batch.traces) {
         longest = std::max(longest, std::ssize(t.bytes));
         patches += std::ssize(t.bytes) / model.config().patch_size;
       }
       padded_patches += longest / model.config().patch_size * std::ssize(batch.traces);
-      part.pools.push_back(batch.pool);
       part.traces.insert(part.traces.end(), batch.traces.begin(), batch.traces.end());
-      part.ends.push_back(part.traces.size());
     }
     part.seen = part.trained = target_patches(model, part.traces, targets);
     part.loss = torch::zeros({}, model.device());
@@ -434,14 +431,11 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
     // One batch after the other: together they would leave the processor's caches.
     torch::NoGradGuard no_grad;
     std::vector<float> nats;
-    size_t begin = 0;
-    for (const size_t end : part.ends) {
-      const auto traces = std::span(part.traces).subspan(begin, end - begin);
-      begin = end;
-      const auto rows = model.rows(traces, targets);
+    for (const auto& batch : part.batches) {
+      const auto rows = model.rows(batch.traces, targets);
       if (rows.patches.size(0) == 0) continue;
       const auto result = cross_entropy(model.logits(rows.condition, rows.patches), rows.patches);
-      observe(part, traces, rows, result);
+      observe(part, batch.traces, rows, result);
       const auto of_rows = result.row_nats.to(torch::kCPU).contiguous();
       nats.insert(nats.end(), of_rows.data_ptr<float>(), of_rows.data_ptr<float>() + of_rows.numel());
     }

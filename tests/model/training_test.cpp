@@ -216,6 +216,26 @@ TEST_F(Training, LogsTheMeanLossOfAllStatesItLooksAt) {
   EXPECT_NEAR(share, 0.191, 0.002);  // two batches, all states of which are wrong
 }
 
+TEST_F(Training, AnOperationsHardnessIsAMeanOverFiveStepsHoweverManyBatchesAStepLooksAt) {
+  const auto run = folder_ / "run";
+  const auto go = [&](const char* steps) {
+    return train({"--out", run, "--resume", "--steps", steps, "--batch-patches", "1024", "--pool-traces",
+                  "512", "--accumulate", "1"});
+  };
+  ASSERT_EQ(go("1"), 0) << log();
+  const auto file = *find_checkpoint(run) / "training.json";
+  auto state = json::parse(read_file(file));
+  state["wrong_share"] = 0.001;  // so that it looks at three
+  for (auto& hardness : state["operation_hardness"]) hardness = 100;
+  write_file(file, state.dump());
+  ASSERT_EQ(go("2"), 0) << log();
+  // Four fifths of it, and a fifth of a few nats.
+  for (const double hardness : load_training_state(*find_checkpoint(run))["operation_hardness"]) {
+    EXPECT_GE(hardness, 80);
+    EXPECT_LT(hardness, 85);
+  }
+}
+
 TEST_F(Training, ResumedWhenFinishedItChangesNothing) {
   const auto run = folder_ / "run";
   ASSERT_EQ(train({"--out", run}), 0) << log();
