@@ -230,9 +230,12 @@ TEST_F(Training, AnOperationsHardnessIsAMeanOverFiveStepsHoweverManyBatchesAStep
   write_file(file, state.dump());
   ASSERT_EQ(go("2"), 0) << log();
   // Four fifths of it, and a fifth of a few nats.
-  for (const double hardness : load_training_state(*find_checkpoint(run))["operation_hardness"]) {
-    EXPECT_GE(hardness, 80);
-    EXPECT_LT(hardness, 85);
+  const auto last = load_training_state(*find_checkpoint(run));
+  const auto hardness = last["operation_hardness"].get<std::vector<double>>();
+  ASSERT_EQ(hardness.size(), 20u);
+  for (const double h : hardness) {
+    EXPECT_GE(h, 80);
+    EXPECT_LT(h, 85);
   }
 }
 
