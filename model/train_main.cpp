@@ -127,9 +127,8 @@ int main(int argc, char** argv) {
       "resume", po::bool_switch(&o.resume), "go on from the newest checkpoint in --out, if there is one")(
       "data", po::value(&o.data)->default_value(""), "dataset; none: an endless stream of fresh programs")(
       "init", po::value(&o.init)->default_value(""),
-      "weights to start from: a run's folder (its newest checkpoint), a checkpoint's, or a safetensors file "
-      "(a "
-      "checkpoint's, or published bGPT weights)");
+      "weights to start from: a run's folder (its newest checkpoint), a checkpoint's folder or weights, or "
+      "published bGPT weights in a safetensors file");
   options.add(bytecpu::options(o.stream, o.programs))
       .add(bytecpu::options(o.model))
       .add(bytecpu::options(o.train));
