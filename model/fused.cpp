@@ -4,6 +4,7 @@
 
 #include "model/cuda.hpp"
 #include "model/kernels.hpp"
+#include "model/product.hpp"
 #include "model/torch_compat.hpp"
 
 namespace bytecpu {
@@ -74,14 +75,14 @@ struct LayerNormFunction : Function<LayerNormFunction> {
   }
 };
 
-Tensor product(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  return bias.defined() ? torch::addmm(bias, x, weight) : torch::mm(x, weight);
+Tensor product_and_bias(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  return bias.defined() ? add_product(bias, x, weight) : product(x, weight);
 }
 
-Tensor add_product(const Tensor& residual, const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  if (!bias.defined()) return torch::addmm(residual, x, weight);
-  if (x.is_cuda()) return cuda::add_product(residual, x, weight, bias);
-  return torch::addmm(residual + bias, x, weight);
+Tensor add_product_and_bias(const Tensor& residual, const Tensor& x, const Tensor& weight,
+                            const Tensor& bias) {
+  if (bias.defined() && x.is_cuda()) return cuda::add_product(residual, x, weight, bias);
+  return add_product(bias.defined() ? residual + bias : residual, x, weight);
 }
 
 Tensor column_sums(const Tensor& x) {
@@ -94,9 +95,9 @@ Tensor column_sums(const Tensor& x) {
 
 // Gradients of x·weight + bias for dy; that of the bias only where there is one.
 std::pair<Tensor, Tensor> weight_gradient(const Tensor& x, const Tensor& dy, bool with_bias) {
-  if (!with_bias) return {torch::mm(x.t(), dy), Tensor()};
+  if (!with_bias) return {product(x.t(), dy), Tensor()};
   if (x.is_cuda()) return cuda::weight_gradient(x, dy);
-  return {torch::mm(x.t(), dy), column_sums(dy)};
+  return {product(x.t(), dy), column_sums(dy)};
 }
 
 // x + activation(layer_norm(x)·up + up_bias)·down + down_bias: GELU with biases, squared rectifiers without.
@@ -111,7 +112,7 @@ struct ResidualMlpFunction : Function<ResidualMlpFunction> {
     if (up_bias.defined() && x.is_cuda()) {
       std::tie(hidden, active) = cuda::gelu_product(y, up, up_bias);
     } else {
-      hidden = torch::mm(y, up);
+      hidden = product(y, up);
       active = x.is_cuda() ? cuda::relu_squared(hidden) : torch::empty_like(hidden);
       if (x.is_cpu()) {
         for_type(x, [&]<typename T>(T*) {
@@ -125,7 +126,7 @@ struct ResidualMlpFunction : Function<ResidualMlpFunction> {
       }
     }
     context->save_for_backward({y, inverse, hidden, active, up, up_bias, down});
-    return add_product(x, active, down, down_bias).view(input.sizes());
+    return add_product_and_bias(x, active, down, down_bias).view(input.sizes());
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto saved = context->get_saved_variables();
@@ -137,7 +138,7 @@ struct ResidualMlpFunction : Function<ResidualMlpFunction> {
     if (gelu && g.is_cuda()) {
       std::tie(dhidden, dup_bias) = cuda::gelu_product_backward(g, down, hidden);
     } else {
-      dhidden = torch::mm(g, down.t());
+      dhidden = product(g, down.t());
       if (g.is_cuda()) {
         dhidden = cuda::relu_squared_backward(hidden, dhidden);
       } else {
@@ -153,9 +154,9 @@ struct ResidualMlpFunction : Function<ResidualMlpFunction> {
         if (gelu) dup_bias = column_sums(dhidden);
       }
     }
-    const auto dx = normalised_backward(torch::mm(dhidden, up.t()), y, inverse, g);
+    const auto dx = normalised_backward(product(dhidden, up.t()), y, inverse, g);
     const auto [ddown, ddown_bias] = weight_gradient(active, g, gelu);
-    return {dx.view(gradients[0].sizes()), torch::mm(y.t(), dhidden), dup_bias, ddown, ddown_bias};
+    return {dx.view(gradients[0].sizes()), product(y.t(), dhidden), dup_bias, ddown, ddown_bias};
   }
 };
 
@@ -232,7 +233,7 @@ struct ResidualAttentionFunction : Function<ResidualAttentionFunction> {
     const auto x = input.contiguous().view({-1, input.size(-1)});
     auto [y, inverse] = normalised(x);
     const auto qkv =
-        product(y, qkv_weight, qkv_bias).view({input.size(0), input.size(1), qkv_weight.size(1)});
+        product_and_bias(y, qkv_weight, qkv_bias).view({input.size(0), input.size(1), qkv_weight.size(1)});
     const auto attended = self_attention(qkv, heads, causal);
     const auto mixed = attended.out.view(x.sizes());
     variable_list saved = {y, inverse, qkv, mixed, qkv_weight, out};
@@ -241,7 +242,7 @@ struct ResidualAttentionFunction : Function<ResidualAttentionFunction> {
     context->saved_data["heads"] = heads;
     context->saved_data["causal"] = causal;
     context->saved_data["biases"] = out_bias.defined();
-    return add_product(x, mixed, out, out_bias).view(input.sizes());
+    return add_product_and_bias(x, mixed, out, out_bias).view(input.sizes());
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto saved = context->get_saved_variables();
@@ -249,12 +250,12 @@ struct ResidualAttentionFunction : Function<ResidualAttentionFunction> {
                &out = saved[5];
     const bool biases = context->saved_data["biases"].toBool();
     const auto g = gradients[0].contiguous().view(y.sizes());
-    const auto dmixed = torch::mm(g, out.t()).view(gradients[0].sizes());
+    const auto dmixed = product(g, out.t()).view(gradients[0].sizes());
     const auto dqkv =
         self_attention_backward(qkv, {mixed.view(dmixed.sizes()), {saved.begin() + 6, saved.end()}}, dmixed,
                                 context->saved_data["heads"].toInt(), context->saved_data["causal"].toBool())
             .view({y.size(0), qkv_weight.size(1)});
-    const auto dx = normalised_backward(torch::mm(dqkv, qkv_weight.t()), y, inverse, g);
+    const auto dx = normalised_backward(product(dqkv, qkv_weight.t()), y, inverse, g);
     const auto [dqkv_weight, dqkv_bias] = weight_gradient(y, dqkv, biases);
     const auto [dout, dout_bias] = weight_gradient(mixed, g, biases);
     return {dx.view(gradients[0].sizes()), dqkv_weight, dqkv_bias, dout, dout_bias, Tensor(), Tensor()};
@@ -475,10 +476,10 @@ Tensor embed(const Tensor& symbols, const Tensor& table, const Tensor& positions
 
 Tensor symbol_logits(const Tensor& x, const Tensor& table) {
   const int64_t symbols = table.size(0), missing = (8 - symbols % 8) % 8;
-  if (!x.is_cuda() || missing == 0) return torch::matmul(x, table.t());
+  if (!x.is_cuda() || missing == 0) return product(x, table.t());
   // On a GPU products of other sizes are slow.
   const auto padded = torch::constant_pad_nd(table, {0, 0, 0, missing});
-  return torch::matmul(x, padded.t()).slice(-1, 0, symbols);
+  return product(x, padded.t()).slice(-1, 0, symbols);
 }
 
 ClassLoss class_loss(const Tensor& logits, const Tensor& targets) {

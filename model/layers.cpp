@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "model/fused.hpp"
+#include "model/product.hpp"
 
 namespace bytecpu {
 namespace {
@@ -46,10 +47,7 @@ Conv1DImpl::Conv1DImpl(int64_t in, int64_t out, double standard_deviation) {
 }
 
 torch::Tensor Conv1DImpl::forward(const torch::Tensor& x) const {
-  auto shape = x.sizes().vec();
-  shape.back() = weight.size(1);
-  const auto flat = x.reshape({-1, weight.size(0)});
-  return torch::addmm(bias.to(x.dtype()), flat, weight.to(x.dtype())).view(shape);
+  return add_product(bias.to(x.dtype()), x, weight.to(x.dtype()));
 }
 
 LayerNormImpl::LayerNormImpl(int64_t width) {
@@ -135,13 +133,12 @@ MatrixImpl::MatrixImpl(int64_t in, int64_t out, double gain) {
       register_parameter("weight", torch::randn({in, out}) * (gain / std::sqrt(static_cast<double>(in))));
 }
 
-torch::Tensor MatrixImpl::forward(const torch::Tensor& x) const {
-  return torch::matmul(x, weight.to(x.dtype()));
-}
+torch::Tensor MatrixImpl::forward(const torch::Tensor& x) const { return product(x, weight.to(x.dtype())); }
 
 torch::Tensor MatrixImpl::add_to(const torch::Tensor& residual, const torch::Tensor& x) const {
-  return torch::addmm(residual.reshape({-1, weight.size(1)}), x.reshape({-1, weight.size(0)}),
-                      weight.to(x.dtype()))
+  // The residual may show rows of the product as several, as [N, P, width] for [N, P · width].
+  return add_product(residual.reshape({-1, weight.size(1)}), x.reshape({-1, weight.size(0)}),
+                     weight.to(x.dtype()))
       .view(residual.sizes());
 }
 

@@ -1,0 +1,15 @@
+// Products of matrices, differentiable. In float on the CPU they are oneDNN's where LibTorch has that as a
+// library of its own: at a model's narrow matrices it is faster than OpenBLAS. Elsewhere they are LibTorch's.
+// Sums are in float for bf16, too.
+#pragma once
+
+#include <torch/torch.h>
+
+namespace bytecpu {
+
+// x·weight. x: [..., in], weight [in, out], either of any strides.
+torch::Tensor product(const torch::Tensor& x, const torch::Tensor& weight);
+// add + x·weight; add: [..., out] as the product is, or [out].
+torch::Tensor add_product(const torch::Tensor& add, const torch::Tensor& x, const torch::Tensor& weight);
+
+}  // namespace bytecpu
