@@ -4,6 +4,7 @@
 
 #include "emulator/error.hpp"
 #include "model/fused.hpp"
+#include "model/product.hpp"
 #include "model/torch_compat.hpp"
 
 namespace bytecpu {
@@ -147,7 +148,7 @@ torch::Tensor Bgpt::logits(const torch::Tensor& condition, const torch::Tensor& 
     auto feature = condition;
     if (byte_level_->projection) {
       const auto& p = byte_level_->projection;
-      feature = torch::linear(feature, p->weight.to(feature.dtype()), p->bias.to(feature.dtype()));
+      feature = add_product(p->bias.to(feature.dtype()), feature, p->weight.to(feature.dtype()).t());
     }
     feature = feature + positions[0].to(precision_);
     embedded = torch::cat({feature.unsqueeze(1), embedded}, 1);

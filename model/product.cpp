@@ -31,27 +31,28 @@ Operand operand(const Tensor& matrix) {
   return {matrix.contiguous(), 'N', columns};
 }
 
-// Sums over many rows, as weights' gradients are, OpenBLAS has faster.
-bool suits_onednn(const Tensor& a, const Operand& x, const Tensor& b) {
+bool suits_onednn(const Tensor& a, const Tensor& b) {
   return use_kernels() && a.is_cpu() && a.scalar_type() == torch::kFloat &&
-         b.scalar_type() == torch::kFloat && x.transposed == 'N' && a.numel() > 0;
+         b.scalar_type() == torch::kFloat && a.numel() > 0 && b.numel() > 0;
 }
 #endif
 
 // a·b, plus `add` if it is defined. a: [m, k], b: [k, n], add: [m, n] or [n].
 Tensor multiply(const Tensor& add, const Tensor& a, const Tensor& b) {
 #if BYTECPU_ONEDNN
-  if (const auto x = operand(a); suits_onednn(a, x, b)) {
-    const auto y = operand(b);
+  if (suits_onednn(a, b)) {
+    const auto x = operand(a), y = operand(b);
     const int64_t m = a.size(0), n = b.size(1), k = a.size(1);
-    auto c = torch::empty({m, n}, a.options());
-    if (add.defined()) c.copy_(add);
-    const auto status =
-        dnnl_sgemm(x.transposed, y.transposed, m, n, k, 1, x.matrix.data_ptr<float>(), x.stride,
-                   y.matrix.data_ptr<float>(), y.stride, add.defined() ? 1 : 0, c.data_ptr<float>(), n);
-    TORCH_CHECK(status == dnnl_success, "oneDNN's sgemm of ", a.sizes(), " and ", b.sizes(),
-                " failed: ", status);
-    return c;
+    if (x.transposed == 'N') {  // sums over many rows, as weights' gradients are, OpenBLAS has faster
+      auto c = torch::empty({m, n}, a.options());
+      if (add.defined()) c.copy_(add);
+      const auto status =
+          dnnl_sgemm(x.transposed, y.transposed, m, n, k, 1, x.matrix.data_ptr<float>(), x.stride,
+                     y.matrix.data_ptr<float>(), y.stride, add.defined() ? 1 : 0, c.data_ptr<float>(), n);
+      TORCH_CHECK(status == dnnl_success, "oneDNN's sgemm of ", a.sizes(), " and ", b.sizes(),
+                  " failed: ", status);
+      return c;
+    }
   }
 #endif
   if (a.is_cpu() && a.scalar_type() == torch::kBFloat16 && !cpu_has_bf16()) {
@@ -82,6 +83,8 @@ struct ProductFunction : Function<ProductFunction> {
 
 Tensor any_product(const Tensor& add, const Tensor& x, const Tensor& weight) {
   TORCH_CHECK(x.size(-1) == weight.size(0), "a product of ", x.sizes(), " and ", weight.sizes());
+  TORCH_CHECK(!add.defined() || (add.dim() > 0 && add.scalar_type() == x.scalar_type()),
+              "nothing to add to a product");
   auto shape = x.sizes().vec();
   shape.back() = weight.size(1);
   const auto rows = x.reshape({-1, weight.size(0)});

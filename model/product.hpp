@@ -1,6 +1,6 @@
 // Products of matrices, differentiable. In float on the CPU they are oneDNN's where LibTorch has that as a
-// library of its own: at a model's narrow matrices it is faster than OpenBLAS. Elsewhere they are LibTorch's.
-// Sums are in float for bf16, too.
+// library of its own: at a model's narrow matrices it is faster than OpenBLAS. Elsewhere they are LibTorch's,
+// but that processors without bf16 instructions sum products of bf16 in float as well.
 #pragma once
 
 #include <torch/torch.h>

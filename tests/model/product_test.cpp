@@ -100,6 +100,20 @@ TEST_P(Product, AddsABiasOrAResidual) {
   expect(torch::randn({5, 24}), as_is, torch::randn({40, 24}), transposed, torch::randn({5, 40}));
 }
 
+TEST_P(Product, AddsToOneRowAndToOneColumn) {
+  expect(torch::randn({1, 24}), as_is, torch::randn({24, 40}), as_is, torch::randn({1, 40}));
+  expect(torch::randn({1, 24}), as_is, torch::randn({40, 24}), transposed, torch::randn({40}));
+  expect(torch::randn({7, 24}), as_is, torch::randn({24, 1}), as_is, torch::randn({7, 1}));
+}
+
+TEST_P(Product, TakesAnExpandedGradient) {
+  const auto x = torch::randn({7, 24}).to(GetParam()).requires_grad_(),
+             weight = torch::randn({24, 40}).to(GetParam());
+  product(x, weight).sum().backward();
+  const auto truth = weight.to(torch::kDouble).sum(1).expand({7, 24});
+  EXPECT_TRUE(torch::allclose(x.grad().to(torch::kDouble), truth, 2e-2, 2e-2));
+}
+
 TEST_P(Product, OfNoRowsHasNone) {
   EXPECT_EQ(product(torch::empty({0, 24}).to(GetParam()), torch::randn({24, 40}).to(GetParam())).sizes(),
             (std::vector<int64_t>{0, 40}));
