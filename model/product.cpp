@@ -37,6 +37,14 @@ bool suits_onednn(const Tensor& a, const Tensor& b) {
 }
 #endif
 
+// Whether LibTorch would sum this product in bf16, as it does where it does not hand it to oneDNN: on
+// processors without bf16 instructions, and up to 16³ multiplications (mkldnn_gemm_min_size of its
+// Matmul.cpp) on all.
+bool sums_in_bf16(const Tensor& a, const Tensor& b) {
+  return a.is_cpu() && a.scalar_type() == torch::kBFloat16 &&
+         (!cpu_has_bf16() || a.numel() * b.size(1) <= 16 * 16 * 16);
+}
+
 // a·b, plus `add` if it is defined. a: [m, k], b: [k, n], add: [m, n] or [n].
 Tensor multiply(const Tensor& add, const Tensor& a, const Tensor& b) {
 #if BYTECPU_ONEDNN
@@ -55,8 +63,7 @@ Tensor multiply(const Tensor& add, const Tensor& a, const Tensor& b) {
     }
   }
 #endif
-  if (a.is_cpu() && a.scalar_type() == torch::kBFloat16 && !cpu_has_bf16()) {
-    // LibTorch would also sum in bf16.
+  if (sums_in_bf16(a, b)) {
     return multiply(add.defined() ? add.to(torch::kFloat) : add, a.to(torch::kFloat), b.to(torch::kFloat))
         .to(torch::kBFloat16);
   }
@@ -84,14 +91,13 @@ struct ProductFunction : Function<ProductFunction> {
 Tensor any_product(const Tensor& add, const Tensor& x, const Tensor& weight) {
   TORCH_CHECK(x.size(-1) == weight.size(0), "a product of ", x.sizes(), " and ", weight.sizes());
   TORCH_CHECK(!add.defined() || (add.dim() > 0 && add.scalar_type() == x.scalar_type()),
-              "nothing to add to a product");
+              "cannot add to a product: ", add);
   auto shape = x.sizes().vec();
   shape.back() = weight.size(1);
   const auto rows = x.reshape({-1, weight.size(0)});
   const auto added = add.defined() && add.dim() > 1 ? add.reshape({-1, weight.size(1)}) : add;
-  const bool differentiable = at::GradMode::is_enabled();
-  return (differentiable ? ProductFunction::apply(if_defined(added), rows, weight)
-                         : multiply(added, rows, weight))
+  return (at::GradMode::is_enabled() ? ProductFunction::apply(if_defined(added), rows, weight)
+                                     : multiply(added, rows, weight))
       .view(shape);
 }
 

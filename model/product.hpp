@@ -1,6 +1,6 @@
 // Products of matrices, differentiable. In float on the CPU they are oneDNN's where LibTorch has that as a
-// library of its own: at a model's narrow matrices it is faster than OpenBLAS. Elsewhere they are LibTorch's,
-// but that processors without bf16 instructions sum products of bf16 in float as well.
+// library of its own: at a model's narrow matrices it is faster than OpenBLAS. Elsewhere they are LibTorch's.
+// Products of bf16 numbers are summed in float.
 #pragma once
 
 #include <torch/torch.h>

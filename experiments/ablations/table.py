@@ -17,14 +17,16 @@ def variants():
 
 
 def runs(run, name):
-    """Of every seed: evaluation of its bytes, states a second, curve [(minutes, share of bytes wrong)], and the seed."""
+    """Of every seed: the rate of bytes right, states a second, and the curve, [minutes, share of held-out bytes wrong]."""
     found = []
     for path in sorted(run.glob(f"{name}-[0-9]*.json")):
         lines = [json.loads(line) for line in (path.with_suffix("") / "metrics.jsonl").read_text().splitlines()]
-        curve = [(line["seconds"] / 60, 1 - line["validation"]["byte_accuracy"]) for line in lines if "validation" in line]
         rates = [line["states_per_second"] for line in lines if "states_per_second" in line]
-        found.append((json.loads(path.read_text())["modes"]["step"]["bytes"], sum(rates) / len(rates) if rates else math.nan, curve,
-                      int(path.stem.rsplit("-", 1)[1])))
+        found.append({"seed": int(path.stem.rsplit("-", 1)[1]),
+                      "bytes": json.loads(path.read_text())["modes"]["step"]["bytes"],
+                      "states_per_second": sum(rates) / len(rates) if rates else None,  # too short to have logged any
+                      "curve": [[line["seconds"] / 60, 1 - line["validation"]["byte_accuracy"]]
+                                for line in lines if "validation" in line]})
     return found
 
 
@@ -33,19 +35,20 @@ def table(results):
              "|---|---|---|---|---|---|"]
     base = math.nan
     for name, options, seeds in results:
-        wrong = sum(1 - b["accuracy"] for b, *_ in seeds) / len(seeds)
+        wrong = sum(1 - s["bytes"]["accuracy"] for s in seeds) / len(seeds)
         base = wrong if name == "recipe" else base
-        right = ", ".join(f"{100 * b['accuracy']:.3f}" for b, *_ in seeds)
-        speed = sum(s for _, s, *_ in seeds) / len(seeds)
+        right = ", ".join(f"{100 * s['bytes']['accuracy']:.3f}" for s in seeds)
+        speeds = [s["states_per_second"] for s in seeds if s["states_per_second"]]
+        speed = f"{sum(speeds) / len(speeds):,.0f}" if speeds else "–"
         lines.append(f"| {name} | {f'`{options}`' if options else ''} | {right} % | {100 * wrong:.3f} % | "
-                     f"{wrong / base:.1f} | {speed:,.0f} |")
+                     f"{f'{wrong / base:.1f}' if base else '–'} | {speed} |")
     return "\n".join(lines) + "\n"
 
 
 def plot(results):
     """Share of held-out bytes wrong (logarithmic) against minutes of training, a line a seed."""
     width, height, left, bottom, top, right = 720, 440, 70, 50, 20, 150
-    curves = [curve for _, _, seeds in results for _, _, curve, _ in seeds]
+    curves = [s["curve"] for _, _, seeds in results for s in seeds]
     minutes = max(at for curve in curves for at, _ in curve)
     smallest = min([share for curve in curves for _, share in curve if share > 0], default=1e-4)
     decades = math.floor(math.log10(smallest))
@@ -65,19 +68,13 @@ def plot(results):
                f'<text transform="rotate(-90)" x="{-height / 2}" y="16" text-anchor="middle">held-out bytes wrong</text>')
     for k, (name, _, seeds) in enumerate(results):
         colour = COLOURS[k % len(COLOURS)]
-        for _, _, curve, _ in seeds:
-            points = " ".join(f"{x(at):.1f},{y(share):.1f}" for at, share in curve)
+        for s in seeds:
+            points = " ".join(f"{x(at):.1f},{y(share):.1f}" for at, share in s["curve"])
             out.append(f'<polyline fill="none" stroke="{colour}" stroke-width="1.3" points="{points}"/>')
         out.append(f'<line x1="{width - right + 12}" x2="{width - right + 36}" y1="{40 + 20 * k}" y2="{40 + 20 * k}" '
                    f'stroke="{colour}" stroke-width="2"/>'
                    f'<text x="{width - right + 42}" y="{44 + 20 * k}">{name}</text>')
     return "\n".join(out + ["</svg>"]) + "\n"
-
-
-def figures(results):
-    return [{"variant": name, "options": options, "seed": seed, "bytes": rate, "states_per_second": speed,
-             "curve": [{"minutes": round(at, 3), "wrong": share} for at, share in curve]}
-            for name, options, seeds in results for rate, speed, curve, seed in seeds]
 
 
 def main():
@@ -88,7 +85,8 @@ def main():
         sys.exit(f"{run}: no evaluations")
     (run / "table.md").write_text(table(results))
     (run / "curves.svg").write_text(plot(results))
-    (run / "figures.json").write_text(json.dumps(figures(results), indent=1) + "\n")
+    figures = [{"variant": name, "options": options, **s} for name, options, seeds in results for s in seeds]
+    (run / "figures.json").write_text("[\n" + ",\n".join(map(json.dumps, figures)) + "\n]\n")
     print(table(results), end="")
     print(f"\n{run}/table.md, {run}/curves.svg, {run}/figures.json")
 
