@@ -7,7 +7,7 @@ set -euo pipefail
 packages=(
   cmake ninja-build g++ ccache
   libunicorn-dev libcapstone-dev
-  libtorch-dev libdnnl-dev libopenblas-openmp-dev libopenblas0-openmp
+  libtorch-dev libdnnl-dev libopenblas-openmp-dev libopenblas0-openmp libgoogle-perftools-dev
   libboost-program-options-dev nlohmann-json3-dev libfmt-dev libxxhash-dev
   libgtest-dev libbenchmark-dev
 )

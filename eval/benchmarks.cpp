@@ -192,7 +192,7 @@ void benchmark_train(ByteModel& model, const TrainConfig& config, const ProgramO
     ++next;
     optimizer.zero_gradients();
     spent[data] += watch.lap();
-    const auto rows = model.rows(traces, targets);
+    const auto rows = model.rows(traces, targets, model.common_choice(traces, targets));
     spent[patch_level] += watch.lap();
     const auto logits = model.logits(rows.condition, rows.patches);
     spent[byte_level] += watch.lap();
@@ -204,7 +204,8 @@ void benchmark_train(ByteModel& model, const TrainConfig& config, const ProgramO
     optimizer.step(1);
     spent[optimiser] += watch.lap();
     states += rows.patches.size(0) / model.patches_per_record();
-    flops += 3 * model.forward_flops(traces, targets);
+    flops += 3 * model.forward_flops(traces, targets) * static_cast<double>(rows.patches.size(0)) /
+             static_cast<double>(model.predicted(traces, targets));
     ++steps;
     total = 0;
     for (const double part : spent) total += part;

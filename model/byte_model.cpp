@@ -16,6 +16,24 @@ std::shared_ptr<ByteModel> make_model(const ModelConfig& config) {
   throw Error("unknown model family \"{}\"", config.family);
 }
 
+int64_t ByteModel::predicted(std::span<const TraceView> traces, Targets targets) const {
+  int64_t patches = 0;
+  for (const auto& t : traces) {
+    const int64_t bytes = std::ssize(t.bytes) - (targets == Targets::all ? 0 : config_.layout.start_bytes());
+    patches += bytes / config_.patch_size + (t.complete ? 1 : 0);
+  }
+  return patches;
+}
+
+torch::Tensor ByteModel::common_choice(std::span<const TraceView> traces, Targets targets) const {
+  const int64_t count = predicted(traces, targets);
+  if (!device().is_cpu() || common_size(count) == count) return {};
+  const auto rows = common_rows(count);
+  auto choice = torch::empty({count}, torch::kBool);
+  std::copy(rows.begin(), rows.end(), choice.data_ptr<bool>());
+  return choice;
+}
+
 void ByteModel::freeze(torch::ScalarType precision) {
   set_precision(precision);
   torch::NoGradGuard no_grad;

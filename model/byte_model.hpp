@@ -61,6 +61,10 @@ class ByteModel : public torch::nn::Module {
   // Everything above the byte level, for every predicted patch, or for those that `chosen` (bool [N], on the
   // CPU) says of the N. Traces are whole records of the layout.
   virtual Rows rows(std::span<const TraceView> traces, Targets targets, const torch::Tensor& chosen = {}) = 0;
+  // N: how many patches of the traces are predicted.
+  int64_t predicted(std::span<const TraceView> traces, Targets targets) const;
+  // For rows(): all of the N but a few, on the CPU, so that sizes repeat (common_size); undefined: all.
+  torch::Tensor common_choice(std::span<const TraceView> traces, Targets targets) const;
   // Logits [N, P, V] of each byte given the condition and the bytes before it in `patches` (I64 [N, P]).
   torch::Tensor logits(const torch::Tensor& condition, const torch::Tensor& patches) {
     return logits(condition, patches, patches.size(1), nullptr);

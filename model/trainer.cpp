@@ -46,18 +46,6 @@ BatchPlan plan(const ByteModel& model, const TraceBatch& pool, const TrainConfig
   return plan_batches(lengths, model.config().patch_size, model.extra_patches(), config.batch_patches, seed);
 }
 
-// Patches that count in the loss.
-int64_t target_patches(const ByteModel& model, std::span<const TraceView> traces, Targets targets) {
-  const auto& layout = model.config().layout;
-  int64_t patches = 0;
-  for (const auto& t : traces) {
-    const int64_t bytes =
-        static_cast<int64_t>(t.bytes.size()) - (targets == Targets::all ? 0 : layout.start_bytes());
-    patches += bytes / model.config().patch_size + (t.complete ? 1 : 0);
-  }
-  return patches;
-}
-
 // Keeps the running hardness of every operation, and draws the hard ones more often.
 class OperationMix {
  public:
@@ -136,10 +124,11 @@ struct Batch {
 // What one backward pass is of.
 struct Part {
   std::vector<Batch> batches;
-  std::vector<TraceView> traces;  // of all of them
-  int64_t seen = 0, trained = 0;  // patches that count in the loss: of the traces, and of the chosen ones
-  torch::Tensor chosen;           // as in ByteModel::rows; undefined: all
-  torch::Tensor loss, wrong;      // scalars: nats a byte and share of wrong states, means over all seen
+  std::vector<TraceView> traces;                 // of all of them
+  int64_t predicted = 0, seen = 0, trained = 0;  // patches: the traces', those looked at, and the chosen ones
+  torch::Tensor chosen;                          // as in ByteModel::rows; undefined: all
+  bool observed = false;                         // when they were chosen
+  torch::Tensor loss, wrong;  // scalars: nats a byte and share of wrong states, means over all seen
 };
 
 // Where a training stands: all that a resumed one needs besides parameters and moments.
@@ -414,6 +403,7 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
     const int64_t candidates =
         std::llround(std::clamp(0.1 / progress.wrong_share, 1.0, static_cast<double>(config.candidates)));
     Part part;
+    std::vector<torch::Tensor> looked_at;  // of each batch, as in ByteModel::rows
     while (std::ssize(part.batches) < candidates) {
       const auto& batch = part.batches.emplace_back(next_batch());
       int64_t longest = 0;
@@ -423,26 +413,39 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
       }
       padded_patches += longest / model.config().patch_size * std::ssize(batch.traces);
       part.traces.insert(part.traces.end(), batch.traces.begin(), batch.traces.end());
+      const int64_t predicted = model.predicted(batch.traces, targets);
+      const auto& choice = looked_at.emplace_back(model.common_choice(batch.traces, targets));
+      part.predicted += predicted;
+      part.seen += choice.defined() ? choice.sum().item<int64_t>() : predicted;
     }
-    part.seen = part.trained = target_patches(model, part.traces, targets);
+    part.trained = part.seen;
     part.loss = torch::zeros({}, model.device());
     part.wrong = torch::zeros({}, model.device());
-    if (candidates == 1 || part.seen < candidates) return part;
+    if (candidates == 1) {
+      part.chosen = looked_at.front();
+      return part;
+    }
+    part.observed = true;
     // One batch after the other: together they would leave the processor's caches.
     torch::NoGradGuard no_grad;
     std::vector<float> nats;
-    for (const auto& batch : part.batches) {
-      const auto rows = model.rows(batch.traces, targets);
+    for (size_t i = 0; i < part.batches.size(); ++i) {
+      const auto& batch = part.batches[i];
+      const auto& choice = looked_at[i];
+      const auto rows = model.rows(batch.traces, targets, choice);
       if (rows.patches.size(0) == 0) continue;
       const auto result = cross_entropy(model.logits(rows.condition, rows.patches), rows.patches);
       observe(part, batch.traces, rows, result);
       const auto of_rows = result.row_nats.to(torch::kCPU).contiguous();
-      nats.insert(nats.end(), of_rows.data_ptr<float>(), of_rows.data_ptr<float>() + of_rows.numel());
+      const float* next = of_rows.data_ptr<float>();
+      for (int64_t k = model.predicted(batch.traces, targets), j = 0; j < k; ++j) {
+        nats.push_back(!choice.defined() || choice.data_ptr<bool>()[j] ? *next++ : -INFINITY);
+      }
     }
     mix.update();
-    part.trained = part.seen / candidates;
+    part.trained = common_size(std::min(part.seen, std::max<int64_t>(1, part.seen / candidates)));
     const auto chosen = hardest(nats, part.trained);
-    part.chosen = torch::empty({part.seen}, torch::kBool);
+    part.chosen = torch::empty({part.predicted}, torch::kBool);
     std::copy(chosen.begin(), chosen.end(), part.chosen.data_ptr<bool>());
     progress.flops += model.forward_flops(part.traces, targets);
     return part;
@@ -463,7 +466,7 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
       const auto rows = model.rows(part.traces, targets, part.chosen);
       const auto result = cross_entropy(model.logits(rows.condition, rows.patches), rows.patches);
       const double share = static_cast<double>(part.trained) / static_cast<double>(total);
-      if (!part.chosen.defined()) {
+      if (!part.observed) {
         observe(part, part.traces, rows, result);
         mix.update();
       }
@@ -472,7 +475,7 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
       numbers += torch::stack({part.loss, torch::zeros_like(part.loss), part.wrong}) * share;
       // Backward costs twice the forward pass.
       progress.flops += 3 * model.forward_flops(part.traces, targets) * static_cast<double>(part.trained) /
-                        static_cast<double>(part.seen);
+                        static_cast<double>(part.predicted);
       states += part.seen / model.patches_per_record();
     }
     if (total == 0) continue;  // nothing but states 0
