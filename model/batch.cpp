@@ -1,7 +1,6 @@
 #include "model/batch.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <numeric>
 
 #include "emulator/random.hpp"
@@ -41,18 +40,6 @@ double padding_share(const BatchPlan& plan, std::span<const int64_t> trace_bytes
     padded += longest * static_cast<int64_t>(batch.size());
   }
   return padded ? 1 - static_cast<double>(used) / static_cast<double>(padded) : 0;
-}
-
-int64_t common_size(int64_t count) {
-  const int bits = std::bit_width(static_cast<uint64_t>(count));
-  return bits <= 5 ? count : count >> (bits - 5) << (bits - 5);
-}
-
-std::vector<bool> common_rows(int64_t count) {
-  const int64_t taken = common_size(count);
-  std::vector<bool> rows(count);
-  for (int64_t i = 0; i < taken; ++i) rows[i * count / taken] = true;
-  return rows;
 }
 
 std::vector<bool> hardest(std::span<const float> losses, size_t count) {

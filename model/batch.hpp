@@ -30,12 +30,6 @@ BatchPlan plan_batches(std::span<const int64_t> trace_bytes, int patch_size, int
 double padding_share(const BatchPlan& plan, std::span<const int64_t> trace_bytes, int patch_size,
                      int extra_patches);
 
-// Of `count` rows as many as have at most five significant bits, so that matrices of a training come in few
-// sizes: for each oneDNN compiles products anew, in the time of a few of them.
-int64_t common_size(int64_t count);
-// Which of `count` rows make common_size(count), the others lying evenly among them.
-std::vector<bool> common_rows(int64_t count);
-
 // For each loss, whether it is among the `count` greatest; of equal ones the first.
 std::vector<bool> hardest(std::span<const float> losses, size_t count);
 

@@ -5,6 +5,7 @@
 #include "emulator/error.hpp"
 #include "model/bgpt.hpp"
 #include "model/fused.hpp"
+#include "model/product.hpp"
 #include "model/transition.hpp"
 
 namespace bytecpu {
@@ -26,11 +27,10 @@ int64_t ByteModel::predicted(std::span<const TraceView> traces, Targets targets)
 }
 
 torch::Tensor ByteModel::common_choice(std::span<const TraceView> traces, Targets targets) const {
-  const int64_t count = predicted(traces, targets);
-  if (!device().is_cpu() || common_size(count) == count) return {};
-  const auto rows = common_rows(count);
-  auto choice = torch::empty({count}, torch::kBool);
-  std::copy(rows.begin(), rows.end(), choice.data_ptr<bool>());
+  const int64_t count = predicted(traces, targets), taken = common_size(count);
+  if (!device().is_cpu() || taken == count) return {};
+  auto choice = torch::zeros({count}, torch::kBool);
+  for (int64_t i = 0; i < taken; ++i) choice.data_ptr<bool>()[i * count / taken] = true;
   return choice;
 }
 

@@ -63,7 +63,8 @@ class ByteModel : public torch::nn::Module {
   virtual Rows rows(std::span<const TraceView> traces, Targets targets, const torch::Tensor& chosen = {}) = 0;
   // N: how many patches of the traces are predicted.
   int64_t predicted(std::span<const TraceView> traces, Targets targets) const;
-  // For rows(): all of the N but a few, on the CPU, so that sizes repeat (common_size); undefined: all.
+  // For rows(): all of the N but a few, on the CPU, lying evenly, so that N is a common_size(); undefined:
+  // all.
   torch::Tensor common_choice(std::span<const TraceView> traces, Targets targets) const;
   // Logits [N, P, V] of each byte given the condition and the bytes before it in `patches` (I64 [N, P]).
   torch::Tensor logits(const torch::Tensor& condition, const torch::Tensor& patches) {

@@ -8,7 +8,6 @@
 #include <limits>
 
 #include "datagen/files.hpp"
-#include "datagen/safetensors.hpp"
 #include "emulator/error.hpp"
 
 namespace bytecpu {
@@ -229,11 +228,23 @@ void save_checkpoint(const fs::path& run, int64_t step, const ByteModel& model, 
   for (size_t i = 0; i + 2 < all.size(); ++i) fs::remove_all(all[i]);
 }
 
-void export_checkpoint(const fs::path& checkpoint, const fs::path& out) {
+void export_checkpoint(std::span<const fs::path> checkpoints, const fs::path& out, safetensors::Dtype type) {
+  BYTECPU_CHECK(!checkpoints.empty());
   if (out.empty()) throw Error("the folder to export to has no name");
   const auto folder = fs::absolute(out / "").parent_path();  // without a slash at the end
   if (fs::exists(folder)) throw Error("{}: is there already; give a new folder", out.string());
+  const auto& checkpoint = checkpoints.back();
   const auto model = load_model(checkpoint);
+  torch::NoGradGuard no_grad;
+  for (const auto& other : checkpoints.first(checkpoints.size() - 1)) {
+    if (load_model_config(other) != model->config()) {
+      throw Error("{}: another model or machine than {}: they have no mean", other.string(),
+                  checkpoint.string());
+    }
+    const auto more = load_model(other);
+    for (auto& item : more->named_parameters()) model->named_parameters()[item.key()].add_(item.value());
+  }
+  for (auto& parameter : model->parameters()) parameter.div_(static_cast<double>(checkpoints.size()));
   const auto training = load_training_state(checkpoint);
   const auto run = training_folder(checkpoint);
   const auto temporary = folder.parent_path() / fmt::format(".{}.part", folder.filename().string());
@@ -243,7 +254,7 @@ void export_checkpoint(const fs::path& checkpoint, const fs::path& out) {
     fs::remove_all(temporary);
     fs::create_directories(temporary);
     write_tensors(temporary / "model.safetensors", published_parameters(*model),
-                  weights_metadata(model->config()), safetensors::Dtype::BF16);
+                  weights_metadata(model->config()), type);
     write_file(temporary / "training.json", progress.dump(1) + "\n");
     for (const char* name : {"config.ini", "run.json", "metrics.jsonl"}) {
       if (fs::is_regular_file(run / name)) write_file(temporary / name, read_file(run / name));

@@ -6,7 +6,9 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 
+#include "datagen/safetensors.hpp"
 #include "model/byte_model.hpp"
 #include "model/optimizer.hpp"
 
@@ -20,10 +22,12 @@ std::vector<NamedTensor> published_parameters(const ByteModel& model);
 void save_checkpoint(const std::filesystem::path& run, int64_t step, const ByteModel& model,
                      const Optimizer& optimizer, const nlohmann::ordered_json& training);
 
-// Writes the checkpoint's weights as BF16 to a new folder, a checkpoint to evaluate and to start from but not
-// to resume; of its training's folder config.ini, run.json and metrics.jsonl besides. Throws Error; no half
-// of a folder is left.
-void export_checkpoint(const std::filesystem::path& checkpoint, const std::filesystem::path& out);
+// Writes the weights as `type` (F32 or BF16) to a new folder, a checkpoint to evaluate and to start from but
+// not to resume: one checkpoint's, or the mean of several of one configuration. Besides, of the last one's
+// training its step and seconds, and of its folder config.ini, run.json and metrics.jsonl. Throws Error; no
+// half of a folder is left.
+void export_checkpoint(std::span<const std::filesystem::path> checkpoints, const std::filesystem::path& out,
+                       safetensors::Dtype type);
 
 // The newest checkpoint in a run's folder, or the folder itself if it is one; none if there is none.
 std::optional<std::filesystem::path> find_checkpoint(const std::filesystem::path& run);

@@ -108,12 +108,20 @@ bool run(Options& o, const cli::po::variables_map& given) {
 }
 
 void export_weights(const cli::po::variables_map& given) {
-  const std::filesystem::path run = given["checkpoint"].as<std::string>(),
-                              out = given["out"].as<std::string>();
-  const auto checkpoint = find_checkpoint(run);
-  if (!checkpoint) throw Error("{}: holds no checkpoint", run.string());
-  export_checkpoint(*checkpoint, out);
-  fmt::print("{}: the weights of {} in bf16, {:.1f} MB\n", out.string(), checkpoint->string(),
+  const std::filesystem::path out = given["out"].as<std::string>();
+  const auto precision = given["precision"].as<std::string>();
+  if (precision != "bf16" && precision != "fp32") throw Error("precision must be bf16 or fp32");
+  std::vector<std::filesystem::path> checkpoints;
+  for (const auto& run : given["checkpoint"].as<std::vector<std::string>>()) {
+    const auto checkpoint = find_checkpoint(run);
+    if (!checkpoint) throw Error("{}: holds no checkpoint", run);
+    checkpoints.push_back(*checkpoint);
+  }
+  export_checkpoint(checkpoints, out,
+                    precision == "bf16" ? safetensors::Dtype::BF16 : safetensors::Dtype::F32);
+  const auto of = checkpoints.size() == 1 ? checkpoints[0].string()
+                                          : fmt::format("{} checkpoints, their mean", checkpoints.size());
+  fmt::print("{}: the weights of {} in {}, {:.1f} MB\n", out.string(), of, precision,
              static_cast<double>(std::filesystem::file_size(out / "model.safetensors")) / 1e6);
 }
 
@@ -133,25 +141,28 @@ int main(int argc, char** argv) {
       .add(bytecpu::options(o.model))
       .add(bytecpu::options(o.train));
   po::options_description export_options("Options");
-  export_options.add_options()("checkpoint", po::value<std::string>()->required()->value_name("RUN"),
-                               "a run's folder (its newest checkpoint), or a checkpoint's")(
+  export_options.add_options()(
+      "checkpoint", po::value<std::vector<std::string>>()->required()->composing()->value_name("RUN"),
+      "a run's folder (its newest checkpoint), or a checkpoint's; several: the mean of their weights")(
+      "precision", po::value<std::string>()->default_value("bf16"), "bf16 | fp32")(
       "out", po::value<std::string>()->required()->value_name("DIR"), "folder to write, a new one");
   bool stopped = false;
-  const int code = cli::main("bytecpu-train", "Trains a byte model to predict a machine's next state.",
-                             {{.name = "",
-                               .summary = "Trains a byte model to predict a machine's next state.",
-                               .usage = "--config FILE [--data DIR] --out RUN [--resume]\n"
-                                        "       bytecpu-train export --checkpoint RUN --out DIR",
-                               .options = options,
-                               .positional = {},
-                               .run = [&](const po::variables_map& given) { stopped = !run(o, given); }},
-                              {.name = "export",
-                               .summary = "Writes a checkpoint's weights alone, in bf16.",
-                               .usage = "--checkpoint RUN --out DIR",
-                               .options = export_options,
-                               .positional = {},
-                               .run = export_weights}},
-                             argc, argv);
+  const int code =
+      cli::main("bytecpu-train", "Trains a byte model to predict a machine's next state.",
+                {{.name = "",
+                  .summary = "Trains a byte model to predict a machine's next state.",
+                  .usage = "--config FILE [--data DIR] --out RUN [--resume]\n"
+                           "       bytecpu-train export --checkpoint RUN --out DIR",
+                  .options = options,
+                  .positional = {},
+                  .run = [&](const po::variables_map& given) { stopped = !run(o, given); }},
+                 {.name = "export",
+                  .summary = "Writes the weights alone, of a checkpoint or the mean of several.",
+                  .usage = "--checkpoint RUN [--checkpoint RUN ...] --out DIR [--precision fp32]",
+                  .options = export_options,
+                  .positional = {},
+                  .run = export_weights}},
+                argc, argv);
   return stopped ? exit_stopped : code;
 }
 

@@ -12,6 +12,7 @@
 #include "emulator/error.hpp"
 #include "model/checkpoint.hpp"
 #include "model/cuda.hpp"
+#include "model/product.hpp"
 #include "model/tensorboard.hpp"
 #include "model/torch_compat.hpp"
 

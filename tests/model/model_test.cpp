@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <set>
 
 #include "emulator/error.hpp"
 #include "model/fused.hpp"
@@ -70,6 +71,26 @@ TEST_P(EveryFamily, ChosenRowsAreThoseOfAll) {
   EXPECT_TRUE(torch::equal(some.record, all.record.index({chosen})));
   EXPECT_TRUE(torch::equal(some.trace, all.trace.index({chosen})));
   EXPECT_TRUE(torch::allclose(some.condition, all.condition.index({chosen}), 1e-5, 1e-5));
+}
+
+TEST_P(EveryFamily, TrainsOnAllRowsButAFewSoThatCountsRepeat) {
+  auto model = tiny_model(config_);
+  std::set<int64_t> counts;
+  for (int traces = 1; traces < 40; ++traces) {
+    const auto batch = some_traces(traces, 6, traces);
+    const auto n = model->rows(views(batch), Targets::states).patches.size(0);
+    EXPECT_EQ(model->predicted(views(batch), Targets::states), n);
+    const auto choice = model->common_choice(views(batch), Targets::states);
+    const int64_t taken = choice.defined() ? choice.sum().item<int64_t>() : n;
+    EXPECT_LE(taken, n);
+    EXPECT_GE(taken, n - n / 16);
+    if (choice.defined()) {
+      // Those left out are spread: of the first half about half are taken.
+      EXPECT_NEAR(choice.slice(0, 0, n / 2).sum().item<double>(), static_cast<double>(taken) / 2, 1.5);
+    }
+    if (n >= 64) counts.insert(taken);
+  }
+  EXPECT_LE(counts.size(), 32);  // up to 256
 }
 
 TEST_P(EveryFamily, ALaterByteChangesNoEarlierLogit) {

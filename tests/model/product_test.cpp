@@ -100,6 +100,21 @@ TEST_P(Product, AddsABiasOrAResidual) {
   expect(torch::randn({5, 24}), as_is, torch::randn({40, 24}), transposed, torch::randn({5, 40}));
 }
 
+TEST_P(Product, IsTheSameInParts) {
+  const int64_t rows = 300 * 7;  // in parts of 2048 and 52
+  ASSERT_LT(common_size(rows), rows);
+  expect(torch::randn({rows, 24}), as_is, torch::randn({40, 24}), transposed, torch::randn({rows, 40}));
+  expect(torch::randn({33, 24}), as_is, torch::randn({24, 40}), as_is, torch::randn({40}));
+  expect(torch::randn({24, 33}), transposed, torch::randn({24, 40}), as_is, torch::randn({33, 40}));
+}
+
+TEST(CommonSize, HasFiveSignificantBits) {
+  for (const int64_t count : {0, 1, 31, 32, 34, 62, 496, 512}) EXPECT_EQ(common_size(count), count) << count;
+  EXPECT_EQ(common_size(33), 32);
+  EXPECT_EQ(common_size(383), 368);
+  EXPECT_EQ(common_size(6143), 5888);
+}
+
 TEST_P(Product, AddsToOneRowAndToOneColumn) {
   expect(torch::randn({1, 24}), as_is, torch::randn({24, 40}), as_is, torch::randn({1, 40}));
   expect(torch::randn({1, 24}), as_is, torch::randn({40, 24}), transposed, torch::randn({40}));

@@ -397,6 +397,36 @@ TEST_F(Training, ExportsItsNewestCheckpointToANewFolder) {
   EXPECT_EQ(read_file(folder_ / "again" / "metrics.jsonl"), read_file(out / "metrics.jsonl"));
 }
 
+TEST_F(Training, ExportsTheMeanOfSeveralRuns) {
+  std::vector<std::shared_ptr<ByteModel>> models;
+  std::vector<std::string> command = {"export", "--precision", "fp32", "--out", folder_ / "mean"};
+  for (const char* seed : {"1", "2", "3"}) {
+    const auto run = folder_ / seed;
+    ASSERT_EQ(train({"--out", run, "--steps", "2", "--seed", seed}), 0) << log();
+    models.push_back(load_model(*find_checkpoint(run)));
+    command.insert(command.end(), {"--checkpoint", run});
+  }
+  ASSERT_EQ(call(command), 0) << log();
+  const auto mean = load_model(folder_ / "mean");
+  for (const auto& item : mean->named_parameters()) {
+    auto sum = torch::zeros_like(item.value());
+    for (const auto& model : models) sum += model->named_parameters()[item.key()];
+    EXPECT_TRUE(torch::allclose(item.value(), sum / 3, 1e-5, 1e-7)) << item.key();
+    EXPECT_FALSE(
+        torch::equal(models[0]->named_parameters()[item.key()], models[1]->named_parameters()[item.key()]) &&
+        item.value().dim() == 2)
+        << item.key();
+  }
+  ASSERT_EQ(train({"--out", folder_ / "other", "--steps", "2", "--byte-width", "32"}), 0) << log();
+  EXPECT_EQ(call({"export", "--checkpoint", folder_ / "other", "--checkpoint", folder_ / "1", "--out",
+                  folder_ / "two"}),
+            1);
+  EXPECT_NE(log().find("no mean"), std::string::npos) << log();
+  EXPECT_FALSE(fs::exists(folder_ / "two"));
+  EXPECT_EQ(call({"export", "--checkpoint", folder_ / "1", "--precision", "fp8", "--out", folder_ / "two"}),
+            1);
+}
+
 TEST_F(Training, BadUsageExitsWithTwo) {
   EXPECT_EQ(train({}), 2);
   EXPECT_EQ(train({"--out", folder_ / "run", "--no-such-flag"}), 2);
@@ -469,7 +499,7 @@ TEST_F(Checkpoint, ATrainingStartsFromItsFolderOrItsRunsNewest) {
 TEST_F(Checkpoint, ExportedItHasTheSameParametersInBf16AndNothingToResumeWith) {
   const auto out = folder_ / "exported";
   write_file(folder_ / "run.json", "{}");
-  export_checkpoint(path_, out / "");
+  export_checkpoint({&path_, 1}, out / "", safetensors::Dtype::BF16);
   const auto loaded = load_model(out);
   const auto expected = model_->named_parameters(), found = loaded->named_parameters();
   ASSERT_EQ(found.size(), expected.size());
@@ -486,12 +516,12 @@ TEST_F(Checkpoint, ExportedItHasTheSameParametersInBf16AndNothingToResumeWith) {
   EXPECT_EQ(load_training_state(out)["step"], 7);
   EXPECT_EQ(read_file(out / "run.json"), "{}");
   EXPECT_FALSE(fs::exists(out / "optimizer.safetensors"));
-  EXPECT_THROW(export_checkpoint(path_, out), Error);
+  EXPECT_THROW(export_checkpoint({&path_, 1}, out, safetensors::Dtype::BF16), Error);
 }
 
 TEST_F(Checkpoint, WhereExportingFailsNothingIsLeft) {
   const auto expect_nothing = [&] {
-    EXPECT_THROW(export_checkpoint(path_, folder_ / "exported"), Error);
+    EXPECT_THROW(export_checkpoint({&path_, 1}, folder_ / "exported", safetensors::Dtype::BF16), Error);
     for (const auto& entry : fs::directory_iterator(folder_)) {
       EXPECT_EQ(entry.path().string().find("exported"), std::string::npos) << entry.path();
     }
