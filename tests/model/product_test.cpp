@@ -104,7 +104,12 @@ TEST_P(Product, IsTheSameInParts) {
   const int64_t rows = 300 * 7;  // in parts of 2048 and 52
   ASSERT_LT(common_size(rows), rows);
   expect(torch::randn({rows, 24}), as_is, torch::randn({40, 24}), transposed, torch::randn({rows, 40}));
-  expect(torch::randn({33, 24}), as_is, torch::randn({24, 40}), as_is, torch::randn({40}));
+  expect(torch::randn({33, 24}), as_is, torch::randn({24, 40}), as_is, torch::randn({33, 40}));
+  const auto x = torch::randn({33, 24}).to(GetParam()), weight = torch::randn({24, 40}).to(GetParam()),
+             bias = torch::randn({40}).to(GetParam());
+  EXPECT_TRUE(torch::allclose(
+      add_product(bias, x, weight).to(torch::kFloat),
+      torch::addmm(bias.to(torch::kFloat), x.to(torch::kFloat), weight.to(torch::kFloat)), 1e-2, 1e-2));
   expect(torch::randn({24, 33}), transposed, torch::randn({24, 40}), as_is, torch::randn({33, 40}));
 }
 
