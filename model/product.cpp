@@ -69,23 +69,6 @@ Tensor multiply(const Tensor& add, const Tensor& a, const Tensor& b) {
     return multiply(add.defined() ? add.to(torch::kFloat) : add, a.to(torch::kFloat), b.to(torch::kFloat))
         .to(torch::kBFloat16);
   }
-  const int64_t rows = a.size(0);
-  if (a.is_cpu() && a.scalar_type() == torch::kBFloat16 && common_size(rows) < rows) {
-    auto c = torch::empty({rows, b.size(1)}, a.options());
-    for (int64_t first = 0, count = 0; first < rows; first += count) {
-      count = common_size(rows - first);
-      const auto part = [&](const Tensor& x) { return x.slice(0, first, first + count); };
-      auto to = part(c);
-      if (sums_in_bf16(part(a), b)) {
-        to.copy_(multiply(add.defined() && add.dim() == 2 ? part(add) : add, part(a), b));
-      } else if (add.defined()) {
-        torch::addmm_out(to, add.dim() == 1 ? add : part(add), part(a), b);
-      } else {
-        torch::mm_out(to, part(a), b);
-      }
-    }
-    return c;
-  }
   return add.defined() ? torch::addmm(add, a, b) : torch::mm(a, b);
 }
 
