@@ -19,6 +19,7 @@ StreamSource::StreamSource(const Options& options) : options_(options) {
   if (options.threads < 1) throw Error("at least one thread is needed, not {}", options.threads);
   for (int i = 0; i < options.threads; ++i)
     machines_.push_back(make_machine(options.machine, options.memory_bytes));
+  reader_ = make_machine(options.machine, options.memory_bytes);
   for (const auto name : machines_[0]->operations()) operation_index_.emplace(name, operation_index_.size());
 }
 
@@ -28,7 +29,7 @@ std::string StreamSource::describe() const {
 }
 
 int StreamSource::operation(std::span<const uint8_t> record) const {
-  const auto form = machines_[0]->instruction_form(record);
+  const auto form = reader_->instruction_form(record);
   const auto found = operation_index_.find(std::string_view(form).substr(0, form.find(' ')));
   return found == operation_index_.end() ? -1 : found->second;
 }

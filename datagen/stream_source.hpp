@@ -37,7 +37,8 @@ class StreamSource final : public TraceSource {
 
  private:
   Options options_;
-  std::vector<std::unique_ptr<Machine>> machines_;  // one a thread
+  std::vector<std::unique_ptr<Machine>> machines_;  // one a thread of fill()
+  std::unique_ptr<Machine> reader_;                 // operation()'s
   std::map<std::string_view, int> operation_index_;
 };
 

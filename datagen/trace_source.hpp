@@ -18,7 +18,8 @@ class TraceSource {
   virtual const Layout& layout() const = 0;
   virtual std::string describe() const = 0;  // for the log: what it draws from, with its seed
   // Operations whose share ProgramOptions::operation_weights sets, and which of them a record's instruction
-  // is, -1 for none. A source whose programs are fixed names none.
+  // is, -1 for none. A source whose programs are fixed names none. operation() may be called by one thread
+  // while another is in fill().
   virtual std::span<const std::string_view> operations() const { return {}; }
   virtual int operation(std::span<const uint8_t> /*record*/) const { return -1; }
   // Replaces `out` with pool `index`. A dataset ignores `options` (its programs are what they are); a stream
