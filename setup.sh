@@ -62,6 +62,6 @@ for library in libblas.so.3 libopenblas.so.0; do
   name=$library-${libraries##*/} wanted=$libraries/openblas-openmp/$library
   if [[ $(readlink "/etc/alternatives/$name") != "$wanted" ]]; then
     as_root update-alternatives --quiet --set "$name" "$wanted" ||
-      fail "cannot make $wanted the system's $library; training works, but may be slower"
+      echo "setup.sh: cannot make $wanted the system's $library: training works, but may be slower" >&2
   fi
 done
