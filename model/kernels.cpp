@@ -395,7 +395,7 @@ void cross_entropy(const T* logits, const int64_t* targets, float* nats, int64_t
       T* out = gradient + i * classes;
 #pragma omp simd
       for (int64_t j = 0; j < classes; ++j) store(x[j] * scale, out[j]);
-      store(load(out[targets[i]]) - 1, out[targets[i]]);
+      store(x[targets[i]] * scale - 1, out[targets[i]]);  // exact where it is near 1
       nats[i] = std::log(sum) - (load(in[targets[i]]) - most);
       best[i] = greatest;
     }
