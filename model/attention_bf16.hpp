@@ -6,8 +6,8 @@
 
 namespace bytecpu::kernels {
 
-// Whether this build has it and it takes the shape: heads of a multiple of 32 elements, a multiple of 16
-// keys.
+// Whether this build has it and it takes the shape: heads of a multiple of 32 elements, queries an even
+// number of elements apart.
 bool bf16_attention_takes(const Attention& shape);
 
 // As attention() and attention_backward(). Probabilities and their gradients are rounded to bf16.

@@ -27,21 +27,6 @@ BatchPlan plan_batches(std::span<const int64_t> trace_bytes, int patch_size, int
   return plan;
 }
 
-double padding_share(const BatchPlan& plan, std::span<const int64_t> trace_bytes, int patch_size,
-                     int extra_patches) {
-  int64_t padded = 0, used = 0;
-  for (const auto& batch : plan) {
-    int64_t longest = 0;
-    for (size_t i : batch) {
-      const int64_t patches = trace_bytes[i] / patch_size + extra_patches;
-      longest = std::max(longest, patches);
-      used += patches;
-    }
-    padded += longest * static_cast<int64_t>(batch.size());
-  }
-  return padded ? 1 - static_cast<double>(used) / static_cast<double>(padded) : 0;
-}
-
 std::vector<bool> hardest(std::span<const float> losses, size_t count) {
   std::vector<size_t> order(losses.size());
   std::iota(order.begin(), order.end(), 0);

@@ -26,10 +26,6 @@ using BatchPlan = std::vector<std::vector<size_t>>;
 BatchPlan plan_batches(std::span<const int64_t> trace_bytes, int patch_size, int extra_patches,
                        int64_t most_patches, uint64_t seed);
 
-// Share of the patches of a plan that is padding.
-double padding_share(const BatchPlan& plan, std::span<const int64_t> trace_bytes, int patch_size,
-                     int extra_patches);
-
 // For each loss, whether it is among the `count` greatest; of equal ones the first.
 std::vector<bool> hardest(std::span<const float> losses, size_t count);
 

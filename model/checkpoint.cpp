@@ -196,6 +196,22 @@ fs::path training_folder(const fs::path& checkpoint) {
   return has_its_own ? folder : folder.parent_path();
 }
 
+// run.json of the last one's training, with those of all of them in "mean_of".
+ordered_json record_of_mean(std::span<const fs::path> checkpoints) {
+  auto means = ordered_json::array();
+  ordered_json record = ordered_json::object();
+  for (const auto& checkpoint : checkpoints) {
+    const auto state = load_training_state(checkpoint);
+    const auto path = training_folder(checkpoint) / "run.json";
+    record = fs::is_regular_file(path) ? read_json(path) : ordered_json::object();
+    means.push_back({{"command", record.value("command", "")},
+                     {"step", state.at("step")},
+                     {"seconds", state.value("seconds", 0.0)}});
+  }
+  record["mean_of"] = means;
+  return record;
+}
+
 }  // namespace
 
 std::vector<NamedTensor> published_parameters(const ByteModel& model) {
@@ -221,11 +237,14 @@ void save_checkpoint(const fs::path& run, int64_t step, const ByteModel& model, 
     write_config(temporary, model.config());
     fs::remove_all(folder);
     fs::rename(temporary, folder);
+    const auto all = checkpoints(run);
+    for (size_t i = 0; i + 2 < all.size(); ++i) {
+      fs::rename(all[i], temporary);  // so that a half of it is never taken for a checkpoint
+      fs::remove_all(temporary);
+    }
   } catch (const fs::filesystem_error& e) {
     throw Error("cannot write checkpoint {}: {}", folder.string(), e.code().message());
   }
-  const auto all = checkpoints(run);
-  for (size_t i = 0; i + 2 < all.size(); ++i) fs::remove_all(all[i]);
 }
 
 void export_checkpoint(std::span<const fs::path> checkpoints, const fs::path& out, safetensors::Dtype type) {
@@ -258,6 +277,9 @@ void export_checkpoint(std::span<const fs::path> checkpoints, const fs::path& ou
     write_file(temporary / "training.json", progress.dump(1) + "\n");
     for (const char* name : {"config.ini", "run.json", "metrics.jsonl"}) {
       if (fs::is_regular_file(run / name)) write_file(temporary / name, read_file(run / name));
+    }
+    if (checkpoints.size() > 1) {
+      write_file(temporary / "run.json", record_of_mean(checkpoints).dump(1) + "\n");
     }
     write_config(temporary, model->config());
     fs::rename(temporary, folder);

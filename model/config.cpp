@@ -57,8 +57,9 @@ void for_each_train_field(Config& c, Visit visit) {
   visit(c.final_learning_rate, "final-learning-rate", "last learning rate, as a share of the highest");
   visit(c.beta1, "beta1", "AdamW: decay of the first moment");
   visit(c.beta2, "beta2", "AdamW: decay of the second moment");
-  visit(c.weight_decay, "weight-decay", "AdamW: decay of matrices");
-  visit(c.clip, "clip", "largest gradient norm; 0: no clipping");
+  visit(c.weight_decay, "weight-decay",
+        "decay of matrices and tables, a step, as a share of the learning rate");
+  visit(c.clip, "clip", "AdamW: largest norm of its parameters' gradient; 0: no clipping");
   visit(c.average, "average",
         "weights that are kept: their running mean over about this share of the steps, the last ones; 0: the "
         "newest");
@@ -148,7 +149,7 @@ void check(const ModelConfig& c) {
 
 void check(const TrainConfig& c) {
   require((c.steps > 0) + (c.minutes > 0) + (c.petaflops > 0) == 1,
-          "give exactly one of steps, minutes and petaflops, positive");
+          "give exactly one of steps, minutes and petaflops, positive, and the others as 0");
   require(c.threads >= 0, "threads must not be negative");
   require(c.device == "auto" || c.device == "cpu" || c.device == "cuda", "device must be auto, cpu or cuda");
   require(c.batch_patches >= 1 && c.accumulate >= 1 && c.pool_traces >= 1,

@@ -50,7 +50,7 @@ struct TrainConfig {
   int64_t steps = 0;
   double minutes = 0;
   double petaflops = 0;      // 10^15 floating-point operations, counted as for MFU
-  int batch_patches = 4096;  // an optimiser step's work at most, padding included
+  int batch_patches = 4096;  // a batch's at most, padding included; a longer trace is a batch of its own
   int accumulate = 1;        // batches whose gradients are added up for one optimiser step
   int pool_traces = 2048;    // traces drawn, sorted by length and batched together
   std::string operation_mix =
@@ -70,13 +70,13 @@ struct TrainConfig {
   std::string optimizer = "adamw";  // "adamw"; or "muon" for hidden matrices, AdamW for the rest
   double learning_rate = 1e-3;
   double muon_learning_rate =
-      0.01;              // of a matrix whose update has a root mean square of about 1 / sqrt(columns)
+      0.01;              // of a matrix whose update has a root mean square of about 1 / sqrt(inputs)
   double warmup = 0.05;  // share of the training
   std::string schedule = "cosine";  // "cosine", "linear" or "constant" after warm-up
   double final_learning_rate = 0;   // as a share of learning_rate
   double beta1 = 0.9, beta2 = 0.95;
-  double weight_decay = 0.01;  // matrices only
-  double clip = 1.0;           // largest gradient norm; 0: none
+  double weight_decay = 0.01;  // of matrices and tables, AdamW's and Muon's
+  double clip = 1.0;           // largest norm of the gradient of AdamW's parameters; 0: none
   // Weights that are measured and kept: the running mean of the trained ones over about this share of the
   // steps, the last ones, step t weighing t^(1 / average - 1). 0: the newest.
   double average = 0;

@@ -34,7 +34,8 @@ double learning_rate_share(const TrainConfig& config, double progress);
 //   dimensions only; epsilon 1e-8. The gradients of its parameters are clipped to a joint L2 norm of
 //   config.clip. Muon (Jordan, 2024; kellerjordan.github.io/posts/muon): Nesterov momentum 0.95,
 //   orthogonalised by five Newton-Schulz iterations, scaled by sqrt(max(1, outputs / inputs)). Its step does
-//   not depend on the gradient's norm. The iterations' products are in config.precision.
+//   not depend on the gradient's norm; weight decay as AdamW's. The iterations' products are in
+//   config.precision.
 class Optimizer {
  public:
   Optimizer(std::vector<TrainedParameter> parameters, const TrainConfig& config);

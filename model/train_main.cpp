@@ -14,7 +14,7 @@ namespace bytecpu {
 namespace {
 
 constexpr int exit_stopped = 130;
-std::atomic<bool> stop_requested = false;  // set by SIGINT and SIGTERM
+std::atomic<bool> stop_requested = false;  // set by SIGINT, SIGTERM and SIGHUP
 
 struct Options {
   std::string data, out, init;
@@ -48,10 +48,10 @@ Sources make_sources(const Options& o) {
 
 // False if it was stopped.
 bool run(Options& o, const cli::po::variables_map& given) {
+  check(o.train);
   const auto sources = make_sources(o);
   o.model.layout = sources.train->layout();
   check(o.model);
-  check(o.train);
   const auto checkpoint = find_checkpoint(o.out);
   if (checkpoint && !o.resume) {
     throw Error("{}: holds a training already: --resume goes on with it, or choose another folder", o.out);
@@ -68,8 +68,10 @@ bool run(Options& o, const cli::po::variables_map& given) {
       return true;
     }
   }
-  std::signal(SIGINT, [](int) { stop_requested = true; });
-  std::signal(SIGTERM, [](int) { stop_requested = true; });
+  const auto stop = [](int) { stop_requested = true; };
+  std::signal(SIGINT, stop);
+  std::signal(SIGTERM, stop);
+  if (std::signal(SIGHUP, stop) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);  // as under nohup
 
   const int threads = use_threads(o.train.threads);
   const auto device = choose_device(o.train.device);
@@ -87,24 +89,24 @@ bool run(Options& o, const cli::po::variables_map& given) {
              sources.train->describe(), sources.held_out->describe());
   std::fflush(stdout);
 
-  std::filesystem::create_directories(o.out);
-  write_file(std::filesystem::path(o.out) / "config.ini", cli::to_ini(given));
-  write_file(std::filesystem::path(o.out) / "run.json",
-             nlohmann::ordered_json{{"version", BYTECPU_VERSION},
-                                    {"command", cli::command_line()},
-                                    {"libtorch", TORCH_VERSION},
-                                    {"device", device.str()},
-                                    {"threads", threads},
-                                    {"precision", model->precision() == torch::kFloat ? "fp32" : "bf16"},
-                                    {"parameters", parameters},
-                                    {"data", sources.train->describe()},
-                                    {"held_out", sources.held_out->describe()},
-                                    {"model", o.model},
-                                    {"training", to_json(o.train)}}
-                     .dump(1) +
-                 "\n");
+  const nlohmann::ordered_json record = {{"version", BYTECPU_VERSION},
+                                         {"command", cli::command_line()},
+                                         {"libtorch", TORCH_VERSION},
+                                         {"device", device.str()},
+                                         {"threads", threads},
+                                         {"precision", model->precision() == torch::kFloat ? "fp32" : "bf16"},
+                                         {"parameters", parameters},
+                                         {"data", sources.train->describe()},
+                                         {"held_out", sources.held_out->describe()},
+                                         {"model", o.model},
+                                         {"training", to_json(o.train)}};
   return train(*model, o.train, {*sources.train, *sources.held_out, o.programs}, o.out, checkpoint,
-               stop_requested) == TrainingEnd::finished;
+               stop_requested, [&] {
+                 const std::filesystem::path out = o.out;
+                 std::filesystem::create_directories(out);
+                 write_file(out / "config.ini", cli::to_ini(given));
+                 write_file(out / "run.json", record.dump(1) + "\n");
+               }) == TrainingEnd::finished;
 }
 
 void export_weights(const cli::po::variables_map& given) {

@@ -137,12 +137,13 @@ struct Progress {
   int64_t step = 0;
   double seconds = 0;
   double flops = 0;
-  uint64_t pool = 0;              // being trained on
-  size_t batch = 0;               // of the pool's plan, the next
-  Drawing drawing, next_drawing;  // of this pool and of the one after
-  double wrong_share = 1;         // running mean of the share of states predicted wrongly
-  double loss_sum = 0, norm_sum = 0,
-         smooth_loss = 0;  // since the last log line; and running mean of the loss
+  uint64_t pool = 0;                  // being trained on
+  size_t batch = 0;                   // of the pool's plan, the next
+  Drawing drawing, next_drawing;      // of this pool and of the one after
+  double wrong_share = 1;             // running mean of the share of states predicted wrongly
+  int64_t logged_step = 0;            // that of the last log line
+  double loss_sum = 0, norm_sum = 0;  // since then
+  double smooth_loss = 0;             // running mean
 };
 
 ordered_json to_json(const Progress& p, const std::vector<double>& operation_hardness) {
@@ -156,6 +157,7 @@ ordered_json to_json(const Progress& p, const std::vector<double>& operation_har
           {"next_weights", p.next_drawing.weights},
           {"next_longest", p.next_drawing.longest},
           {"wrong_share", p.wrong_share},
+          {"logged_step", p.logged_step},
           {"loss_sum", p.loss_sum},
           {"norm_sum", p.norm_sum},
           {"smooth_loss", p.smooth_loss},
@@ -173,6 +175,7 @@ void from_json(const ordered_json& j, Progress& p, std::vector<double>& operatio
   j.at("next_weights").get_to(p.next_drawing.weights);
   j.at("next_longest").get_to(p.next_drawing.longest);
   j.at("wrong_share").get_to(p.wrong_share);
+  p.logged_step = j.value("logged_step", p.step);
   j.at("loss_sum").get_to(p.loss_sum);
   j.at("norm_sum").get_to(p.norm_sum);
   j.at("smooth_loss").get_to(p.smooth_loss);
@@ -279,10 +282,10 @@ bool finished(const TrainConfig& config, const fs::path& checkpoint) {
 }
 
 TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingData& data, const fs::path& run,
-                  const std::optional<fs::path>& checkpoint, const std::atomic<bool>& stop) {
+                  const std::optional<fs::path>& checkpoint, const std::atomic<bool>& stop,
+                  const std::function<void()>& accepted) {
   check(config);
   const Targets targets = targets_of(config);
-  fs::create_directories(run);
 
   Optimizer optimizer(model.trained_parameters(), config);
   Progress progress;
@@ -292,13 +295,36 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
     load_optimizer(*checkpoint, optimizer);
     optimizer.exchange_averages();
     progress = load_progress(*checkpoint, mix.hardness());
+    if (mix.hardness().size() != data.train.operations().size()) {
+      throw Error("{}: was trained on a {}: train into a new folder with --init {}", checkpoint->string(),
+                  mix.hardness().empty() ? "dataset, not a stream" : "stream, not a dataset",
+                  checkpoint->string());
+    }
     optimizer.set_steps(progress.step);
-    fmt::print("resuming at step {} ({})\n", progress.step, checkpoint->string());
   } else {
     progress.drawing = progress.next_drawing = {.weights = data.programs.operation_weights,
                                                 .longest = longest_program(config, data.programs, 0)};
   }
   const auto done = [&] { return spent_share(config, progress); };
+
+  TraceBatch held_out;
+  ProgramOptions unskewed = data.programs;  // whole programs as the machine draws them
+  unskewed.operation_weights.clear();
+  unskewed.small_operands = 0;
+  unskewed.window_steps = 0;
+  data.held_out.fill(0, unskewed, held_out);
+  for (size_t i = 0; i < held_out.size(); ++i) {
+    const auto& layout = model.config().layout;
+    const int64_t states = (std::ssize(held_out.trace(i)) - layout.start_bytes()) / layout.record_bytes;
+    if (states > model.longest_trace()) {
+      throw Error("a held-out trace has {} states, the model takes {}: raise patch-length", states,
+                  model.longest_trace());
+    }
+  }
+
+  accepted();
+  if (checkpoint) fmt::print("resuming at step {} ({})\n", progress.step, checkpoint->string());
+  fs::create_directories(run);
   Metrics metrics(run / "metrics.jsonl", progress.step, config.tensorboard);
 
   // Pools are drawn one ahead, off this thread.
@@ -316,7 +342,6 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
   std::shared_ptr<const TraceBatch> pool = draw(progress.pool, progress.drawing).get();
   auto next_pool = draw(progress.pool + 1, progress.next_drawing);
   BatchPlan batches = plan(model, *pool, config, config.seed + progress.pool);
-  double padding = 0;
   const auto next_batch = [&] {
     while (progress.batch >= batches.size()) {
       ++progress.pool;
@@ -333,11 +358,6 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
     return Batch{pool, views(*pool, batches[progress.batch++])};
   };
 
-  TraceBatch held_out;
-  ProgramOptions published;
-  published.min_instructions = data.programs.min_instructions;
-  published.max_instructions = data.programs.max_instructions;
-  data.held_out.fill(0, published, held_out);
   const auto write_validation = [&] {
     const Averaged averaged(optimizer);
     const auto v = validate(model, held_out, config);
@@ -353,15 +373,17 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
         "%)\n",
         progress.step, v.loss, v.wrong_bytes, v.bytes, 100 * bytes, v.wrong_states, v.states, 100 * states);
   };
+  int64_t saved_step = checkpoint ? progress.step : -1;
   const auto save = [&] {
+    if (saved_step == progress.step) return;
     const Averaged averaged(optimizer);
     save_checkpoint(run, progress.step, model, optimizer, to_json(progress, mix.hardness()));
+    saved_step = progress.step;
   };
 
   const double peak = peak_flops(config, model.device());
   int64_t states = 0, patches = 0, padded_patches = 0;  // since the last log line
   double logged_flops = progress.flops, logged_seconds = progress.seconds;
-  int64_t logged_step = progress.step - progress.step % config.log_every;
   const auto observe_wrong = [&](double share) {
     progress.wrong_share += 0.1 * (share - progress.wrong_share);
   };
@@ -409,10 +431,11 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
       const auto& batch = part.batches.emplace_back(next_batch());
       int64_t longest = 0;
       for (const auto& t : batch.traces) {
-        longest = std::max(longest, std::ssize(t.bytes));
-        patches += std::ssize(t.bytes) / model.config().patch_size;
+        const int64_t length = std::ssize(t.bytes) / model.config().patch_size + model.extra_patches();
+        longest = std::max(longest, length);
+        patches += length;
       }
-      padded_patches += longest / model.config().patch_size * std::ssize(batch.traces);
+      padded_patches += longest * std::ssize(batch.traces);
       part.traces.insert(part.traces.end(), batch.traces.begin(), batch.traces.end());
       const int64_t predicted = model.predicted(batch.traces, targets);
       const auto& choice = looked_at.emplace_back(model.common_choice(batch.traces, targets));
@@ -492,8 +515,9 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
 
     if (due(config.log_every)) {
       const double seconds = progress.seconds - logged_seconds,
-                   steps = static_cast<double>(progress.step - logged_step);
-      padding = padded_patches ? 1 - static_cast<double>(patches) / static_cast<double>(padded_patches) : 0;
+                   steps = static_cast<double>(progress.step - progress.logged_step);
+      const double padding =
+          padded_patches ? 1 - static_cast<double>(patches) / static_cast<double>(padded_patches) : 0;
       const double rate = static_cast<double>(states) / seconds,
                    flops = (progress.flops - logged_flops) / seconds;
       const double share = learning_rate_share(config, done());
@@ -523,7 +547,7 @@ TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingDat
       std::fflush(stdout);
       progress.loss_sum = progress.norm_sum = 0;
       logged_seconds = progress.seconds;
-      logged_step = progress.step;
+      progress.logged_step = progress.step;
       logged_flops = progress.flops;
       states = patches = padded_patches = 0;
     }

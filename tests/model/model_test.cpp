@@ -3,12 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <map>
-#include <set>
 
 #include "emulator/error.hpp"
 #include "model/fused.hpp"
 #include "model/inference.hpp"
 #include "model/optimizer.hpp"
+#include "model/product.hpp"
 #include "tests/model/support.hpp"
 
 namespace bytecpu {
@@ -75,22 +75,22 @@ TEST_P(EveryFamily, ChosenRowsAreThoseOfAll) {
 
 TEST_P(EveryFamily, TrainsOnAllRowsButAFewSoThatCountsRepeat) {
   auto model = tiny_model(config_);
-  std::set<int64_t> counts;
+  int chosen = 0;
   for (int traces = 1; traces < 40; ++traces) {
     const auto batch = some_traces(traces, 6, traces);
     const auto n = model->rows(views(batch), Targets::states).patches.size(0);
     EXPECT_EQ(model->predicted(views(batch), Targets::states), n);
     const auto choice = model->common_choice(views(batch), Targets::states);
     const int64_t taken = choice.defined() ? choice.sum().item<int64_t>() : n;
-    EXPECT_LE(taken, n);
+    EXPECT_EQ(taken, common_size(n));
     EXPECT_GE(taken, n - n / 16);
     if (choice.defined()) {
+      ++chosen;
       // Those left out are spread: of the first half about half are taken.
       EXPECT_NEAR(choice.slice(0, 0, n / 2).sum().item<double>(), static_cast<double>(taken) / 2, 1.5);
     }
-    if (n >= 64) counts.insert(taken);
   }
-  EXPECT_LE(counts.size(), 32);  // up to 256
+  EXPECT_GT(chosen, 0);
 }
 
 TEST_P(EveryFamily, ALaterByteChangesNoEarlierLogit) {
@@ -310,6 +310,7 @@ TEST_P(EveryFamily, ARolloutStopsAtItsLimit) {
   const std::vector<int64_t> room = {0, 1, 2, 3};
   const auto free = roll_out(*model, starts(batch, config_.layout), room);
   for (size_t i = 0; i < room.size(); ++i) {
+    EXPECT_LE(free[i].records.size(), 16 * static_cast<size_t>(room[i]));
     EXPECT_TRUE(free[i].ended || free[i].records.size() == 16 * static_cast<size_t>(room[i]));
   }
 }

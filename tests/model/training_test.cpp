@@ -11,6 +11,7 @@
 
 #include "datagen/files.hpp"
 #include "datagen/safetensors.hpp"
+#include "datagen/stream_source.hpp"
 #include "emulator/error.hpp"
 #include "model/checkpoint.hpp"
 #include "model/trainer.hpp"
@@ -306,7 +307,7 @@ TEST_F(Training, LengthWarmupLetsProgramsGrow) {
   ProgramOptions drawn;
   drawn.max_instructions = 63;
   bytecpu::train(*model, config, {programs, held_out, drawn}, folder_ / "run", /*checkpoint=*/std::nullopt,
-                 std::atomic<bool>(false));
+                 std::atomic<bool>(false), [] {});
   const auto& longest = programs.longest;
   EXPECT_EQ(longest.front(), 16);
   EXPECT_EQ(longest.back(), 63);
@@ -370,8 +371,29 @@ TEST_F(Training, RefusesToOverwriteATrainingAndAnotherModel) {
   EXPECT_TRUE(files(run) == before);
   EXPECT_EQ(train({"--out", run, "--steps", "20", "--resume", "--average", "0"}), 1);
   EXPECT_NE(log().find("was trained with an average"), std::string::npos) << log();
+  EXPECT_TRUE(files(run) == before);
   EXPECT_EQ(train({"--out", run, "--steps", "20", "--resume", "--byte-width", "32"}), 1);
   EXPECT_NE(log().find("another"), std::string::npos) << log();
+  EXPECT_TRUE(files(run) == before);
+}
+
+TEST_F(Training, StoppedBeforeItsNextStepItLeavesTheCheckpointItResumesFrom) {
+  const auto run = folder_ / "run";
+  ASSERT_EQ(train({"--out", run, "--steps", "10"}), 0) << log();
+  const auto checkpoint = *find_checkpoint(run);
+  const auto before = files(checkpoint);
+  const auto model = load_model(checkpoint);
+  TrainConfig config;
+  config.steps = 20;
+  config.optimizer = "muon";
+  config.operation_mix = "loss";
+  config.average = 0.3;
+  const StreamSource::Options stream{.memory_bytes = 64};
+  StreamSource source(stream);
+  EXPECT_EQ(bytecpu::train(*model, config, {source, source, {.max_instructions = 6}}, run, checkpoint,
+                           /*stop=*/true, [] {}),
+            TrainingEnd::stopped);
+  EXPECT_TRUE(files(checkpoint) == before);
 }
 
 TEST_F(Training, ExportsItsNewestCheckpointToANewFolder) {
@@ -407,6 +429,11 @@ TEST_F(Training, ExportsTheMeanOfSeveralRuns) {
     command.insert(command.end(), {"--checkpoint", run});
   }
   ASSERT_EQ(call(command), 0) << log();
+  const auto of = json::parse(read_file(folder_ / "mean" / "run.json"))["mean_of"];
+  ASSERT_EQ(of.size(), 3U);
+  EXPECT_EQ(of[0]["step"], 2);
+  EXPECT_NE(of[0]["command"].get<std::string>().find("--seed 1"), std::string::npos);
+  EXPECT_NE(of[2]["command"].get<std::string>().find("--seed 3"), std::string::npos);
   const auto mean = load_model(folder_ / "mean");
   for (const auto& item : mean->named_parameters()) {
     auto sum = torch::zeros_like(item.value());
@@ -433,6 +460,26 @@ TEST_F(Training, BadUsageExitsWithTwo) {
   EXPECT_EQ(train({"--out", folder_ / "run", "--data", folder_ / "nowhere"}), 1);
   EXPECT_NE(log().find("nowhere"), std::string::npos);
 }
+
+// As long as it lives no file may have more than 1,000 bytes.
+class FullDisk {
+ public:
+  FullDisk() : handler_(::signal(SIGXFSZ, SIG_IGN)) {
+    ::getrlimit(RLIMIT_FSIZE, &limit_);
+    const rlimit small{.rlim_cur = 1000, .rlim_max = limit_.rlim_max};
+    if (::setrlimit(RLIMIT_FSIZE, &small) != 0) ADD_FAILURE() << "setrlimit";
+  }
+  ~FullDisk() {
+    ::setrlimit(RLIMIT_FSIZE, &limit_);
+    ::signal(SIGXFSZ, handler_);
+  }
+  FullDisk(const FullDisk&) = delete;
+  FullDisk& operator=(const FullDisk&) = delete;
+
+ private:
+  sighandler_t handler_;
+  rlimit limit_{};
+};
 
 class Checkpoint : public Training {
  protected:
@@ -526,15 +573,10 @@ TEST_F(Checkpoint, WhereExportingFailsNothingIsLeft) {
       EXPECT_EQ(entry.path().string().find("exported"), std::string::npos) << entry.path();
     }
   };
-  // A full disk, or nearly so: no file may have more than 1,000 bytes.
-  const auto handler = ::signal(SIGXFSZ, SIG_IGN);
-  rlimit limit{};
-  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &limit), 0);
-  const rlimit small{.rlim_cur = 1000, .rlim_max = limit.rlim_max};
-  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
-  expect_nothing();
-  ::setrlimit(RLIMIT_FSIZE, &limit);
-  ::signal(SIGXFSZ, handler);
+  {
+    const FullDisk full;
+    expect_nothing();
+  }
   write_file(path_ / "training.json", "{}");
   expect_nothing();
   fs::resize_file(path_ / "model.safetensors", fs::file_size(path_ / "model.safetensors") / 2);
@@ -596,9 +638,13 @@ TEST_F(Checkpoint, ATruncatedWeightFileIsAClearError) {
   EXPECT_NE(error().find("model.safetensors"), std::string::npos) << error();
 }
 
-TEST_F(Checkpoint, AnUnwritableFolderLeavesEarlierCheckpoints) {
-  EXPECT_THROW(save_checkpoint(folder_ / "config.ini", 8, *model_, optimizer_, {}), Error);
+TEST_F(Checkpoint, AFullDiskLeavesTheEarlierOne) {
+  {
+    const FullDisk full;
+    EXPECT_THROW(save_checkpoint(folder_, 8, *model_, optimizer_, {{"step", 8}}), Error);
+  }
   EXPECT_EQ(find_checkpoint(folder_)->filename(), "step-00000007");
+  EXPECT_EQ(error(), "loaded");
 }
 
 }  // namespace
