@@ -103,7 +103,7 @@ constexpr std::array encodings = {
     Encoding{0xFFC00000, 0xA9400000, d | n | a, loads_apart},
     // Branches: B, BL; B.cond; CBZ, CBNZ; TBZ, TBNZ; BR, RET; BLR
     Encoding{0x7C000000, 0x14000000, 0},
-    Encoding{0xFF000010, 0x54000000, 0},
+    Encoding{0xFF000010, 0x54000000, 0, [](uint32_t w) { return bits(w, 3, 0) < 14; }},  // not AL, NV
     Encoding{0x7E000000, 0x34000000, d},
     Encoding{0x7E000000, 0x36000000, d},
     Encoding{0xFFBFFC1F, 0xD61F0000, n},

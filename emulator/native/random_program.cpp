@@ -11,7 +11,7 @@ namespace {
 
 constexpr double default_memory_share = 0.25, default_branch_share = 0.1, default_loop_share = 0.05;
 constexpr uint32_t longest_skip = 6, longest_body = 6, most_turns = 6, longest_subroutine = 5;
-constexpr int slack_bytes = 32;  // room that the longest template may take
+constexpr int slack_bytes = 32;  // room that the longest template may take, loops aside
 
 // Draws from the operations that have a use, by weight.
 class Choice {
@@ -206,7 +206,10 @@ void check(const ProgramOptions& options, const InstructionSet& set, int code_by
 std::vector<uint8_t> random_program(RandomSource& random, const ProgramOptions& options,
                                     const InstructionSet& set, int code_bytes, int data_bytes) {
   const int instructions = random.between(options.min_instructions, options.max_instructions);
-  return Writer(random, options, set, code_bytes, data_bytes).write(instructions);
+  while (true) {  // the last loop or the subroutine, where its instructions are long, may pass the end
+    auto program = Writer(random, options, set, code_bytes, data_bytes).write(instructions);
+    if (program.size() <= static_cast<size_t>(code_bytes)) return program;
+  }
 }
 
 }  // namespace bytecpu::native
