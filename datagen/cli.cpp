@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <boost/algorithm/string/trim.hpp>
 #include <cmath>
 #include <csignal>
 #include <cstdio>
@@ -143,6 +144,16 @@ std::string duration(double seconds) {
 
 }  // namespace
 
+namespace {
+
+// To stderr; nothing is to be done where that is closed or full.
+void say(const std::string& text) {
+  std::fputs(text.c_str(), stderr);
+  std::fflush(stderr);
+}
+
+}  // namespace
+
 int main(std::string_view program, std::string_view summary, std::vector<Command> commands, int argc,
          char** argv) {
   std::signal(SIGPIPE, SIG_DFL);  // a parent may have it ignored
@@ -153,26 +164,33 @@ int main(std::string_view program, std::string_view summary, std::vector<Command
     if (std::fflush(stdout) != 0) throw Error("cannot write to standard output: {}", std::strerror(errno));
     return 0;
   } catch (const UsageError& e) {
-    fmt::print(stderr, "{}: {}\n", program, e.what());
+    say(fmt::format("{}: {}\n", program, e.what()));
     return 2;
   } catch (const std::logic_error& e) {
-    fmt::print(stderr, "{}: a bug in bytecpu: {}\n", program, e.what());
+    say(fmt::format("{}: a bug in bytecpu: {}\n", program, e.what()));
   } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "{}: out of memory\n", program);
+    say(fmt::format("{}: out of memory\n", program));
   } catch (const std::exception& e) {
-    fmt::print(stderr, "{}: {}\n", program, e.what());
+    say(fmt::format("{}: {}\n", program, e.what()));
   }
   return 1;
 }
 
 std::string to_ini(const po::variables_map& options) {
   std::string text;
+  const auto add = [&](const std::string& name, const std::string& value) {
+    if (value.find_first_of("#\n") != value.npos || boost::trim_copy(value) != value) {
+      throw UsageError("--{}: an INI file cannot hold \"{}\": leave out # and blanks at its ends", name,
+                       value);
+    }
+    text += fmt::format("{} = {}\n", name, value);
+  };
   for (const auto& [name, value] : options) {
     if (name == "help" || name == "version" || name == "config" || value.empty()) continue;
     if (const auto* values = boost::any_cast<std::vector<std::string>>(&value.value())) {
-      for (const auto& v : *values) text += fmt::format("{} = {}\n", name, v);
+      for (const auto& v : *values) add(name, v);
     } else {
-      text += fmt::format("{} = {}\n", name, value_text(value.value()));
+      add(name, value_text(value.value()));
     }
   }
   return text;
@@ -252,8 +270,7 @@ void Progress::print(double done, bool last) {
     line += fmt::format(", {} left", duration((total_ - done) / rate));
   }
   constexpr std::string_view rewind = "\r\033[K";
-  fmt::print(stderr, "{}{}{}", terminal_ ? rewind : "", line, terminal_ && !last ? "" : "\n");
-  std::fflush(stderr);
+  say(fmt::format("{}{}{}", terminal_ ? rewind : "", line, terminal_ && !last ? "" : "\n"));
   printed_ = true;
 }
 

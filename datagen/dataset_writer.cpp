@@ -80,6 +80,7 @@ DatasetWriter::DatasetWriter(fs::path folder, Layout layout, ordered_json genera
     : folder_(std::move(folder)), configuration_(configuration_hash(generator, layout)) {
   manifest_.layout = std::move(layout);
   manifest_.generator = std::move(generator);
+  if (fs::exists(folder_ / "manifest.json")) finished_ = read_manifest(folder_ / "manifest.json");
 }
 
 void DatasetWriter::write(Split split, size_t index, const TraceBatch& traces) {
@@ -98,6 +99,10 @@ bool DatasetWriter::adopt(Split split, size_t index, int64_t traces) {
       if (found == shard.metadata().end() || found->second != value) return false;
     }
     if (shard.info().traces != traces) return false;
+    if (finished_) {
+      const auto& listed = (*finished_)[split].shards;
+      if (index < listed.size() && listed[index].checksum != checksum(shard.file_bytes())) return false;
+    }
     add(split, index, shard);
     return true;
   } catch (const Error&) {

@@ -44,9 +44,9 @@ class DatasetWriter {
  public:
   DatasetWriter(std::filesystem::path folder, Layout layout, nlohmann::ordered_json generator);
 
-  const std::string& configuration() const { return configuration_; }
   void write(Split split, size_t index, const TraceBatch& traces);
-  // Takes a shard as it is on disk, if it is there, whole, of this configuration and of `traces` traces.
+  // Takes a shard as it is on disk, if it is there, whole, of this configuration and of `traces` traces, and,
+  // in a finished dataset, as the manifest lists it.
   bool adopt(Split split, size_t index, int64_t traces);
   // Writes the manifest. Shards of a split must be 0 … n - 1. Duplicates and overlap are counted by 64-bit
   // hashes of the programs: among 10^7 of them a false one is to be expected once in 400,000 datasets.
@@ -57,6 +57,7 @@ class DatasetWriter {
 
   std::filesystem::path folder_;
   Manifest manifest_;
+  std::optional<Manifest> finished_;  // that of a dataset that was finished before
   std::string configuration_;
   std::mutex mutex_;
   std::array<std::map<size_t, ShardInfo>, 2> shards_;

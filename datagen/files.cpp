@@ -67,6 +67,19 @@ void write_file(const fs::path& path, std::span<const std::span<const uint8_t>> 
     throw Error("cannot write {}: {}", path.string(), why);
   };
 
+  struct stat status {};
+  const bool there = ::lstat(path.c_str(), &status) == 0;
+  if (there && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) {
+    // A device, a pipe or a link to one, such as /dev/stdout: written to, and not replaced.
+    Descriptor fd(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    if (!fd) fail(reason(), false);
+    for (const auto part : parts) {
+      if (!write_all(fd.get(), part)) fail(reason(), false);
+    }
+    if (!fd.close()) fail(reason(), false);
+    return;
+  }
+
   Descriptor fd(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0666);
   if (!fd) fail(errno == ENOENT ? fmt::format("there is no folder {}", folder.string()) : reason(), false);
   for (const auto part : parts) {

@@ -89,6 +89,7 @@ bool run(Options& o, const cli::po::variables_map& given) {
              sources.train->describe(), sources.held_out->describe());
   std::fflush(stdout);
 
+  const auto ini = cli::to_ini(given);
   const nlohmann::ordered_json record = {{"version", BYTECPU_VERSION},
                                          {"command", cli::command_line()},
                                          {"libtorch", TORCH_VERSION},
@@ -104,7 +105,7 @@ bool run(Options& o, const cli::po::variables_map& given) {
                stop_requested, [&] {
                  const std::filesystem::path out = o.out;
                  std::filesystem::create_directories(out);
-                 write_file(out / "config.ini", cli::to_ini(given));
+                 write_file(out / "config.ini", ini);
                  write_file(out / "run.json", record.dump(1) + "\n");
                }) == TrainingEnd::finished;
 }

@@ -101,6 +101,11 @@ TEST(Cli, ResolvedOptionsAsConfigurationRunTheSameAgain) {
   EXPECT_EQ(second.b, "x y");
   EXPECT_EQ(second.c, "argument");
   EXPECT_TRUE(contains(first.ini, "flag = true"));
+  for (const char* text : {"a#b", " a", "a\nb"}) {
+    const auto r = run({"--b", text});
+    EXPECT_EQ(r.code, 2);
+    EXPECT_TRUE(contains(r.err, "--b")) << r.err;
+  }
 }
 
 TEST(Cli, ANamedCommandBesideTheProgramItselfRunsWhereItIsNamed) {

@@ -57,6 +57,17 @@ TEST(WriteFile, AFolderOfThatNameStaysAndNoTemporaryIsLeft) {
   EXPECT_EQ(entries(folder.path()), 1u);
 }
 
+TEST(WriteFile, WritesThroughALinkAndDoesNotReplaceIt) {
+  const TemporaryFolder folder;
+  write_file(folder / "file", "older and longer");
+  std::filesystem::create_symlink(folder / "file", folder / "link");
+  write_file(folder / "link", "new");
+  EXPECT_TRUE(std::filesystem::is_symlink(folder / "link"));
+  EXPECT_EQ(read_file(folder / "file"), "new");
+  expect_error([] { write_file("/dev/full", "a"); }, {"cannot write /dev/full", "No space left"});
+  EXPECT_TRUE(std::filesystem::is_character_file("/dev/full"));
+}
+
 TEST(ReadFile, NamesWhatIsNotThere) {
   const TemporaryFolder folder;
   expect_error([&] { read_file(folder / "x"); }, {"/x", "No such file"});

@@ -189,6 +189,12 @@ TEST(Generate, ABrokenShardIsMadeAgain) {
   fs::remove(folder / "d" / "manifest.json");
   generate(small(folder / "d"));
   EXPECT_TRUE(test::tree(folder / "d") == before);
+  // In a finished dataset one altered byte is enough.
+  auto altered = read_file(shard);
+  altered[altered.size() - 1] ^= 1;
+  test::put(shard, altered);
+  generate(small(folder / "d"));
+  EXPECT_TRUE(test::tree(folder / "d") == before);
 }
 
 TEST(Generate, RefusesAFolderThatHoldsSomethingElseAndLeavesItAlone) {
