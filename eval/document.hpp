@@ -37,7 +37,8 @@
 //
 // Of exhaustive:
 // - "results": rate; "seconds"
-// - "forms": [{"form", "operands": names, "results": rate, "wrong_values", "examples":
+// - "forms": [{"form", "operands": names, "cases": all that there are, "results": rate, "wrong_values",
+// "examples":
 // [{"instruction",
 //   "before", "expected", "predicted"}]}]. "wrong_values", only where any are wrong, is a bitmap of operand
 //   values in hexadecimal, most significant bit first: 256 bits, or for two operands 256 such rows, a row a

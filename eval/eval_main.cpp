@@ -1,6 +1,7 @@
 // bytecpu-eval: how often predictions are right, step by step.
 #include <fmt/chrono.h>
 
+#include <algorithm>
 #include <boost/algorithm/string.hpp>
 #include <chrono>
 #include <cstdio>
@@ -125,12 +126,15 @@ ordered_json dataset_json(const Dataset& data, const std::string& folder, Split 
           {"test_programs_in_train", manifest.overlap}};
 }
 
+// Prints first, so that what was measured is seen though a file cannot be written.
 void write_results(const po::variables_map& options, const ordered_json& document) {
   const bool json_to_stdout = options.count("json") && options["json"].as<std::string>() == "-";
-  if (options.count("json") && !json_to_stdout)
-    write_file(options["json"].as<std::string>(), document.dump(1) + "\n");
+  // Command lines and names of files need not be UTF-8.
+  const auto json = document.dump(1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+  fmt::print("{}", json_to_stdout ? json : summary(document));
+  std::fflush(stdout);
+  if (options.count("json") && !json_to_stdout) write_file(options["json"].as<std::string>(), json);
   if (options.count("report")) write_file(options["report"].as<std::string>(), render_report(document));
-  fmt::print("{}", json_to_stdout ? document.dump(1) + "\n" : summary(document));
 }
 
 class Stopwatch {
@@ -246,20 +250,34 @@ void evaluate_command(const po::variables_map& options, std::unique_ptr<Predicto
                 have.memory_bytes, have.record_bytes);
   }
 
+  // What can fail before the evaluation does so.
+  const bool all_cases = std::ranges::find(modes, "exhaustive") != modes.end();
+  const int64_t cases = all_cases ? exhaustive_cases(machine, exhaustive) : 0;
+  ordered_json training, run_record;
+  if (!metrics.empty()) {
+    training = read_training_metrics(metrics);
+    const fs::path run = metrics.parent_path() / "run.json";
+    if (fs::is_regular_file(run)) {
+      run_record = ordered_json::parse(read_file(run), nullptr, false);
+      if (!run_record.is_object()) throw Error("{}: not a JSON object", run.string());
+    }
+  }
+  const int64_t at_once = options.count("batch-traces") ? options["batch-traces"].as<int>() : 1;
+
   auto document =
       new_document({{"name", predictor->name()}, {"details", predictor->details()}}, subject.description);
   for (const auto& mode : modes) {
     const Stopwatch watch;
     ordered_json result;
     if (mode == "exhaustive") {
-      cli::Progress progress(mode, "cases", static_cast<double>(exhaustive_cases(machine, exhaustive)));
+      cli::Progress progress(mode, "cases", static_cast<double>(cases));
       result = to_json(evaluate_exhaustive(*predictor, machine, exhaustive, [&](int64_t done) {
         progress.update(static_cast<double>(done));
       }));
     } else {
       cli::Progress progress(mode, "states", static_cast<double>(subject.set.states));
       const Mode kind = mode == "step" ? Mode::step : Mode::rollout;
-      result = to_json(evaluate(*predictor, kind, subject.set, machine, exhaustive.chunk,
+      result = to_json(evaluate(*predictor, kind, subject.set, machine, std::max(exhaustive.chunk, at_once),
                                 [&](int64_t done) { progress.update(static_cast<double>(done)); }),
                        machine);
     }
@@ -270,14 +288,8 @@ void evaluate_command(const po::variables_map& options, std::unique_ptr<Predicto
     }
     document["modes"][mode] = std::move(result);
   }
-  if (!metrics.empty()) {
-    document["training"] = read_training_metrics(metrics);
-    const fs::path run = metrics.parent_path() / "run.json";
-    if (fs::is_regular_file(run)) {
-      document["run"] = ordered_json::parse(read_file(run), nullptr, false);
-      if (!document["run"].is_object()) throw Error("{}: not a JSON object", run.string());
-    }
-  }
+  if (!training.is_null()) document["training"] = std::move(training);
+  if (!run_record.is_null()) document["run"] = std::move(run_record);
   write_results(options, document);
 }
 
@@ -305,7 +317,8 @@ void model_command(const po::variables_map& options) {
     }
   }
   fs::path metrics;
-  for (const fs::path& folder : {fs::absolute(checkpoint), fs::absolute(checkpoint).parent_path()}) {
+  const auto given = fs::absolute(checkpoint / "").lexically_normal().parent_path();  // no slash at the end
+  for (const fs::path& folder : {given, given.parent_path()}) {
     if (metrics.empty() && fs::is_regular_file(folder / "metrics.jsonl")) metrics = folder / "metrics.jsonl";
   }
   evaluate_command(options, load_model_predictor(checkpoint, predictor), metrics);
@@ -338,7 +351,7 @@ void files_command(const po::variables_map& options) {
   } else {
     if (skip_missing || most > 0) throw UsageError("--skip-missing and --traces go with --data");
     machine = make_machine(options["machine"].as<std::string>(), options["memory"].as<int>());
-    set = traces_of_files(predicted, *machine);
+    set = traces_of_files(predicted, split, *machine);
     description = {{"source", "programs of the predicted files"},
                    {"split", "predicted"},
                    {"traces", set.traces.size()},
@@ -346,7 +359,7 @@ void files_command(const po::variables_map& options) {
                    {"layout", to_json(machine->layout())}};
   }
   const Stopwatch watch;
-  const FileScores result = evaluate_files(predicted, truth, skip_missing, set, *machine);
+  const FileScores result = evaluate_files(predicted, split, truth, skip_missing, set, *machine);
   auto document = new_document({{"name", predicted}}, description);
   auto& rollout = document["modes"]["rollout"] = to_json(result.scores, *machine);
   rollout["seconds"] = watch.seconds();
@@ -371,7 +384,7 @@ std::vector<cli::Command> commands() {
        "a run's folder (its newest checkpoint), a checkpoint's, or a safetensors file of bGPT weights")  //
       ("threads", po::value<int>()->value_name("N")->default_value(0), "of LibTorch; 0: every core")     //
       ("batch-traces", po::value<int>()->value_name("N")->default_value(256),
-       "traces that the model predicts at once")  //
+       "rollouts that the model does at once")  //
       ("precision", po::value<std::string>()->value_name("NAME")->default_value("auto"),
        "fp32, bf16 or auto");
   evaluation_options(model.options);

@@ -27,9 +27,9 @@ void count_states(TestSet& set, const Layout& layout) {
   for (const TrueTrace& trace : set.traces) set.states += states_of(trace.bytes, layout);
 }
 
-std::vector<std::filesystem::path> predicted_files(const std::filesystem::path& folder) {
-  auto files = list_bin_files(folder, Split::test)[static_cast<size_t>(Split::test)];
-  if (files.empty()) throw Error("{}: its test folder holds no .bin files", folder.string());
+std::vector<std::filesystem::path> predicted_files(const std::filesystem::path& folder, Split split) {
+  auto files = list_bin_files(folder, split)[static_cast<size_t>(split)];
+  if (files.empty()) throw Error("{}: its {} folder holds no .bin files", folder.string(), to_string(split));
   return files;
 }
 
@@ -152,27 +152,29 @@ Scores evaluate(Predictor& predictor, Mode mode, const TestSet& set, const Machi
   return scores;
 }
 
-TestSet traces_of_files(const std::filesystem::path& folder, Machine& machine) {
+TestSet traces_of_files(const std::filesystem::path& folder, Split split, Machine& machine) {
   const Layout& layout = machine.layout();
   const auto start_bytes = static_cast<size_t>(layout.start_bytes());
-  std::vector<uint8_t> starts;
+  TestSet set;
   std::unordered_set<std::string> known;
-  int64_t most = 0;
-  for (const auto& path : predicted_files(folder)) {
+  std::vector<int64_t> states;  // that the files have
+  for (const auto& path : predicted_files(folder, split)) {
     try {
       const MappedFile file(path);
       if (file.bytes().size() < start_bytes) continue;
       const auto start = file.bytes().first(start_bytes);
       if (!known.emplace(start.begin(), start.end()).second) continue;
-      starts.insert(starts.end(), start.begin(), start.end());
-      most = std::max(most, states_of(file.bytes(), layout));
+      states.push_back(states_of(file.bytes(), layout));
+      machine.run(start, {.steps = static_cast<uint64_t>(states.back() + rollout_slack)}, set.fresh);
     } catch (const Error&) {  // evaluate_files() lists it
     }
   }
-  TestSet set;
-  if (!starts.empty()) machine.run(starts, {.steps = static_cast<uint64_t>(most + rollout_slack)}, set.fresh);
   for (size_t i = 0; i < set.fresh.size(); ++i) {
-    set.traces.push_back({set.fresh.trace(i), set.fresh.stops[i] == StopReason::halted});
+    auto trace = set.fresh.trace(i);
+    if (set.fresh.stops[i] == StopReason::step_limit) {
+      trace = trace.first(start_bytes + static_cast<size_t>(states[i] * layout.record_bytes));
+    }
+    set.traces.push_back({trace, set.fresh.stops[i] == StopReason::halted});
   }
   count_states(set, layout);
   return set;
@@ -197,8 +199,8 @@ std::string fault(int64_t bytes, int64_t n, bool complete, int64_t record_bytes)
 
 }  // namespace
 
-FileScores evaluate_files(const std::filesystem::path& folder, Truth truth_from, bool skip_missing,
-                          const TestSet& set, const Machine& machine) {
+FileScores evaluate_files(const std::filesystem::path& folder, Split split, Truth truth_from,
+                          bool skip_missing, const TestSet& set, const Machine& machine) {
   const Layout& layout = machine.layout();
   const auto start_bytes = static_cast<size_t>(layout.start_bytes()),
              record = static_cast<size_t>(layout.record_bytes);
@@ -215,7 +217,7 @@ FileScores evaluate_files(const std::filesystem::path& folder, Truth truth_from,
   std::vector<bool> has_file(set.traces.size());
   // A damaged file that says of no trace which it is, where the truth comes from the files: one wrong state.
   const std::vector<uint8_t> unknown(start_bytes + record);
-  for (const auto& path : predicted_files(folder)) {
+  for (const auto& path : predicted_files(folder, split)) {
     const auto list = [&](std::string problem) {
       result.problems.push_back({path.filename().string(), std::move(problem)});
     };

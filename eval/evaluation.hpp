@@ -44,11 +44,11 @@ Scores evaluate(Predictor& predictor, Mode mode, const TestSet& set, const Machi
                 const OnProgress& progress = {});
 
 // What predicted files are measured against: the traces of a dataset, or what the machine makes of the memory
-// image and state 0 in each file.
+// image and state 0 in each file; of a program that does not halt as many states as its file has.
 enum class Truth { data, files };
 
-// The true traces for Truth::files. Throws Error where there is no .bin file in the folder.
-TestSet traces_of_files(const std::filesystem::path& folder, Machine& machine);
+// The true traces for Truth::files. Throws Error where there is no .bin file in the split's folder.
+TestSet traces_of_files(const std::filesystem::path& folder, Split split, Machine& machine);
 
 struct FileProblem {
   std::string file, problem;
@@ -60,15 +60,15 @@ struct FileScores {
   std::vector<FileProblem> problems = {};
 };
 
-// Predictions made elsewhere, as rollouts: a folder of .bin files as `bytecpu-datagen export` writes them,
+// Predictions made elsewhere, as rollouts: a split's .bin files as `bytecpu-datagen export` writes them,
 // memory image ‖ state 0 ‖ predicted states, whatever their names. A trace ends where its file does.
 //
 // No file ends the evaluation. Truncated, overlong and damaged ones count as wrong states and are among the
 // problems: missing states and torn records are wrong, and so are surplus states, up to rollout_slack. A
 // trace without a readable file is scored as all states missing, or not at all if `skip_missing`; where
 // traces have the same program, and so the same name in an exported folder, only the last one needs a file.
-// Throws Error where there is no .bin file in the folder.
-FileScores evaluate_files(const std::filesystem::path& folder, Truth truth, bool skip_missing,
+// Throws Error where there is no .bin file in the split's folder.
+FileScores evaluate_files(const std::filesystem::path& folder, Split split, Truth truth, bool skip_missing,
                           const TestSet& set, const Machine& machine);
 
 }  // namespace bytecpu

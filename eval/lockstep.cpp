@@ -111,7 +111,9 @@ Lockstep run_lockstep(Machine& machine, Predictor& predictor, std::span<const ui
     lockstep.predicted = predict(predictor, lockstep, most);
     const int64_t now = std::ssize(lockstep.predicted);
     // Free, the predictor may have ended; it then said so in the last place.
-    lockstep.finished = most == places || (free && now > 0 && lockstep.predicted.back().empty());
+    const bool ended = free && now > 0 && lockstep.predicted.back().empty();
+    lockstep.cut = now < most && !ended;
+    lockstep.finished = most == places || ended || lockstep.cut;
     if (on_states && now > known && !on_states(lockstep, known + 1, now)) break;
   }
   return lockstep;
@@ -167,6 +169,8 @@ std::string lockstep_verdict(const Lockstep& lockstep) {
   std::string text =
       fmt::format("{} after {} state{}; the model ", to_string(lockstep.run.stops[0]), n, n == 1 ? "" : "s");
   const auto first = lockstep.first_difference();
+  if (!first && lockstep.cut)
+    return text + fmt::format("agrees in the first {} and takes no more", lockstep.predicted.size());
   if (!first) return text + "agrees in every one" + (lockstep.halted() ? " and in the end" : "");
   const Record truth = lockstep.truth(*first);
   const Record predicted = lockstep.predicted[static_cast<size_t>(*first - 1)];
@@ -193,6 +197,7 @@ nlohmann::ordered_json lockstep_json(const Lockstep& lockstep) {
   const auto first = lockstep.first_difference();
   json["first_difference"] = first ? nlohmann::ordered_json(*first) : nlohmann::ordered_json();
   json["differences"] = lockstep.differences();
+  json["cut"] = lockstep.cut;
   return json;
 }
 

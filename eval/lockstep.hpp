@@ -18,7 +18,8 @@ struct Lockstep {
   bool free = false;                            // the predictor runs on its own states, else on the true ones
   TraceBatch run;                               // one trace
   std::vector<std::vector<uint8_t>> predicted;  // [t - 1] record t; empty where the end is predicted
-  bool finished = false;                        // everything has been predicted
+  bool finished = false;                        // everything has been predicted that can be
+  bool cut = false;                             // free: the predictor takes no more states than it has
 
   int64_t states() const;  // after state 0
   bool halted() const { return run.stops[0] == StopReason::halted; }
@@ -33,7 +34,7 @@ struct Lockstep {
 using OnStates = std::function<bool(const Lockstep&, int64_t first, int64_t last)>;
 
 // Runs the start, memory image ‖ state 0, on both, for at most `steps` states. Free, the predictor goes on to
-// its own end, or rollout_slack states after the machine's.
+// its own end, or rollout_slack states after the machine's; or it is cut where it takes no more.
 Lockstep run_lockstep(Machine& machine, Predictor& predictor, std::span<const uint8_t> start, int64_t steps,
                       bool free, const OnStates& on_states = {});
 
@@ -45,7 +46,7 @@ std::string lockstep_row(const Lockstep& lockstep, int64_t t, bool colour);
 std::string lockstep_verdict(const Lockstep& lockstep);
 
 // As trace_json(), and "free"; "predicted": records after state 0 in hexadecimal, null where the end is
-// predicted; "first_difference", null where they agree, and "differences".
+// predicted; "first_difference", null where they agree, and "differences"; "cut".
 nlohmann::ordered_json lockstep_json(const Lockstep& lockstep);
 
 }  // namespace bytecpu

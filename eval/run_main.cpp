@@ -1,6 +1,6 @@
 // bytecpu-run: runs one program on Unicorn and, given a checkpoint, on the model in lockstep; shows where
-// they differ. Exit code 0: they agree; 3: they differ; 1: the program could not be run to its end; 2: bad
-// usage; 130: interrupted.
+// they differ. Exit code 0: they agree; 3: they differ; 1: the program ends in a fault, or is longer than the
+// model takes; 2: bad usage; 130: interrupted.
 #include <fmt/ranges.h>
 #include <unistd.h>
 
@@ -122,6 +122,9 @@ bool run(const po::variables_map& options) {
     fmt::print("{}\n", json ? lockstep_json(lockstep).dump(1) : "\n" + lockstep_verdict(lockstep));
     stop = lockstep.run.stops[0];
     parted = lockstep.first_difference().has_value();
+    if (lockstep.cut && !parted) {
+      throw Error("{}: the model takes no more than {} states", file, lockstep.predicted.size());
+    }
   } else {
     TraceBatch run;
     machine->run(start, {.steps = static_cast<uint64_t>(steps)}, run);
@@ -146,7 +149,9 @@ int main(int argc, char** argv) {
   command.summary =
       "Runs a program on Unicorn and, given a checkpoint, on the model in lockstep; shows where they "
       "differ.\n"
-      "Exit code 0: they agree, 3: they differ, 1: the program does not run to its end, 2: bad usage.";
+      "Exit code 0: they agree, 3: they differ, 1: the program ends in a fault or is longer than the model "
+      "takes, "
+      "2: bad usage.";
   command.options.add_options()                                                       //
       ("program", po::value<std::string>(), "assembly for toy8, else a flat binary")  //
       ("checkpoint", po::value<std::string>()->value_name("RUN"),

@@ -268,6 +268,7 @@ std::vector<PredictedTrace> predict_steps(ByteModel& model, std::span<const Trac
     auto& out = predicted[rows.trace.data_ptr<int64_t>()[row]];
     const int64_t record = only ? 0 : rows.record.data_ptr<int64_t>()[row] - 1;
     out.nats[record] += nats.data_ptr<float>()[row];
+    if (out.ended[record]) continue;  // in a patch before
     out.confidence[record] *= confidence.data_ptr<float>()[row];
     if (ended.data_ptr<bool>()[row]) out.ended[record] = 1;
     if (out.ended[record]) continue;

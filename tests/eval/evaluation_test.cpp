@@ -155,8 +155,9 @@ TEST_F(Evaluation, PredictedFilesAreScoredAsRollouts) {
   const Dataset data(dataset(0, 6));
   const TestSet set = dataset_traces(data, Split::test, 0, *machine);
   for (const TrueTrace& trace : set.traces) write(trace, trace.bytes);
-  EXPECT_EQ(evaluate_files(folder / "predicted", Truth::data, false, set, *machine).scores.traces,
-            (Rate{6, 6}));
+  EXPECT_EQ(
+      evaluate_files(folder / "predicted", Split::test, Truth::data, false, set, *machine).scores.traces,
+      (Rate{6, 6}));
 
   auto wrong = file_of(set.traces[0]), longer = file_of(set.traces[1]), shorter = file_of(set.traces[2]);
   wrong[start + 3] ^= 1;
@@ -165,7 +166,8 @@ TEST_F(Evaluation, PredictedFilesAreScoredAsRollouts) {
   write(set.traces[0], wrong);
   write(set.traces[1], longer);
   write(set.traces[2], shorter);
-  const Scores scores = evaluate_files(folder / "predicted", Truth::data, false, set, *machine).scores;
+  const Scores scores =
+      evaluate_files(folder / "predicted", Split::test, Truth::data, false, set, *machine).scores;
   EXPECT_EQ(scores.traces, (Rate{3, 6}));
   EXPECT_EQ(scores.bytes, (Rate{16 * set.states - 1 - 16, 16 * set.states + 32}));
   EXPECT_EQ(scores.states, (Rate{set.states - 2, set.states + 2}));
@@ -177,11 +179,13 @@ TEST_F(Evaluation, ATraceWithoutAFileIsAllWrongOrLeftOut) {
   const Dataset data(dataset(0, 3));
   const TestSet set = dataset_traces(data, Split::test, 0, *machine);
   write(set.traces[0], set.traces[0].bytes);
-  const FileScores strict = evaluate_files(folder / "predicted", Truth::data, false, set, *machine);
+  const FileScores strict =
+      evaluate_files(folder / "predicted", Split::test, Truth::data, false, set, *machine);
   EXPECT_EQ(strict.without_file, 2);
   EXPECT_EQ(strict.scores.traces, (Rate{1, 3}));
   EXPECT_EQ(strict.scores.states.total, set.states);
-  const FileScores skipping = evaluate_files(folder / "predicted", Truth::data, true, set, *machine);
+  const FileScores skipping =
+      evaluate_files(folder / "predicted", Split::test, Truth::data, true, set, *machine);
   EXPECT_EQ(skipping.without_file, 2);
   EXPECT_EQ(skipping.scores.traces, (Rate{1, 1}));
 }
@@ -209,7 +213,8 @@ TEST_F(Evaluation, BadPredictedFilesAreListedAndTheirStatesWrong) {
   fs::copy_file(folder / "predicted" / bin_file_name(*machine, set.traces[5].bytes.first(test_memory)),
                 folder / "predicted" / "zz-again.bin");
 
-  const FileScores result = evaluate_files(folder / "predicted", Truth::data, false, set, *machine);
+  const FileScores result =
+      evaluate_files(folder / "predicted", Split::test, Truth::data, false, set, *machine);
   EXPECT_EQ(result.problems.size(), 8u);
   EXPECT_EQ(result.without_file, 2);
   EXPECT_EQ(result.scores.traces, (Rate{1, 6}));
@@ -242,8 +247,8 @@ TEST_F(Evaluation, WithoutADatasetTheMachineSaysWhatTheFilesShouldHold) {
   wrong.back() ^= 1;
   write(exported.traces[0], wrong);
   const auto evaluate_them = [&] {
-    const TestSet set = traces_of_files(folder / "predicted", *machine);
-    return evaluate_files(folder / "predicted", Truth::files, false, set, *machine);
+    const TestSet set = traces_of_files(folder / "predicted", Split::test, *machine);
+    return evaluate_files(folder / "predicted", Split::test, Truth::files, false, set, *machine);
   };
   const FileScores result = evaluate_them();
   EXPECT_EQ(result.scores.traces, (Rate{5, 6}));
@@ -261,13 +266,40 @@ TEST_F(Evaluation, WithoutADatasetTheMachineSaysWhatTheFilesShouldHold) {
   EXPECT_EQ(worse.scores.worst.size(), 1u);  // the wrong one; of the damaged one there is nothing to show
 }
 
+TEST_F(Evaluation, AProgramThatDoesNotEndIsComparedAsFarAsItsFileGoes) {
+  const auto x86 = make_machine("x86_64", 256);
+  const Layout& layout = x86->layout();
+  const auto trace_of = [&](const std::vector<uint8_t>& code, uint64_t steps) {
+    auto begin = x86->load_program(std::string_view(reinterpret_cast<const char*>(code.data()), code.size()),
+                                   "program");
+    const auto state = x86->first_state();
+    begin.insert(begin.end(), state.begin(), state.end());
+    TraceBatch run;
+    x86->run(begin, {.steps = steps}, run);
+    return run.bytes;
+  };
+  const auto save = [&](const char* name, const std::vector<uint8_t>& bytes) {
+    fs::create_directories(folder / "predicted" / "test");
+    write_file(folder / "predicted" / "test" / name,
+               std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+  };
+  save("loop.bin", trace_of({0xeb, 0xfe}, 5));        // JMP to itself
+  save("more.bin", trace_of({0x90, 0xeb, 0xfe}, 9));  // NOP, JMP to itself
+  const TestSet set = traces_of_files(folder / "predicted", Split::test, *x86);
+  EXPECT_EQ(set.states, 5 + 9);
+  const auto result = evaluate_files(folder / "predicted", Split::test, Truth::files, false, set, *x86);
+  EXPECT_EQ(result.scores.bytes, (Rate{14 * layout.record_bytes, 14 * layout.record_bytes}));
+  EXPECT_TRUE(result.problems.empty());
+  EXPECT_THROW(traces_of_files(folder / "predicted", Split::train, *x86), Error);
+}
+
 TEST_F(Evaluation, AFolderWithoutPredictedFilesIsAnError) {
   const Dataset data(dataset(0, 2));
   const TestSet set = dataset_traces(data, Split::test, 0, *machine);
-  EXPECT_THROW(evaluate_files(folder / "predicted", Truth::data, false, set, *machine), Error);
+  EXPECT_THROW(evaluate_files(folder / "predicted", Split::test, Truth::data, false, set, *machine), Error);
   fs::create_directories(folder / "predicted");
-  EXPECT_THROW(evaluate_files(folder / "predicted", Truth::data, false, set, *machine), Error);
-  EXPECT_THROW(traces_of_files(folder / "predicted", *machine), Error);
+  EXPECT_THROW(evaluate_files(folder / "predicted", Split::test, Truth::data, false, set, *machine), Error);
+  EXPECT_THROW(traces_of_files(folder / "predicted", Split::test, *machine), Error);
 }
 
 }  // namespace

@@ -233,8 +233,11 @@ std::string long_program() {
 
 TEST_F(Programs, RunEndsQuietlyWhereThePipeCloses) {
   const auto file = program(long_program()).string();
-  const Result result = run("bytecpu-run " + file + " --predictor oracle | head -n 2");
+  const auto said = folder / "said.txt";
+  const Result result =
+      run("bytecpu-run " + file + " --predictor oracle 2>" + said.string() + " | head -n 2");
   EXPECT_EQ(std::count(result.out.begin(), result.out.end(), '\n'), 2) << result.out;
+  EXPECT_EQ(fs::file_size(said), 0U);
 }
 
 TEST_F(Programs, RunEndsCleanlyOnCtrlC) {
