@@ -24,8 +24,9 @@ void save_checkpoint(const std::filesystem::path& run, int64_t step, const ByteM
 
 // Writes the weights as `type` (F32 or BF16) to a new folder, a checkpoint to evaluate and to start from but
 // not to resume: one checkpoint's, or the mean of several of one configuration. Besides, of the last one's
-// training its step and seconds, and of its folder config.ini, run.json and metrics.jsonl; of several run.json
-// names each one's command, step and seconds in "mean_of". Throws Error; no half of a folder is left.
+// training its step and seconds, and of its folder config.ini, run.json and metrics.jsonl; of several
+// run.json names each one's command, step and seconds in "mean_of". Throws Error; no half of a folder is
+// left.
 void export_checkpoint(std::span<const std::filesystem::path> checkpoints, const std::filesystem::path& out,
                        safetensors::Dtype type);
 
