@@ -142,10 +142,6 @@ std::string duration(double seconds) {
   return fmt::format("{}:{:02}", s / 60, s % 60);
 }
 
-}  // namespace
-
-namespace {
-
 // To stderr; nothing is to be done where that is closed or full.
 void say(const std::string& text) {
   std::fputs(text.c_str(), stderr);

@@ -70,7 +70,7 @@ void write_file(const fs::path& path, std::span<const std::span<const uint8_t>> 
   struct stat status {};
   const bool there = ::lstat(path.c_str(), &status) == 0;
   if (there && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) {
-    // A device, a pipe or a link to one, such as /dev/stdout: written to, and not replaced.
+    // A device, a pipe or a link, such as /dev/stdout: written to, and not replaced.
     Descriptor fd(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
     if (!fd) fail(reason(), false);
     for (const auto part : parts) {

@@ -15,7 +15,7 @@ enum class Sync { now, later };
 
 // Writes `parts`, one after the other, to `path`: temporary name, fsync, rename, fsync of the folder.
 // Throws Error (full disk, no such folder, no permission) and leaves neither a torn file nor the temporary
-// one. What is there and is no regular file, a device or a link to one, is written to as it is.
+// one. A device, a pipe or a link that is there is written to as it is.
 void write_file(const std::filesystem::path& path, std::span<const std::span<const uint8_t>> parts,
                 Sync sync = Sync::now);
 void write_file(const std::filesystem::path& path, std::string_view contents);

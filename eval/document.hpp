@@ -38,11 +38,9 @@
 // Of exhaustive:
 // - "results": rate; "seconds"
 // - "forms": [{"form", "operands": names, "cases": all that there are, "results": rate, "wrong_values",
-// "examples":
-// [{"instruction",
-//   "before", "expected", "predicted"}]}]. "wrong_values", only where any are wrong, is a bitmap of operand
-//   values in hexadecimal, most significant bit first: 256 bits, or for two operands 256 such rows, a row a
-//   value of the first
+//   "examples": [{"instruction", "before", "expected", "predicted"}]}]. "wrong_values", only where any are
+//   wrong, is a bitmap of operand values in hexadecimal, most significant bit first: 256 bits, or for two
+//   operands 256 such rows, a row a value of the first
 #pragma once
 
 #include <filesystem>

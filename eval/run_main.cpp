@@ -149,9 +149,8 @@ int main(int argc, char** argv) {
   command.summary =
       "Runs a program on Unicorn and, given a checkpoint, on the model in lockstep; shows where they "
       "differ.\n"
-      "Exit code 0: they agree, 3: they differ, 1: the program ends in a fault or is longer than the model "
-      "takes, "
-      "2: bad usage.";
+      "Exit code 0: they agree, 3: they differ, 1: the program ends in a fault or is longer than the "
+      "model takes, 2: bad usage.";
   command.options.add_options()                                                       //
       ("program", po::value<std::string>(), "assembly for toy8, else a flat binary")  //
       ("checkpoint", po::value<std::string>()->value_name("RUN"),

@@ -82,6 +82,19 @@ TEST_F(LockstepTest, EndsTooEarlyAndTooLateAreDifferences) {
   EXPECT_EQ(corrected.differences(), 2);
 }
 
+TEST_F(LockstepTest, AModelThatTakesNoMoreStatesIsCutAndAgreesInNoEnd) {
+  predictor.corrupt_rollout = [](RolloutPrediction& p, std::span<const uint8_t>) {
+    p.records.resize(2 * 16);
+    p.ended = false;
+  };
+  const Lockstep lockstep = run(true);
+  EXPECT_TRUE(lockstep.finished);
+  EXPECT_TRUE(lockstep.cut);
+  EXPECT_EQ(lockstep_verdict(lockstep),
+            "halted after 4 states; the model agrees in the first 2 and takes no more");
+  EXPECT_EQ(lockstep_json(lockstep).at("cut"), true);
+}
+
 TEST_F(LockstepTest, AStepLimitIsNoEndToAgreeOn) {
   for (const bool free : {false, true}) {
     EXPECT_EQ(run(free, 2).states(), 2);
