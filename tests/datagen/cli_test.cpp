@@ -1,4 +1,4 @@
-#include "datagen/cli.hpp"
+#include "datagen/io/cli.hpp"
 
 #include "tests/datagen/support.hpp"
 

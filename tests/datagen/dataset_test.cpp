@@ -1,4 +1,4 @@
-#include "datagen/dataset.hpp"
+#include "datagen/dataset/dataset.hpp"
 
 #include <functional>
 

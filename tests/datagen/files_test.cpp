@@ -1,4 +1,4 @@
-#include "datagen/files.hpp"
+#include "datagen/io/files.hpp"
 
 #include <sys/resource.h>
 #include <sys/stat.h>

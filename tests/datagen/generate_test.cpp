@@ -1,4 +1,4 @@
-#include "datagen/generate.hpp"
+#include "datagen/programs/generate.hpp"
 
 #include <signal.h>
 #include <spawn.h>
@@ -9,11 +9,11 @@
 #include <set>
 #include <thread>
 
-#include "datagen/bin_files.hpp"
-#include "datagen/dataset_writer.hpp"
-#include "datagen/parallel.hpp"
-#include "datagen/split.hpp"
-#include "datagen/verify.hpp"
+#include "datagen/dataset/bin_files.hpp"
+#include "datagen/dataset/verify.hpp"
+#include "datagen/dataset/writer.hpp"
+#include "datagen/io/parallel.hpp"
+#include "datagen/programs/split.hpp"
 #include "tests/datagen/support.hpp"
 
 namespace bytecpu {

@@ -1,4 +1,4 @@
-#include "datagen/safetensors.hpp"
+#include "datagen/io/safetensors.hpp"
 
 #include <cstring>
 #include <nlohmann/json.hpp>

@@ -1,9 +1,9 @@
 #include <set>
 
-#include "datagen/dataset_source.hpp"
-#include "datagen/generate.hpp"
-#include "datagen/run.hpp"
-#include "datagen/stream_source.hpp"
+#include "datagen/corpus/dataset_corpus.hpp"
+#include "datagen/corpus/program_stream.hpp"
+#include "datagen/programs/generate.hpp"
+#include "datagen/programs/run.hpp"
 #include "tests/datagen/support.hpp"
 
 namespace bytecpu {

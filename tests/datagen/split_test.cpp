@@ -1,4 +1,4 @@
-#include "datagen/split.hpp"
+#include "datagen/programs/split.hpp"
 
 #include <array>
 

@@ -13,7 +13,7 @@
 #include <string>
 #include <string_view>
 
-#include "datagen/files.hpp"
+#include "datagen/io/files.hpp"
 #include "emulator/error.hpp"
 
 namespace bytecpu::test {

@@ -1,11 +1,11 @@
-#include "datagen/verify.hpp"
+#include "datagen/dataset/verify.hpp"
 
 #include <algorithm>
 #include <map>
 #include <ranges>
 
-#include "datagen/bin_files.hpp"
-#include "datagen/generate.hpp"
+#include "datagen/dataset/bin_files.hpp"
+#include "datagen/programs/generate.hpp"
 #include "tests/datagen/support.hpp"
 
 namespace bytecpu {

@@ -1,14 +1,14 @@
-#include "eval/evaluation.hpp"
+#include "eval/truth/evaluation.hpp"
 
 #include <gtest/gtest.h>
 
 #include <fstream>
 #include <set>
 
-#include "datagen/bin_files.hpp"
-#include "datagen/files.hpp"
-#include "datagen/generate.hpp"
-#include "datagen/split.hpp"
+#include "datagen/dataset/bin_files.hpp"
+#include "datagen/io/files.hpp"
+#include "datagen/programs/generate.hpp"
+#include "datagen/programs/split.hpp"
 #include "emulator/error.hpp"
 #include "support.hpp"
 

@@ -1,4 +1,4 @@
-#include "eval/exhaustive.hpp"
+#include "eval/sweeps/exhaustive.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,8 +1,8 @@
 // Breakdowns by instruction, on a machine with branches and memory writes.
 #include <gtest/gtest.h>
 
-#include "eval/document.hpp"
-#include "eval/metrics.hpp"
+#include "eval/documents/document.hpp"
+#include "eval/measures/metrics.hpp"
 #include "tests/emulator/native/support.hpp"
 
 namespace bytecpu {

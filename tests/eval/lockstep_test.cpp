@@ -1,4 +1,4 @@
-#include "eval/lockstep.hpp"
+#include "eval/commands/lockstep.hpp"
 
 #include <gtest/gtest.h>
 

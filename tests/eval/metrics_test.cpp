@@ -1,10 +1,10 @@
-#include "eval/metrics.hpp"
+#include "eval/measures/metrics.hpp"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-#include "eval/document.hpp"
+#include "eval/documents/document.hpp"
 #include "support.hpp"
 
 namespace bytecpu {

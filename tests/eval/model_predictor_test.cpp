@@ -1,5 +1,5 @@
 // What a trained model is asked in a fast way, against the plain way.
-#include "eval/model_predictor.hpp"
+#include "eval/predictors/model_predictor.hpp"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -7,8 +7,8 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "eval/evaluation.hpp"
-#include "eval/exhaustive.hpp"
+#include "eval/sweeps/exhaustive.hpp"
+#include "eval/truth/evaluation.hpp"
 #include "support.hpp"
 
 namespace bytecpu {

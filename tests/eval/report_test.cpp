@@ -1,4 +1,4 @@
-#include "eval/report.hpp"
+#include "eval/report/report.hpp"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -10,9 +10,9 @@
 #include <sstream>
 
 #include "emulator/error.hpp"
-#include "eval/document.hpp"
-#include "eval/evaluation.hpp"
-#include "eval/exhaustive.hpp"
+#include "eval/documents/document.hpp"
+#include "eval/sweeps/exhaustive.hpp"
+#include "eval/truth/evaluation.hpp"
 #include "support.hpp"
 #include "tests/emulator/native/support.hpp"
 

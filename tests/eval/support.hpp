@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "eval/baselines.hpp"
-#include "eval/metrics.hpp"
+#include "eval/measures/metrics.hpp"
+#include "eval/predictors/baselines.hpp"
 
 namespace bytecpu {
 

@@ -4,7 +4,7 @@
 
 #include "tests/model/cuda_on_cpu.hpp"
 //
-#include "model/cuda_kernels.cuh"
+#include "model/compute/cuda_kernels.cuh"
 
 namespace bytecpu {
 namespace {

@@ -1,5 +1,5 @@
 // The fast operations against the plain ones: values and gradients.
-#include "model/fused.hpp"
+#include "model/compute/fused.hpp"
 
 #include <gtest/gtest.h>
 

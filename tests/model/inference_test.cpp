@@ -1,9 +1,9 @@
 // Fast decoding against the plain way: the same bytes, whatever is drafted, cached or batched.
-#include "model/inference.hpp"
+#include "model/inference/inference.hpp"
 
 #include <gtest/gtest.h>
 
-#include "model/draft.hpp"
+#include "model/inference/draft.hpp"
 #include "tests/model/support.hpp"
 
 namespace bytecpu {

@@ -5,10 +5,10 @@
 #include <map>
 
 #include "emulator/error.hpp"
-#include "model/fused.hpp"
-#include "model/inference.hpp"
-#include "model/optimizer.hpp"
-#include "model/product.hpp"
+#include "model/compute/fused.hpp"
+#include "model/compute/product.hpp"
+#include "model/inference/inference.hpp"
+#include "model/training/optimizer.hpp"
 #include "tests/model/support.hpp"
 
 namespace bytecpu {

@@ -1,5 +1,5 @@
 // Optimisers against plain float64 arithmetic, schedules, batches, configuration.
-#include "model/optimizer.hpp"
+#include "model/training/optimizer.hpp"
 
 #include <gtest/gtest.h>
 
@@ -8,8 +8,8 @@
 #include <set>
 
 #include "emulator/error.hpp"
-#include "model/batch.hpp"
-#include "model/fused.hpp"
+#include "model/compute/fused.hpp"
+#include "model/training/batch.hpp"
 #include "tests/model/support.hpp"
 
 namespace bytecpu {

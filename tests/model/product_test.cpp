@@ -1,5 +1,5 @@
 // Products against LibTorch's in double: values and gradients, of matrices however they lie in memory.
-#include "model/product.hpp"
+#include "model/compute/product.hpp"
 
 #include <gtest/gtest.h>
 

@@ -7,11 +7,11 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
-#include "datagen/files.hpp"
-#include "datagen/safetensors.hpp"
+#include "datagen/io/files.hpp"
+#include "datagen/io/safetensors.hpp"
 #include "emulator/error.hpp"
-#include "model/checkpoint.hpp"
-#include "model/inference.hpp"
+#include "model/inference/inference.hpp"
+#include "model/training/checkpoint.hpp"
 #include "tests/model/support.hpp"
 
 namespace bytecpu {

@@ -3,8 +3,8 @@
 
 #include <torch/torch.h>
 
-#include "datagen/stream_source.hpp"
-#include "model/byte_model.hpp"
+#include "datagen/corpus/program_stream.hpp"
+#include "model/network/byte_model.hpp"
 
 namespace bytecpu {
 

@@ -1,5 +1,5 @@
 // TensorBoard's event files, read back by a reader that shares nothing with the writer.
-#include "model/tensorboard.hpp"
+#include "model/training/tensorboard.hpp"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -9,7 +9,7 @@
 #include <cstring>
 #include <map>
 
-#include "datagen/files.hpp"
+#include "datagen/io/files.hpp"
 #include "emulator/error.hpp"
 
 namespace bytecpu {

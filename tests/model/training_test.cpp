@@ -9,12 +9,12 @@
 #include <map>
 #include <sstream>
 
-#include "datagen/files.hpp"
-#include "datagen/safetensors.hpp"
-#include "datagen/stream_source.hpp"
+#include "datagen/corpus/program_stream.hpp"
+#include "datagen/io/files.hpp"
+#include "datagen/io/safetensors.hpp"
 #include "emulator/error.hpp"
-#include "model/checkpoint.hpp"
-#include "model/trainer.hpp"
+#include "model/training/checkpoint.hpp"
+#include "model/training/trainer.hpp"
 #include "tests/model/support.hpp"
 
 namespace bytecpu {

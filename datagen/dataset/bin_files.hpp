@@ -1,0 +1,39 @@
+// The reference's format: a folder of .bin files, one trace each, a folder a split, named by the MD5 of the
+// program.
+#pragma once
+
+#include <array>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "datagen/dataset/dataset.hpp"
+#include "emulator/machine.hpp"
+
+namespace bytecpu {
+
+// MD5 of the program's text with its instructions run together ("INC AHLT"), 32 hex digits, and ".bin".
+std::string bin_file_name(const Machine& machine, std::span<const uint8_t> image);
+
+// The .bin files of a folder by split, sorted by name: those in train/ and test/, or, where neither is there,
+// those in the folder itself as `flat`. Throws Error if there is no such folder or no such file.
+std::array<std::vector<std::filesystem::path>, 2> list_bin_files(const std::filesystem::path& folder,
+                                                                 Split flat);
+
+// Throws Error, naming the file, unless it is a memory image and at least one whole record.
+void check_trace_length(const std::filesystem::path& path, uint64_t bytes, const Layout& layout);
+
+struct TransferResult {
+  std::array<int64_t, 2> traces{};       // by Split
+  std::array<int64_t, 2> overwritten{};  // of these, traces that a later one of the same name replaced
+};
+
+// Folder of .bin files → new dataset; the machine is run again to know why each trace ended. Throws Error,
+// and leaves no manifest, at the first bad file.
+Manifest import_bin_files(const std::filesystem::path& folder, const Machine& machine, Split flat,
+                          int64_t shard_traces, int threads, const std::filesystem::path& out);
+
+// Dataset → new folder of .bin files, named by program; of several with one name the last stands.
+TransferResult export_bin_files(const std::filesystem::path& dataset, const std::filesystem::path& out);
+
+}  // namespace bytecpu

@@ -1,0 +1,114 @@
+// A dataset on disk: a folder with manifest.json and safetensors shards, memory-mapped for reading.
+// Format: README.md, "Formats". Reading needs no Unicorn.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "datagen/io/safetensors.hpp"
+#include "emulator/layout.hpp"
+#include "emulator/machine.hpp"
+
+namespace bytecpu {
+
+enum class Split { train, test };
+inline constexpr std::array splits = {Split::train, Split::test};
+std::string_view to_string(Split split);
+
+struct ShardInfo {
+  std::string file;  // relative to the dataset's folder
+  int64_t traces = 0, states = 0, bytes = 0;
+  std::string checksum;  // XXH3-128 of the whole file
+};
+
+struct SplitInfo {
+  int64_t traces = 0;
+  int64_t states = 0;  // state 0 included
+  int64_t bytes = 0;
+  int64_t duplicates = 0;  // traces whose program an earlier trace of the split has
+  std::vector<ShardInfo> shards;
+};
+
+struct Manifest {
+  static constexpr std::string_view format = "bytecpu-dataset";
+  static constexpr int version = 1;
+
+  Layout layout;
+  nlohmann::ordered_json generator;  // how it was made: kind, seed, ranges; enough to make it again
+  std::array<SplitInfo, 2> split;    // by Split
+  int64_t overlap = 0;               // test traces whose program is in train too; 0 for native datasets
+
+  SplitInfo& operator[](Split s) { return split[static_cast<size_t>(s)]; }
+  const SplitInfo& operator[](Split s) const { return split[static_cast<size_t>(s)]; }
+};
+
+nlohmann::ordered_json to_json(const Manifest& manifest);
+// Throws Error naming `path`: not a manifest, a later version, a missing or wrong member.
+Manifest read_manifest(const std::filesystem::path& path);
+nlohmann::ordered_json to_json(const Layout& layout);
+Layout layout_from_json(const nlohmann::ordered_json& json);
+
+// One shard, mapped: tensors `offsets` I64 [traces + 1] and `bytes` U8 [total], and, unless every trace
+// halted, `stops` U8 [traces], a StopReason each. Opening checks all of the structure, not the checksum;
+// throws Error.
+class Shard {
+ public:
+  static constexpr std::string_view format = "bytecpu-shard";
+  static constexpr int version = 1;
+
+  Shard(const std::filesystem::path& path, const Layout& layout);
+
+  const std::filesystem::path& path() const { return file_.path(); }
+  const safetensors::Metadata& metadata() const { return file_.metadata(); }
+  std::span<const uint8_t> file_bytes() const { return file_.file_bytes(); }
+  const ShardInfo& info() const { return info_; }  // without the checksum
+  size_t size() const { return traces_.size(); }
+  std::span<const uint8_t> trace(size_t i) const { return traces_[i]; }
+  StopReason stop(size_t i) const { return stops_.empty() ? StopReason::halted : StopReason(stops_[i]); }
+
+ private:
+  safetensors::File file_;
+  std::vector<std::span<const uint8_t>> traces_;
+  std::span<const uint8_t> stops_;
+  ShardInfo info_;
+};
+
+// "train-00000.safetensors"
+std::string shard_name(Split split, size_t index);
+// Writes the file whole or not at all; `more` joins the metadata.
+void write_shard(const std::filesystem::path& path, const Layout& layout, const TraceBatch& traces,
+                 const safetensors::Metadata& more);
+
+class Dataset {
+ public:
+  // Maps the shards and checks their structure against the manifest (lengths, offsets, layout), not their
+  // checksums: that is verify's work. Throws Error.
+  explicit Dataset(const std::filesystem::path& folder);
+
+  const Manifest& manifest() const { return manifest_; }
+  const Layout& layout() const { return manifest_.layout; }
+  size_t size(Split split) const { return traces_[static_cast<size_t>(split)].size(); }
+  // Memory image ‖ state 0 ‖ state 1 ‖ …; valid while the dataset lives.
+  std::span<const uint8_t> trace(Split split, size_t index) const { return at(split, index).bytes; }
+  // Why the trace ended; only after `halted` is its end one that the machine made.
+  StopReason stop(Split split, size_t index) const { return at(split, index).stop; }
+
+ private:
+  struct Entry {
+    std::span<const uint8_t> bytes;
+    StopReason stop;
+  };
+  const Entry& at(Split split, size_t index) const { return traces_[static_cast<size_t>(split)][index]; }
+
+  Manifest manifest_;
+  std::vector<Shard> shards_;
+  std::array<std::vector<Entry>, 2> traces_;
+};
+
+}  // namespace bytecpu

@@ -1,0 +1,158 @@
+#include "datagen/dataset/writer.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "datagen/io/files.hpp"
+#include "datagen/programs/split.hpp"
+#include "emulator/error.hpp"
+
+namespace bytecpu {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::ordered_json;
+
+safetensors::Metadata shard_metadata(const std::string& configuration, Split split, size_t index) {
+  return {{"configuration", configuration},
+          {"split", std::string(to_string(split))},
+          {"index", std::to_string(index)}};
+}
+
+}  // namespace
+
+OutputFolder::OutputFolder(const fs::path& path) : path_(path), lock_(-1) {
+  const auto fail = [&](const std::string& why) {
+    throw Error("cannot write to {}: {}", path.string(), why);
+  };
+  if (::mkdir(path.c_str(), 0777) != 0 && errno != EEXIST) {
+    fail(errno == ENOENT ? "its parent folder does not exist" : std::strerror(errno));
+  }
+  lock_ = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (lock_ < 0) fail(std::strerror(errno));
+  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+    const int error = errno;
+    ::close(lock_);
+    fail(error == EWOULDBLOCK ? "another process is writing to it" : std::strerror(error));
+  }
+}
+
+OutputFolder::~OutputFolder() { ::close(lock_); }
+
+std::vector<std::string> OutputFolder::contents() const {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(path_)) {
+    if (!is_temporary(entry.path())) names.push_back(entry.path().filename().string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+void OutputFolder::require_empty() const {
+  const auto names = contents();
+  if (!names.empty()) {
+    throw Error("{} is not empty, it holds {}; choose another folder", path_.string(), names.front());
+  }
+  remove_temporaries();
+}
+
+void OutputFolder::remove_temporaries() const {
+  for (const auto& folder : {path_, path_ / to_string(Split::train), path_ / to_string(Split::test)}) {
+    if (!fs::is_directory(folder)) continue;
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      if (is_temporary(entry.path())) fs::remove(entry.path());
+    }
+  }
+}
+
+std::string configuration_hash(const ordered_json& generator, const Layout& layout) {
+  const auto text = generator.dump() + to_json(layout).dump();
+  return checksum({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+}
+
+DatasetWriter::DatasetWriter(fs::path folder, Layout layout, ordered_json generator)
+    : folder_(std::move(folder)), configuration_(configuration_hash(generator, layout)) {
+  manifest_.layout = std::move(layout);
+  manifest_.generator = std::move(generator);
+  if (fs::exists(folder_ / "manifest.json")) finished_ = read_manifest(folder_ / "manifest.json");
+}
+
+void DatasetWriter::write(Split split, size_t index, const TraceBatch& traces) {
+  const auto path = folder_ / shard_name(split, index);
+  write_shard(path, manifest_.layout, traces, shard_metadata(configuration_, split, index));
+  add(split, index, Shard(path, manifest_.layout));
+}
+
+bool DatasetWriter::adopt(Split split, size_t index, int64_t traces) {
+  const auto path = folder_ / shard_name(split, index);
+  if (!fs::exists(path)) return false;
+  try {
+    const Shard shard(path, manifest_.layout);
+    for (const auto& [key, value] : shard_metadata(configuration_, split, index)) {
+      const auto found = shard.metadata().find(key);
+      if (found == shard.metadata().end() || found->second != value) return false;
+    }
+    if (shard.info().traces != traces) return false;
+    if (finished_) {
+      const auto& listed = (*finished_)[split].shards;
+      if (index < listed.size() && listed[index].checksum != checksum(shard.file_bytes())) return false;
+    }
+    add(split, index, shard);
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+void DatasetWriter::add(Split split, size_t index, const Shard& shard) {
+  auto info = shard.info();
+  info.checksum = checksum(shard.file_bytes());
+  std::vector<uint64_t> hashes;
+  for (size_t i = 0; i < shard.size(); ++i) {
+    hashes.push_back(program_hash(shard.trace(i).first(manifest_.layout.memory_bytes)));
+  }
+
+  const std::lock_guard lock(mutex_);
+  const bool fresh = shards_[static_cast<size_t>(split)].emplace(index, std::move(info)).second;
+  BYTECPU_CHECK(fresh);
+  auto& all = programs_[static_cast<size_t>(split)];
+  all.insert(all.end(), hashes.begin(), hashes.end());
+}
+
+Manifest DatasetWriter::finish() {
+  const auto counts = count_programs(programs_);
+  manifest_.overlap = counts.overlap;
+  for (const Split s : splits) {
+    auto& split = manifest_[s];
+    split.duplicates = counts.duplicates[static_cast<size_t>(s)];
+    for (const auto& [index, shard] : shards_[static_cast<size_t>(s)]) {
+      BYTECPU_CHECK(index == split.shards.size());
+      split.traces += shard.traces;
+      split.states += shard.states;
+      split.bytes += shard.bytes;
+      split.shards.push_back(shard);
+    }
+  }
+  write_file(folder_ / "manifest.json", to_json(manifest_).dump(1) + "\n");
+  return manifest_;
+}
+
+ProgramCounts count_programs(std::array<std::vector<uint64_t>, 2>& hashes) {
+  ProgramCounts counts;
+  for (const Split s : splits) {
+    auto& all = hashes[static_cast<size_t>(s)];
+    std::sort(all.begin(), all.end());
+    for (size_t i = 1; i < all.size(); ++i) counts.duplicates[static_cast<size_t>(s)] += all[i] == all[i - 1];
+  }
+  const auto& [train, test] = hashes;
+  for (const uint64_t hash : test) counts.overlap += std::binary_search(train.begin(), train.end(), hash);
+  return counts;
+}
+
+}  // namespace bytecpu

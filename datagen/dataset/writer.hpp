@@ -1,0 +1,74 @@
+// Writing a dataset: the folder, its shards in any order and from any thread, the manifest last.
+#pragma once
+
+#include <array>
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "datagen/dataset/dataset.hpp"
+#include "emulator/machine.hpp"
+
+namespace bytecpu {
+
+// A folder that one process writes to: made if it is not there (its parent must be), locked while this lives,
+// freed of the temporaries that a killed process left. Throws Error.
+class OutputFolder {
+ public:
+  explicit OutputFolder(const std::filesystem::path& path);
+  OutputFolder(const OutputFolder&) = delete;
+  OutputFolder& operator=(const OutputFolder&) = delete;
+  ~OutputFolder();
+
+  // Names of what is in it, temporaries aside, sorted.
+  std::vector<std::string> contents() const;
+  // Throws Error naming what is in it.
+  void require_empty() const;
+  // In the folder and in its train and test folders.
+  void remove_temporaries() const;
+
+ private:
+  std::filesystem::path path_;
+  int lock_;
+};
+
+// Identifies a configuration: checksum of the generator's description and the layout.
+std::string configuration_hash(const nlohmann::ordered_json& generator, const Layout& layout);
+
+// Shards carry the configuration's hash, their split and index. Threads may write and adopt different shards
+// at the same time.
+class DatasetWriter {
+ public:
+  DatasetWriter(std::filesystem::path folder, Layout layout, nlohmann::ordered_json generator);
+
+  void write(Split split, size_t index, const TraceBatch& traces);
+  // Takes a shard as it is on disk, if it is there, whole, of this configuration and of `traces` traces, and,
+  // in a finished dataset, as the manifest lists it.
+  bool adopt(Split split, size_t index, int64_t traces);
+  // Writes the manifest. Shards of a split must be 0 … n - 1. Duplicates and overlap are counted by 64-bit
+  // hashes of the programs: among 10^7 of them a false one is to be expected once in 400,000 datasets.
+  Manifest finish();
+
+ private:
+  void add(Split split, size_t index, const Shard& shard);
+
+  std::filesystem::path folder_;
+  Manifest manifest_;
+  std::optional<Manifest> finished_;  // that of a dataset that was finished before
+  std::string configuration_;
+  std::mutex mutex_;
+  std::array<std::map<size_t, ShardInfo>, 2> shards_;
+  std::array<std::vector<uint64_t>, 2> programs_;  // hash of every trace's image
+};
+
+struct ProgramCounts {
+  std::array<int64_t, 2> duplicates{};  // traces less distinct programs
+  int64_t overlap = 0;                  // test traces whose program is in train
+};
+// From the hash of every trace's program; sorts them.
+ProgramCounts count_programs(std::array<std::vector<uint64_t>, 2>& hashes);
+
+}  // namespace bytecpu

@@ -1,9 +1,0 @@
-// bytecpu-datagen: makes, checks, converts and shows datasets of instruction traces.
-#include "datagen/cli.hpp"
-#include "datagen/commands.hpp"
-
-int main(int argc, char** argv) {
-  return bytecpu::cli::main("bytecpu-datagen",
-                            "Makes, checks, converts and shows datasets of instruction traces.",
-                            bytecpu::datagen_commands(), argc, argv);
-}

@@ -1,0 +1,333 @@
+#include "datagen/programs/generate.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <mutex>
+#include <set>
+#include <unordered_map>
+
+#include "datagen/dataset/bin_files.hpp"
+#include "datagen/dataset/writer.hpp"
+#include "datagen/io/cli.hpp"
+#include "datagen/io/files.hpp"
+#include "datagen/io/parallel.hpp"
+#include "datagen/programs/run.hpp"
+#include "emulator/error.hpp"
+
+namespace bytecpu {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::ordered_json;
+using Format = GenerateOptions::Format;
+using Rng = GenerateOptions::Rng;
+
+constexpr int64_t most_shard_traces = 8192, shard_start_bytes = 32 << 20;
+constexpr std::string_view files_format = "bytecpu-files";
+constexpr int files_version = 1;
+
+struct Job {
+  Split split;
+  size_t index;  // of the shard, within its split
+  int64_t traces;
+};
+
+std::vector<Job> plan(const GenerateOptions& options) {
+  std::vector<Job> jobs;
+  for (const Split s : splits) {
+    const int64_t total = options.traces[static_cast<size_t>(s)];
+    for (int64_t first = 0, index = 0; first < total; first += options.shard_traces, ++index) {
+      jobs.push_back({s, static_cast<size_t>(index), std::min(options.shard_traces, total - first)});
+    }
+  }
+  return jobs;
+}
+
+void check(const GenerateOptions& options, const Machine& machine) {
+  const auto& programs = options.programs;
+  constexpr int64_t most_traces = int64_t{1} << 32;
+  for (const Split s : splits) {
+    const int64_t n = options.traces[static_cast<size_t>(s)];
+    if (n < 0 || n >= most_traces) throw UsageError("--{} {}: not in 0 … 2^32 - 1", to_string(s), n);
+  }
+  if (options.traces[0] + options.traces[1] == 0)
+    throw UsageError("nothing to generate: give --train N, --test N");
+  if (options.shard_traces < 1 || options.shard_traces > 1 << 20) {
+    throw UsageError("--shard-traces {}: not in 1 … 2^20", options.shard_traces);
+  }
+  if (options.threads < 1 || options.threads > 1024)
+    throw UsageError("--threads {}: not in 1 … 1024", options.threads);
+  if (!options.keep_faults && options.rng != Rng::native) {
+    throw UsageError("--faults drop: the published draws are kept as they come");
+  }
+  if (programs.min_instructions < 1 || programs.max_instructions < programs.min_instructions) {
+    throw UsageError("--min-instructions {} --max-instructions {}: want 1 <= min <= max",
+                     programs.min_instructions, programs.max_instructions);
+  }
+  // The machine says if the rest does not fit it; and every split must have programs.
+  NativeRandom random(options.seed, 0);
+  std::vector<uint8_t> start(machine.layout().start_bytes());
+  try {
+    machine.random_start(random, programs, start);
+    for (const Split s : splits) {
+      if (options.rng == Rng::native && options.traces[static_cast<size_t>(s)] > 0) {
+        random_start(machine, random, programs, s, start);
+      }
+    }
+  } catch (const Error& e) {
+    throw UsageError("{}", e.what());
+  }
+}
+
+std::unique_ptr<Machine> machine_of(const GenerateOptions& options) {
+  try {
+    return make_machine(options.machine, options.memory_bytes);
+  } catch (const Error& e) {
+    throw UsageError("{}", e.what());
+  }
+}
+
+// What the dataset is made from, enough to make it again.
+ordered_json describe(const GenerateOptions& options, const Machine& machine) {
+  const auto& programs = options.programs;
+  ordered_json json = {{"kind", "random programs"},
+                       {"bytecpu", BYTECPU_VERSION},
+                       {"rng", options.rng == Rng::native ? "native" : "python"},
+                       {"seed", options.seed},
+                       {"train", options.traces[0]},
+                       {"test", options.traces[1]},
+                       {"min_instructions", programs.min_instructions},
+                       {"max_instructions", programs.max_instructions},
+                       {"small_operands", programs.small_operands},
+                       {"window_steps", programs.window_steps},
+                       {"max_steps", limits_of(programs).steps}};
+  for (const auto& [name, share] : {std::pair{"memory_share", programs.memory_share},
+                                    {"branch_share", programs.branch_share},
+                                    {"loop_share", programs.loop_share}}) {
+    if (share) json[name] = *share;
+  }
+  if (!options.keep_faults) json["faults"] = "drop";
+  for (size_t i = 0; i < programs.operation_weights.size(); ++i) {
+    json["operation_weights"][std::string(machine.operations()[i])] = programs.operation_weights[i];
+  }
+  if (options.format == Format::shards) json["shard_traces"] = options.shard_traces;
+  return json;
+}
+
+// Draws and runs `count` programs; until there are so many without a fault, where those are not kept.
+void run_drawn(Machine& machine, RandomSource& random, const GenerateOptions& options, Split split,
+               int64_t count, TraceBatch& traces) {
+  const auto limits = limits_of(options.programs);
+  constexpr int most_rounds = 1000;
+  for (int round = 0; round < most_rounds; ++round) {
+    const auto missing = count - static_cast<int64_t>(traces.size());
+    if (missing == 0) return;
+    const auto starts = draw_starts(machine, random, options.programs, split, missing);
+    if (options.keep_faults) return machine.run(starts, limits, traces);
+    TraceBatch batch;
+    machine.run(starts, limits, batch);
+    append_faultless(batch, traces);
+  }
+  throw Error("of {} rounds of random programs too few end without a fault: use --faults keep", most_rounds);
+}
+
+[[noreturn]] void refuse(const fs::path& out, std::string_view why) {
+  throw Error("{} {}; choose another folder", out.string(), why);
+}
+
+// The configuration that a shard says it is of; nothing if it is not a whole shard.
+std::optional<std::string> shard_configuration(const fs::path& path) {
+  try {
+    const safetensors::File file(path);
+    const auto found = file.metadata().find("configuration");
+    if (found == file.metadata().end()) return std::nullopt;
+    return found->second;
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+// Before anything is touched: all that is in the folder must come from the same configuration. Broken shards
+// will be made again.
+void check_dataset_folder(const OutputFolder& folder, const fs::path& out, const std::vector<Job>& jobs,
+                          const ordered_json& generator, const Layout& layout) {
+  constexpr auto other = "holds a dataset of another configuration";
+  std::set<std::string> shards;
+  for (const auto& job : jobs) shards.insert(shard_name(job.split, job.index));
+  const auto configuration = configuration_hash(generator, layout);
+  for (const auto& name : folder.contents()) {
+    if (name == "manifest.json") {
+      const auto manifest = read_manifest(out / name);
+      if (manifest.generator != generator || manifest.layout != layout) refuse(out, other);
+    } else if (shards.contains(name)) {
+      const auto found = shard_configuration(out / name);
+      if (found && *found != configuration) refuse(out, other);
+    } else {
+      refuse(out, name.ends_with(".safetensors") ? other : fmt::format("is not empty: it holds {}", name));
+    }
+  }
+}
+
+// Writes each program's last trace to its file, whatever order the traces come in.
+class FilesWriter {
+ public:
+  FilesWriter(const GenerateOptions& options, const Layout& layout, const ordered_json& generator,
+              const OutputFolder& folder)
+      : out_(options.out), memory_bytes_(layout.memory_bytes) {
+    description_ = {{"format", files_format},
+                    {"version", files_version},
+                    {"layout", to_json(layout)},
+                    {"generator", generator}};
+    check_folder(folder);
+    if (!fs::exists(description_path())) write_file(description_path(), description_.dump(1) + "\n");
+    for (const Split s : splits) fs::create_directory(out_ / to_string(s));
+  }
+
+  void write(Split split, int64_t first, const TraceBatch& traces, const Machine& machine) {
+    for (size_t i = 0; i < traces.size(); ++i) {
+      const auto trace = traces.trace(i);
+      const auto image = trace.first(memory_bytes_);
+      const auto name = bin_file_name(machine, image);
+      const int64_t sequence = first + static_cast<int64_t>(i);
+      const std::lock_guard lock(mutex_);
+      programs_[static_cast<size_t>(split)].push_back(program_hash(image));
+      const auto [last, fresh] = last_[static_cast<size_t>(split)].emplace(name, sequence);
+      if (!fresh && last->second > sequence) continue;
+      last->second = sequence;
+      write_file(out_ / to_string(split) / name, std::span(&trace, 1), Sync::later);
+    }
+  }
+
+  ProgramCounts finish(const GenerateResult& result) {
+    const auto counts = count_programs(programs_);
+    sync_file_system(out_);
+    for (const Split s : splits) {
+      const auto i = static_cast<size_t>(s);
+      description_["splits"][to_string(s)] = {{"traces", result.traces[i]},
+                                              {"states", result.states[i]},
+                                              {"bytes", result.bytes[i]},
+                                              {"files", last_[i].size()}};
+    }
+    write_file(description_path(), description_.dump(1) + "\n");
+    return counts;
+  }
+
+ private:
+  fs::path description_path() const { return out_ / "generator.json"; }
+
+  void check_folder(const OutputFolder& folder) const {
+    const auto contents = folder.contents();
+    for (const auto& name : contents) {
+      if (name != "generator.json" && name != to_string(Split::train) && name != to_string(Split::test)) {
+        refuse(out_, fmt::format("is not empty: it holds {}", name));
+      }
+    }
+    if (contents.empty()) return;
+    if (!fs::exists(description_path()))
+      refuse(out_, fmt::format("is not empty: it holds {}", contents.front()));
+    const auto found = ordered_json::parse(read_file(description_path()), nullptr, false);
+    for (const char* key : {"format", "version", "layout", "generator"}) {
+      if (!found.is_object() || !found.contains(key) || found[key] != description_[key]) {
+        refuse(out_, "holds files of another configuration");
+      }
+    }
+  }
+
+  fs::path out_;
+  int memory_bytes_;
+  ordered_json description_;
+  std::mutex mutex_;
+  std::array<std::unordered_map<std::string, int64_t>, 2> last_;  // name → the latest trace written to it
+  std::array<std::vector<uint64_t>, 2> programs_;
+};
+
+}  // namespace
+
+int64_t default_shard_traces(const Layout& layout) {
+  return std::clamp<int64_t>(shard_start_bytes / layout.start_bytes(), 1, most_shard_traces);
+}
+
+GenerateResult generate(const GenerateOptions& given) {
+  const auto start_time = std::chrono::steady_clock::now();
+  auto options = given;
+  const auto drawer = machine_of(options);
+  const auto& layout = drawer->layout();
+  if (options.shard_traces == 0) options.shard_traces = default_shard_traces(layout);
+  check(options, *drawer);
+  const auto jobs = plan(options);
+  const auto generator = describe(options, *drawer);
+
+  const OutputFolder folder(options.out);
+  std::optional<FilesWriter> files;
+  std::optional<DatasetWriter> shards;
+  if (options.format == Format::files) {
+    files.emplace(options, layout, generator, folder);
+  } else {
+    check_dataset_folder(folder, options.out, jobs, generator, layout);
+    shards.emplace(options.out, layout, generator);
+  }
+  folder.remove_temporaries();
+
+  std::vector<std::unique_ptr<Machine>> machines;  // one a thread
+  while (machines.size() < std::min<size_t>(options.threads, jobs.size()))
+    machines.push_back(machine_of(options));
+  GenerateResult result;
+  cli::Progress progress("generate", "traces", static_cast<double>(options.traces[0] + options.traces[1]));
+  std::mutex mutex;
+  PythonRandom python(options.seed);
+
+  // The published stream has one order for all of its draws.
+  const auto draw_published = [&](size_t i) {
+    if (options.rng == Rng::native) return std::vector<uint8_t>();
+    return draw_starts(*drawer, python, options.programs, std::nullopt, jobs[i].traces);
+  };
+  const auto make_shard = [&](int thread, size_t i, std::vector<uint8_t> starts) {
+    const auto& [split, index, count] = jobs[i];
+    auto& machine = *machines[thread];
+    TraceBatch traces;
+    const bool adopted = shards && shards->adopt(split, index, count);
+    if (!adopted) {
+      if (options.rng == Rng::native) {
+        auto random = native_random(options.seed, Purpose::shard, split, index);
+        run_drawn(machine, random, options, split, count, traces);
+      } else {
+        machine.run(starts, limits_of(options.programs), traces);
+      }
+      if (shards) shards->write(split, index, traces);
+      if (files) files->write(split, static_cast<int64_t>(index) * options.shard_traces, traces, machine);
+    }
+
+    const std::lock_guard lock(mutex);
+    const auto s = static_cast<size_t>(split);
+    const auto bytes = static_cast<int64_t>(traces.bytes.size());
+    result.resumed_shards += adopted;
+    result.traces[s] += count;
+    if (!adopted) {
+      result.bytes[s] += bytes;
+      result.states[s] += (bytes - count * layout.memory_bytes) / layout.record_bytes;
+      result.run_states += (bytes - count * layout.memory_bytes) / layout.record_bytes;
+    }
+    progress.update(static_cast<double>(result.traces[0] + result.traces[1]));
+  };
+  parallel_for(static_cast<int>(machines.size()), jobs.size(), draw_published, make_shard);
+
+  if (files) {
+    const auto counts = files->finish(result);
+    result.duplicates = counts.duplicates;
+    result.overlap = counts.overlap;
+  }
+  if (shards) {
+    const auto manifest = shards->finish();
+    result.overlap = manifest.overlap;
+    for (const Split s : splits) {
+      const auto i = static_cast<size_t>(s);
+      result.states[i] = manifest[s].states;
+      result.bytes[i] = manifest[s].bytes;
+      result.duplicates[i] = manifest[s].duplicates;
+    }
+  }
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_time).count();
+  return result;
+}
+
+}  // namespace bytecpu

@@ -1,0 +1,39 @@
+#include <algorithm>
+
+#include "eval/measures/metrics.hpp"
+
+namespace bytecpu {
+namespace {
+
+bool same(const Field& field, const uint8_t* a, const uint8_t* b) {
+  return std::equal(a + field.offset, a + field.offset + field.bytes, b + field.offset);
+}
+
+bool is_zero(const Field& field, const uint8_t* record) {
+  return std::all_of(record + field.offset, record + field.offset + field.bytes,
+                     [](uint8_t byte) { return byte == 0; });
+}
+
+}  // namespace
+
+void InstructionScores::add(const Machine& machine, const uint8_t* before, const uint8_t* truth,
+                            const uint8_t* predicted) {
+  const Layout& layout = machine.layout();
+  const std::span instruction(before, static_cast<size_t>(layout.record_bytes));
+  const auto form = machine.instruction_form(instruction);
+  const auto group = machine.instruction_group(instruction);
+  const bool right = predicted && std::equal(truth, truth + layout.record_bytes, predicted);
+  by_operation[form.substr(0, form.find(' '))].add(right);
+  by_group[std::string(group)].add(right);
+
+  bool any = false, all_right = predicted != nullptr;
+  for (const Field& field : layout.fields) {
+    if (group == "branch" && field.name == "PC") branches.add(predicted && same(field, truth, predicted));
+    if (!field.name.starts_with("WRITE_")) continue;
+    any = any || !is_zero(field, truth) || (predicted && !is_zero(field, predicted));
+    all_right = all_right && same(field, truth, predicted);
+  }
+  if (any) writes.add(all_right);
+}
+
+}  // namespace bytecpu

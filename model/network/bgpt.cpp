@@ -1,0 +1,243 @@
+#include "model/network/bgpt.hpp"
+
+#include <string_view>
+
+#include "emulator/error.hpp"
+#include "model/compute/fused.hpp"
+#include "model/compute/product.hpp"
+#include "model/compute/torch_compat.hpp"
+
+namespace bytecpu {
+namespace {
+
+constexpr std::string_view extension = "bin";
+
+// A registered submodule that only gives a level to the parameter names.
+std::shared_ptr<torch::nn::Module> named_level(torch::nn::Module& parent, const std::string& name) {
+  return parent.register_module(name, std::make_shared<torch::nn::Module>());
+}
+
+}  // namespace
+
+Bgpt::Bgpt(const ModelConfig& config) : ByteModel(config) {
+  const auto& c = config_;
+  patch_level_ = register_module("patch_level_decoder", std::make_shared<PatchLevel>());
+  patch_level_->patch_embedding = patch_level_->register_module(
+      "patch_embedding", torch::nn::Linear(c.patch_size * symbols, c.patch_width));
+  patch_level_->base = patch_level_->register_module(
+      "base", Gpt2(c.patch_length, c.patch_width, c.patch_layers, c.patch_heads));
+  // Published weights hold this unused row.
+  patch_level_->base->register_module("wte", Table(1, c.patch_width, 0.02));
+
+  const auto byte_level_decoder = named_level(*this, "byte_level_decoder");
+  byte_level_ = byte_level_decoder->register_module("base", std::make_shared<ByteLevelBase>());
+  byte_level_->transformer = byte_level_->register_module(
+      "transformer", Gpt2(c.patch_size + 1, c.byte_width, c.byte_layers, c.byte_heads));
+  byte_level_->wte = byte_level_->transformer->register_module("wte", Table(symbols, c.byte_width, 0.02));
+  if (c.patch_width != c.byte_width) {
+    byte_level_->projection =
+        byte_level_->register_module("projection", torch::nn::Linear(c.patch_width, c.byte_width));
+  }
+
+  torch::NoGradGuard no_grad;
+  patch_level_->patch_embedding->weight.normal_(0, 0.02);
+  patch_level_->patch_embedding->bias.zero_();
+  if (c.byte_init == "structured") {
+    const auto features = symbol_features();
+    // [P, features, patch width]: every position reads the features through a projection of its own.
+    const auto project = torch::randn({c.patch_size, structured_features, c.patch_width}) *
+                         (0.02 * std::sqrt(static_cast<double>(c.patch_size)));
+    patch_level_->patch_embedding->weight.add_(
+        torch::matmul(features, project).reshape({-1, c.patch_width}).t());
+    const int64_t shared = std::min<int64_t>(structured_features, c.byte_width);
+    byte_level_->wte->weight.slice(1, 0, shared) = features.slice(1, 0, shared) * 0.1;
+  }
+}
+
+torch::Tensor Bgpt::embed(const torch::Tensor& patches) {
+  const auto& linear = patch_level_->patch_embedding;
+  const auto shape = c10::IntArrayRef({patches.size(0), patches.size(1), config_.patch_width}).vec();
+  const auto first = torch::arange(config_.patch_size, patches.options()) * symbols;
+  const auto columns = (patches + first).reshape({-1, config_.patch_size});
+  if (patches.is_cuda() &&
+      precision_ != torch::kDouble) {  // products are cheap there, and sums by index are not
+    auto bytes = torch::zeros({columns.size(0), linear->weight.size(1)}, patches.options().dtype(precision_));
+    bytes.scatter_(1, columns, 1);
+    return torch::addmm(linear->bias.to(precision_), bytes, linear->weight.to(precision_).t()).view(shape);
+  }
+  // A linear layer over one-hot bytes is a sum of its columns, one for each position's byte. Summed in float.
+  const auto bags = torch::arange(0, columns.numel(), config_.patch_size, patches.options());
+  const auto sum =
+      std::get<0>(torch::embedding_bag(linear->weight.t().contiguous(), columns.flatten(), bags));
+  return (sum + linear->bias).to(precision_).view(shape);
+}
+
+namespace {
+
+// The sequence of each trace as symbols, I64 [B, T, P] padded with "nothing"; patches of each sequence in
+// `lengths`.
+torch::Tensor sequences(std::span<const TraceView> traces, int64_t patch_size, bool with_end,
+                        std::vector<int64_t>& lengths) {
+  int64_t longest = 0;
+  lengths.clear();
+  for (const auto& trace : traces) {
+    const int64_t patches = static_cast<int64_t>(trace.bytes.size()) / patch_size;
+    lengths.push_back(1 + patches + (with_end && trace.complete ? 1 : 0));
+    longest = std::max(longest, lengths.back());
+  }
+  const int64_t batch = static_cast<int64_t>(traces.size());
+  auto tokens = torch::full({batch, longest, patch_size}, nothing, torch::kLong);
+  auto* out = tokens.data_ptr<int64_t>();
+  for (int64_t b = 0; b < batch; ++b) {
+    int64_t* row = out + b * longest * patch_size;
+    for (size_t i = 0; i < extension.size() && i < static_cast<size_t>(patch_size); ++i) {
+      row[i] = static_cast<uint8_t>(extension[i]);
+    }
+    std::copy(traces[b].bytes.begin(), traces[b].bytes.end(), row + patch_size);
+  }
+  return tokens;
+}
+
+}  // namespace
+
+Rows Bgpt::rows(std::span<const TraceView> traces, Targets targets, const torch::Tensor& chosen) {
+  const int64_t patch = config_.patch_size, per_record = patches_per_record();
+  const int64_t image_patches = config_.layout.memory_bytes / patch;
+  std::vector<int64_t> lengths;
+  auto tokens = sequences(traces, patch, true, lengths);
+  const int64_t batch = tokens.size(0), longest = tokens.size(1);
+  if (longest > config_.patch_length) {
+    throw Error("a trace takes {} patches, the model at most {}: raise patch-length or shorten the programs",
+                longest, config_.patch_length);
+  }
+
+  // Position p of a sequence predicts patch p + 1, so the last position is not needed.
+  const int64_t first = targets == Targets::all ? 1 : 1 + image_patches + per_record;
+  std::vector<int64_t> source, target, trace, record;
+  int64_t row = 0;
+  for (int64_t b = 0; b < batch; ++b) {
+    for (int64_t p = first; p < lengths[b]; ++p, ++row) {
+      if (chosen.defined() && !chosen.data_ptr<bool>()[row]) continue;
+      source.push_back(b * (longest - 1) + p - 1);
+      target.push_back(b * longest + p);
+      trace.push_back(b);
+      record.push_back(std::max<int64_t>(0, p - 1 - image_patches) / per_record);
+    }
+  }
+  const auto index = [](const std::vector<int64_t>& v) { return torch::tensor(v, torch::kLong); };
+
+  tokens = upload(tokens, device());
+  const auto hidden = patch_level_->base(embed(tokens.slice(1, 0, longest - 1)));
+  return {
+      .condition = hidden.reshape({-1, config_.patch_width}).index_select(0, upload(index(source), device())),
+      .patches = tokens.view({-1, patch}).index_select(0, upload(index(target), device())),
+      .record = index(record),
+      .trace = index(trace)};
+}
+
+torch::Tensor Bgpt::logits(const torch::Tensor& condition, const torch::Tensor& patches, int64_t end,
+                           ByteCache* cache) {
+  const auto& table = byte_level_->wte->weight;
+  const auto& positions = byte_level_->transformer->wpe->weight;
+  const int64_t past = cache ? cache->positions : 0;
+  // Position 0 reads the patch's feature, position i the byte before it.
+  const int64_t first = std::max<int64_t>(past, 1);
+  auto embedded =
+      bytecpu::embed(patches.slice(1, first - 1, end - 1), table, positions.slice(0, first, end), precision_);
+  if (past == 0) {
+    auto feature = condition;
+    if (byte_level_->projection) {
+      const auto& p = byte_level_->projection;
+      feature = add_product(p->bias.to(feature.dtype()), feature, p->weight.to(feature.dtype()).t());
+    }
+    feature = feature + positions[0].to(precision_);
+    embedded = torch::cat({feature.unsqueeze(1), embedded}, 1);
+  }
+  if (cache) {
+    cache->layers.resize(static_cast<size_t>(config_.byte_layers));
+    cache->positions = end;
+  }
+  const auto hidden = byte_level_->transformer->blocks(embedded, cache ? &cache->layers : nullptr);
+  return symbol_logits(hidden, table.to(precision_));
+}
+
+class BgptHistory final : public History {
+ public:
+  BgptHistory(Bgpt& model, const torch::Tensor& tokens)
+      : model_(model), caches_(model.config().patch_layers) {
+    extend(tokens);
+  }
+
+  torch::Tensor condition() override { return last_; }
+  void append(const torch::Tensor& patches) override { extend(patches.unsqueeze(1)); }
+  void keep(const torch::Tensor& index) override {
+    last_ = last_.index_select(0, index);
+    for (auto& cache : caches_) cache.keep(index, past_);
+  }
+
+ private:
+  void extend(const torch::Tensor& tokens) {
+    const auto hidden = model_.patch_level_->base(model_.embed(tokens), &caches_, past_);
+    past_ += tokens.size(1);
+    last_ = hidden.select(1, hidden.size(1) - 1);
+  }
+
+  Bgpt& model_;
+  std::vector<KeyValues> caches_;
+  int64_t past_ = 0;
+  torch::Tensor last_;  // [B, patch width]
+};
+
+std::unique_ptr<History> Bgpt::begin(std::span<const TraceView> starts) {
+  std::vector<int64_t> lengths;
+  const auto tokens = sequences(starts, config_.patch_size, false, lengths);
+  return std::make_unique<BgptHistory>(*this, tokens.to(device()));
+}
+
+int64_t Bgpt::longest_trace() const {
+  const int64_t room = config_.patch_length - 2 - config_.layout.memory_bytes / config_.patch_size;
+  return room / patches_per_record() - 1;
+}
+
+std::vector<TrainedParameter> Bgpt::trained_parameters() const {
+  std::vector<TrainedParameter> parameters;
+  for (const auto& item : named_parameters()) {
+    // The weights of the layers' products: "….h.N.attn.c_attn.weight" and the like.
+    const bool hidden = item.key().find(".h.") != std::string::npos && item.value().dim() == 2;
+    parameters.push_back({.name = item.key(),
+                          .tensor = item.value(),
+                          .hidden_matrix = hidden,
+                          .parts = hidden && item.key().ends_with("c_attn.weight") ? 3 : 1});
+  }
+  return parameters;
+}
+
+torch::Tensor Bgpt::frozen(const std::string& name, const torch::Tensor& parameter) const {
+  if (name.ends_with("patch_embedding.weight")) return parameter.t().contiguous().t();  // for embed()
+  // embed() takes the tables as they are.
+  const bool as_it_is = name.ends_with("patch_embedding.bias") || name.ends_with("wte.weight") ||
+                        name.ends_with("wpe.weight") || name.find(".ln_") != std::string::npos;
+  return as_it_is ? parameter : parameter.to(precision_);
+}
+
+double Bgpt::forward_flops(std::span<const TraceView> traces, Targets targets) const {
+  const auto& c = config_;
+  const double image = c.layout.memory_bytes / c.patch_size;
+  const auto block = [](double width, double context) {
+    return 2 * (12 * width * width + 2 * context * width);
+  };
+  double flops = 0;
+  for (const auto& trace : traces) {
+    const double patches = 1 + static_cast<double>(trace.bytes.size()) / c.patch_size;
+    const double rows =
+        patches - (targets == Targets::all ? 0 : image + patches_per_record()) - (trace.complete ? 0 : 1);
+    flops += patches * c.patch_layers * block(c.patch_width, (patches + 1) / 2);
+    flops += patches * 2.0 * c.patch_size * c.patch_width;  // sums of embedding columns
+    const double length = c.patch_size;
+    flops += rows * length *
+             (c.byte_layers * block(c.byte_width, (length + 1) / 2) + 2.0 * symbols * c.byte_width);
+  }
+  return flops;
+}
+
+}  // namespace bytecpu

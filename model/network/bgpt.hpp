@@ -1,0 +1,46 @@
+// bGPT as published (arXiv 2402.19155): a patch-level decoder over the patches of a file, and a byte-level
+// decoder that writes each next patch from the patch-level feature. Sequence: one patch with the file's
+// extension, the file's patches, one patch of "nothing" for the end. Parameter names and shapes are those of
+// the published weights.
+#pragma once
+
+#include "model/network/byte_model.hpp"
+#include "model/network/layers.hpp"
+
+namespace bytecpu {
+
+class Bgpt final : public ByteModel {
+ public:
+  explicit Bgpt(const ModelConfig& config);
+
+  Rows rows(std::span<const TraceView> traces, Targets targets, const torch::Tensor& chosen = {}) override;
+  using ByteModel::logits;
+  torch::Tensor logits(const torch::Tensor& condition, const torch::Tensor& patches, int64_t end,
+                       ByteCache* cache) override;
+  std::unique_ptr<History> begin(std::span<const TraceView> starts) override;
+  int64_t longest_trace() const override;
+  double forward_flops(std::span<const TraceView> traces, Targets targets) const override;
+  int extra_patches() const override { return 2; }
+  std::vector<TrainedParameter> trained_parameters() const override;
+
+ protected:
+  torch::Tensor frozen(const std::string& name, const torch::Tensor& parameter) const override;
+
+ private:
+  friend class BgptHistory;
+  torch::Tensor embed(const torch::Tensor& patches);  // I64 [B, T, P] → [B, T, patch width]
+
+  struct PatchLevel : torch::nn::Module {
+    torch::nn::Linear patch_embedding{nullptr};
+    Gpt2 base{nullptr};
+  };
+  struct ByteLevelBase : torch::nn::Module {
+    Gpt2 transformer{nullptr};
+    Table wte{nullptr};
+    torch::nn::Linear projection{nullptr};  // patch width → byte width, only where they differ
+  };
+  std::shared_ptr<PatchLevel> patch_level_;
+  std::shared_ptr<ByteLevelBase> byte_level_;
+};
+
+}  // namespace bytecpu

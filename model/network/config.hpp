@@ -1,0 +1,51 @@
+// Every number that a model depends on, with its default. Files and flags name the fields with dashes for
+// underscores; config.json in a checkpoint holds them resolved.
+#pragma once
+
+#include <boost/program_options.hpp>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "emulator/layout.hpp"
+
+namespace bytecpu {
+
+// Sizes of a model. Widths are in elements, lengths in patches; the defaults are the published bGPT's.
+struct ModelConfig {
+  std::string family = "bgpt";
+  int patch_size = 16;     // bytes a patch; divides the machine's memory and record lengths
+  int patch_length = 512;  // longest sequence, in patches
+  int patch_layers = 12;
+  int patch_width = 768;
+  int patch_heads = 12;
+  int byte_layers = 3;
+  int byte_width = 768;
+  int byte_heads = 12;
+  // Of the family "transition", whose patch is a record and whose byte widths and heads serve all positions'
+  // layers:
+  int encoder_layers = 1;  // over the current record's bytes
+  int encoder_mlp = 2;     // hidden width of their MLPs, in widths
+  int mixer_layers = 1;    // over the conditions of the next record's bytes
+  int byte_mlp = 4;        // hidden width of the MLPs of mixer and byte-level decoder, in widths
+  int memory_width = 128;  // of the attention to the memory image
+  int memory_heads = 4;
+  bool patch_history =
+      false;  // patch-level attention over earlier records; off: the current one is all it sees
+  // Byte embeddings at the start: "normal" (GPT-2's, standard deviation 0.02) or "structured" (bits, value
+  // and sinusoids of the byte among the coordinates).
+  std::string byte_init = "normal";
+  Layout layout;  // of the machine, from the data
+
+  bool operator==(const ModelConfig&) const = default;
+};
+
+void to_json(nlohmann::ordered_json& json, const ModelConfig& config);
+void from_json(const nlohmann::ordered_json& json, ModelConfig& config);
+
+// Options that set the fields.
+boost::program_options::options_description options(ModelConfig& config);
+
+// Throws Error naming the field and what it may be.
+void check(const ModelConfig& config);
+
+}  // namespace bytecpu

@@ -1,0 +1,175 @@
+// bytecpu-train: trains a model on a dataset, or on an endless stream of fresh programs. Exit code 0: trained
+// to the end; 130: stopped by a signal, all saved; 1: failed; 2: bad usage.
+#include <atomic>
+#include <csignal>
+
+#include "datagen/corpus/dataset_corpus.hpp"
+#include "datagen/corpus/program_stream.hpp"
+#include "datagen/io/cli.hpp"
+#include "datagen/io/files.hpp"
+#include "model/training/checkpoint.hpp"
+#include "model/training/trainer.hpp"
+
+namespace bytecpu {
+namespace {
+
+constexpr int exit_stopped = 130;
+std::atomic<bool> stop_requested = false;  // set by SIGINT, SIGTERM and SIGHUP
+
+struct Options {
+  std::string data, out, init;
+  bool resume = false;
+  StreamSource::Options stream;
+  ProgramOptions programs;
+  ModelConfig model;
+  TrainConfig train;
+};
+
+struct Sources {
+  std::unique_ptr<TraceSource> train, held_out;
+};
+
+Sources make_sources(const Options& o) {
+  constexpr uint64_t validation_seed =
+      0x76616c6964617465;  // a stream of its own, whatever the training's seed
+  if (!o.data.empty()) {
+    return {std::make_unique<DatasetSource>(o.data, Split::train, o.train.seed, o.train.pool_traces),
+            std::make_unique<DatasetSource>(o.data, Split::test, 0, o.train.validation_traces)};
+  }
+  auto train = o.stream, held_out = o.stream;
+  train.seed = o.train.seed;
+  train.split = Split::train;
+  train.pool_traces = o.train.pool_traces;
+  held_out.seed = validation_seed;
+  held_out.split = Split::test;
+  held_out.pool_traces = o.train.validation_traces;
+  return {std::make_unique<StreamSource>(train), std::make_unique<StreamSource>(held_out)};
+}
+
+// False if it was stopped.
+bool run(Options& o, const cli::po::variables_map& given) {
+  check(o.train);
+  const auto sources = make_sources(o);
+  o.model.layout = sources.train->layout();
+  check(o.model);
+  const auto checkpoint = find_checkpoint(o.out);
+  if (checkpoint && !o.resume) {
+    throw Error("{}: holds a training already: --resume goes on with it, or choose another folder", o.out);
+  }
+  if (checkpoint) {
+    if (load_model_config(*checkpoint) != o.model) {
+      throw Error(
+          "{}: the checkpoint's model or machine is another than the configuration's: train into a new "
+          "folder",
+          checkpoint->string());
+    }
+    if (finished(o.train, *checkpoint)) {
+      fmt::print("{}: finished already: its budget is spent\n", o.out);
+      return true;
+    }
+  }
+  const auto stop = [](int) { stop_requested = true; };
+  std::signal(SIGINT, stop);
+  std::signal(SIGTERM, stop);
+  if (std::signal(SIGHUP, stop) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);  // as under nohup
+
+  const int threads = use_threads(o.train.threads);
+  const auto device = choose_device(o.train.device);
+  torch::manual_seed(o.train.seed);
+  const auto model = make_model(o.model);
+  if (!o.init.empty() && !checkpoint) load_initial_weights(o.init, *model);
+  model->to(device);
+  model->set_precision(supported_precision(o.train.precision, device));
+
+  int64_t parameters = 0;
+  for (const auto& p : model->parameters()) parameters += p.numel();
+  fmt::print("bytecpu {}\n{}\nmodel: {}, {:.2f} M parameters; {} on {}, {} threads\ndata: {}\nheld out: {}\n",
+             BYTECPU_VERSION, cli::command_line(), o.model.family, static_cast<double>(parameters) / 1e6,
+             model->precision() == torch::kFloat ? "fp32" : "bf16", device.str(), threads,
+             sources.train->describe(), sources.held_out->describe());
+  std::fflush(stdout);
+
+  const auto ini = cli::to_ini(given);
+  const nlohmann::ordered_json record = {{"version", BYTECPU_VERSION},
+                                         {"command", cli::command_line()},
+                                         {"libtorch", TORCH_VERSION},
+                                         {"device", device.str()},
+                                         {"threads", threads},
+                                         {"precision", model->precision() == torch::kFloat ? "fp32" : "bf16"},
+                                         {"parameters", parameters},
+                                         {"data", sources.train->describe()},
+                                         {"held_out", sources.held_out->describe()},
+                                         {"model", o.model},
+                                         {"training", to_json(o.train)}};
+  return train(*model, o.train, {*sources.train, *sources.held_out, o.programs}, o.out, checkpoint,
+               stop_requested, [&] {
+                 const std::filesystem::path out = o.out;
+                 std::filesystem::create_directories(out);
+                 write_file(out / "config.ini", ini);
+                 write_file(out / "run.json", record.dump(1) + "\n");
+               }) == TrainingEnd::finished;
+}
+
+void export_weights(const cli::po::variables_map& given) {
+  const std::filesystem::path out = given["out"].as<std::string>();
+  const auto precision = given["precision"].as<std::string>();
+  if (precision != "bf16" && precision != "fp32") throw Error("precision must be bf16 or fp32");
+  std::vector<std::filesystem::path> checkpoints;
+  for (const auto& run : given["checkpoint"].as<std::vector<std::string>>()) {
+    const auto checkpoint = find_checkpoint(run);
+    if (!checkpoint) throw Error("{}: holds no checkpoint", run);
+    checkpoints.push_back(*checkpoint);
+  }
+  export_checkpoint(checkpoints, out,
+                    precision == "bf16" ? safetensors::Dtype::BF16 : safetensors::Dtype::F32);
+  const auto of = checkpoints.size() == 1 ? checkpoints[0].string()
+                                          : fmt::format("{} checkpoints, their mean", checkpoints.size());
+  fmt::print("{}: the weights of {} in {}, {:.1f} MB\n", out.string(), of, precision,
+             static_cast<double>(std::filesystem::file_size(out / "model.safetensors")) / 1e6);
+}
+
+int main(int argc, char** argv) {
+  cli::prepare_compute(argv);
+  Options o;
+  namespace po = cli::po;
+  po::options_description options("Options");
+  options.add_options()("out", po::value(&o.out)->required(),
+                        "folder of the run: checkpoints, metrics.jsonl, configuration")(
+      "resume", po::bool_switch(&o.resume), "go on from the newest checkpoint in --out, if there is one")(
+      "data", po::value(&o.data)->default_value(""), "dataset; none: an endless stream of fresh programs")(
+      "init", po::value(&o.init)->default_value(""),
+      "weights to start from: a run's folder (its newest checkpoint), a checkpoint's folder or weights, or "
+      "published bGPT weights in a safetensors file");
+  options.add(bytecpu::options(o.stream, o.programs))
+      .add(bytecpu::options(o.model))
+      .add(bytecpu::options(o.train));
+  po::options_description export_options("Options");
+  export_options.add_options()(
+      "checkpoint", po::value<std::vector<std::string>>()->required()->composing()->value_name("RUN"),
+      "a run's folder (its newest checkpoint), or a checkpoint's; several: the mean of their weights")(
+      "precision", po::value<std::string>()->default_value("bf16"), "bf16 | fp32")(
+      "out", po::value<std::string>()->required()->value_name("DIR"), "folder to write, a new one");
+  bool stopped = false;
+  const int code =
+      cli::main("bytecpu-train", "Trains a byte model to predict a machine's next state.",
+                {{.name = "",
+                  .summary = "Trains a byte model to predict a machine's next state.",
+                  .usage = "--config FILE [--data DIR] --out RUN [--resume]\n"
+                           "       bytecpu-train export --checkpoint RUN --out DIR",
+                  .options = options,
+                  .positional = {},
+                  .run = [&](const po::variables_map& given) { stopped = !run(o, given); }},
+                 {.name = "export",
+                  .summary = "Writes the weights alone, of a checkpoint or the mean of several.",
+                  .usage = "--checkpoint RUN [--checkpoint RUN ...] --out DIR [--precision fp32]",
+                  .options = export_options,
+                  .positional = {},
+                  .run = export_weights}},
+                argc, argv);
+  return stopped ? exit_stopped : code;
+}
+
+}  // namespace
+}  // namespace bytecpu
+
+int main(int argc, char** argv) { return bytecpu::main(argc, argv); }
