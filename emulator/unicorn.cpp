@@ -29,10 +29,11 @@ GuestMemory::GuestMemory(size_t bytes) : size_(whole_pages(bytes)), memory_(allo
 
 void GuestMemory::Unmap::operator()(uint8_t* memory) const { munmap(memory, size); }
 
-UnicornEngine::UnicornEngine(uc_arch arch, uc_mode mode) {
+UnicornEngine::UnicornEngine(uc_arch arch, uc_mode mode, int model) {
   uc_engine* engine = nullptr;
   check(uc_open(arch, mode, &engine), "making an engine");
   engine_.reset(engine);
+  check(uc_ctl_set_cpu_model(engine, model), "setting the processor's model");
 }
 
 void UnicornEngine::map(uint64_t address, const GuestMemory& memory, uint32_t permissions) {

@@ -27,8 +27,9 @@ class GuestMemory {
 
 class UnicornEngine {
  public:
-  // Throws Error, as every member does, with Unicorn's message and what was attempted.
-  UnicornEngine(uc_arch arch, uc_mode mode);
+  // `model`: of the processor, UC_CPU_…; what is left to Unicorn differs between its releases. Throws Error,
+  // as every member does, with Unicorn's message and what was attempted.
+  UnicornEngine(uc_arch arch, uc_mode mode, int model);
 
   // Maps `memory` at a guest address, a multiple of the page size; it must outlive the engine.
   void map(uint64_t address, const GuestMemory& memory, uint32_t permissions);

@@ -186,6 +186,7 @@ const Description description = {
     .name = "arm64",
     .engine = UC_ARCH_ARM64,
     .engine_mode = UC_MODE_ARM,
+    .engine_model = UC_CPU_ARM64_A72,  // does nothing at the hints of pointer authentication
     .disassembler = CS_ARCH_ARM64,
     .disassembler_mode = CS_MODE_ARM,
     .pc_bytes = 4,
@@ -212,6 +213,7 @@ const Description description = {
     .alignment = 4,
     .fetch_mode = 0,
     .halt = {0x00, 0x00, 0x40, 0xD4},
+    .filler = {0x00, 0x00, 0x00, 0x00},  // UDF
     .went_on = {UC_ARM64_REG_X9, {0x20, 0x01, 0x1F, 0xD6}},
     .branched = {UC_ARM64_REG_X10, {0x40, 0x01, 0x1F, 0xD6}},
     .next = {UC_ARM64_REG_X11, {0x60, 0x01, 0x1F, 0xD6}},
@@ -260,6 +262,9 @@ class Arm64 final : public InstructionSet {
             .shape = word & operation_bits,
             .anywhere = !links && !to_register && !reads_pc,
             .displacement = {.bit = static_cast<uint8_t>(width == 26 ? 0 : 5), .width = width, .scale = 4}};
+  }
+  Flow flow(std::span<const uint8_t> code) const override {
+    return code.size() < 4 ? Flow{} : arm64::flow(word_at(code));
   }
   uint8_t pack_flags(uint32_t raw) const override { return static_cast<uint8_t>(raw >> flags_shift); }
   uint32_t unpack_flags(uint8_t flags) const override { return static_cast<uint32_t>(flags) << flags_shift; }

@@ -128,4 +128,20 @@ bool includes(uint32_t instruction) {
   });
 }
 
+native::Flow flow(uint32_t w) {
+  const auto signed_bits = [](uint64_t value, int width) {
+    return static_cast<int64_t>(value << (64 - width)) >> (64 - width);
+  };
+  const bool jumps = (w & 0xFC000000) == 0x14000000 || (w & 0xFFBFFC1F) == 0xD61F0000;  // B; BR, RET
+  native::Flow flow{.goes_on = !jumps};
+  const uint64_t high = bits(w, 23, 5);
+  if ((w & 0x1F000000) == 0x10000000) {  // ADR, ADRP
+    constexpr int page = 12;
+    flow.refers_to = signed_bits(high << 2 | bits(w, 30, 29), 21) << (w >> 31 ? page : 0);
+  } else if ((w & 0x3B000000) == 0x18000000) {  // LDR of a literal
+    flow.refers_to = signed_bits(high << 2, 21);
+  }
+  return flow;
+}
+
 }  // namespace bytecpu::arm64

@@ -12,6 +12,23 @@
 namespace bytecpu::native {
 namespace {
 
+std::string machine_name(uint16_t machine) {
+  switch (machine) {
+    case EM_386:
+      return "x86 of 32 bits";
+    case EM_ARM:
+      return "Arm of 32 bits";
+    case EM_X86_64:
+      return "x86-64";
+    case EM_AARCH64:
+      return "AArch64";
+    case EM_RISCV:
+      return "RISC-V";
+    default:
+      return fmt::format("the machine of number {}", machine);
+  }
+}
+
 class ElfFile {
  public:
   ElfFile(std::string_view contents, std::string_view name, uint16_t machine)
@@ -22,7 +39,7 @@ class ElfFile {
     }
     header_ = read<Elf64_Ehdr>(0);
     if (header_.e_machine != machine) {
-      fail("an ELF file for machine {}; this machine's number is {}", header_.e_machine, machine);
+      fail("an ELF file for {}, not {}", machine_name(header_.e_machine), machine_name(machine));
     }
     if (header_.e_shoff == 0 || header_.e_shnum == 0) fail("an ELF file without sections");
     for (size_t i = 0; i < header_.e_shnum; ++i) {
@@ -30,7 +47,7 @@ class ElfFile {
     }
   }
 
-  std::vector<uint8_t> function(std::string_view wanted) const {
+  ElfFunction function(std::string_view wanted) const {
     const Elf64_Sym symbol = find(wanted);
     const std::string label(symbol_name(symbol));
     if (symbol.st_size == 0) fail("{} has no size", label);
@@ -42,16 +59,22 @@ class ElfFile {
     const auto bytes = part(text.sh_offset, text.sh_size).substr(start, symbol.st_size);
     std::vector<uint8_t> code(bytes.begin(), bytes.end());
     for (const Elf64_Shdr& table : sections_) {
-      if (table.sh_info != symbol.st_shndx || !relocatable()) continue;
+      // Of a linked file, what is left to the loader: the table itself is loaded.
+      const bool applies = relocatable() ? table.sh_info == symbol.st_shndx : table.sh_flags & SHF_ALLOC;
+      if (!applies) continue;
       if (table.sh_type == SHT_REL) fail("relocations without addends are not supported");
       if (table.sh_type != SHT_RELA) continue;
       for (uint64_t i = 0; i < table.sh_size / sizeof(Elf64_Rela); ++i) {
         const auto relocation = read<Elf64_Rela>(table.sh_offset + i * sizeof(Elf64_Rela));
-        if (relocation.r_offset < start || relocation.r_offset - start >= symbol.st_size) continue;
+        if (relocation.r_offset - symbol.st_value >= symbol.st_size) continue;
+        if (!relocatable())
+          fail("{} is changed by the loader, at +{:#x}", label, relocation.r_offset - symbol.st_value);
         relocate(code, relocation, table, symbol, start, label);
       }
     }
-    return code;
+    ElfFunction result{label, std::move(code), places(symbol), {}};
+    if (header_.e_type == ET_EXEC) result.address = symbol.st_value;
+    return result;
   }
 
  private:
@@ -107,11 +130,37 @@ class ElfFile {
       if (wanted.empty() || names.back() == wanted) found.push_back(symbol);
     }
     if (found.size() == 1) return found[0];
+    if (names.empty()) fail("it names no function");
     constexpr size_t most_names = 20;
     const bool more = names.size() > most_names;
     names.resize(std::min(names.size(), most_names));
     fail("{} function {}; there are: {}{}", found.empty() ? "no" : "more than one",
          wanted.empty() ? "is named" : wanted, fmt::join(names, ", "), more ? ", …" : "");
+  }
+
+  std::vector<ElfFunction::Place> places(const Elf64_Sym& function) const {
+    std::vector<ElfFunction::Place> result;
+    const Elf64_Shdr& table = symbols();
+    for (uint64_t i = 0; i < table.sh_size / sizeof(Elf64_Sym); ++i) {
+      const Elf64_Sym symbol = symbol_at(table, i);
+      const int type = ELF64_ST_TYPE(symbol.st_info);
+      const bool near = relocatable() ? symbol.st_shndx == function.st_shndx : symbol.st_shndx != SHN_UNDEF;
+      if (!near || symbol.st_name == 0 || symbol.st_shndx == SHN_ABS || type == STT_FILE || type == STT_TLS ||
+          type == STT_SECTION) {
+        continue;
+      }
+      result.push_back({std::string(symbol_name(symbol)),
+                        static_cast<int64_t>(symbol.st_value - function.st_value), symbol.st_size});
+    }
+    const Elf64_Shdr& names = section(header_.e_shstrndx);
+    const auto all = part(names.sh_offset, names.sh_size);
+    for (const Elf64_Shdr& s : sections_) {
+      if (relocatable() || !(s.sh_flags & SHF_ALLOC) || s.sh_name >= all.size()) continue;
+      const auto text = all.substr(s.sh_name);
+      result.push_back({std::string(text.substr(0, text.find('\0'))),
+                        static_cast<int64_t>(s.sh_addr - function.st_value), s.sh_size});
+    }
+    return result;
   }
 
   void relocate(std::vector<uint8_t>& code, const Elf64_Rela& relocation, const Elf64_Shdr& table,
@@ -147,8 +196,8 @@ class ElfFile {
 
 bool is_elf(std::string_view contents) { return contents.starts_with(ELFMAG); }
 
-std::vector<uint8_t> elf_function(std::string_view contents, std::string_view name, std::string_view function,
-                                  uint16_t machine) {
+ElfFunction elf_function(std::string_view contents, std::string_view name, std::string_view function,
+                         uint16_t machine) {
   return ElfFile(contents, name, machine).function(function);
 }
 

@@ -6,6 +6,7 @@
 #include <unicorn/unicorn.h>
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string_view>
@@ -31,6 +32,7 @@ struct Description {
   std::string_view name;
   uc_arch engine;
   uc_mode engine_mode;
+  int engine_model;  // of the processor: UC_CPU_…
   cs_arch disassembler;
   cs_mode disassembler_mode;
 
@@ -49,6 +51,7 @@ struct Description {
   int alignment;                 // of instructions
   uint64_t fetch_mode;           // added to the address where a run begins (Thumb's bit 0)
   std::vector<uint8_t> halt;     // the instruction that ends a program
+  std::vector<uint8_t> filler;   // what is illegal and lies behind a given program, as long as the alignment
   Jump went_on, branched, next;  // between instructions that run one by one
   int room;                      // code bytes to be had for each instruction of a random program
   uint16_t elf_machine;          // EM_…; 0: no functions out of ELF objects
@@ -74,6 +77,14 @@ struct Decoded {
   Displacement displacement = {};
 };
 
+// Where an instruction goes on, and the address that it holds, if any. Asked for when a program is loaded.
+struct Flow {
+  bool goes_on = true;  // perhaps, with the instruction after it: no jump without a condition, no return
+  // What it reads or writes, or makes the address of: bytes from its start where `relative`, else an address.
+  std::optional<int64_t> refers_to = {};
+  bool relative = true;
+};
+
 class InstructionSet {
  public:
   virtual ~InstructionSet() = default;
@@ -84,6 +95,9 @@ class InstructionSet {
   // `code` ends where the code does. Exact in what it accepts: no instruction that reads or writes a register
   // which records do not hold, or writes memory twice.
   virtual Decoded decode(std::span<const uint8_t> code) const = 0;
+
+  // Of the instruction at the head of `code`: any that is included, and others that hold an address.
+  virtual Flow flow(std::span<const uint8_t> code) const = 0;
 
   // Whether Unicorn must not even translate the instruction at the head of `code`, which is not one included:
   // it ends the process at some that no processor knows either.

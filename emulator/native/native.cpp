@@ -6,11 +6,13 @@
 #include <cstring>
 #include <exception>
 #include <optional>
+#include <tuple>
 #include <unordered_set>
 
 #include "emulator/error.hpp"
 #include "emulator/native/disassembler.hpp"
 #include "emulator/native/elf_function.hpp"
+#include "emulator/native/given_code.hpp"
 #include "emulator/native/instruction_pool.hpp"
 #include "emulator/native/random_program.hpp"
 #include "emulator/unicorn.hpp"
@@ -118,7 +120,9 @@ class NativeMachine final : public Machine {
   size_t listed_bytes(std::span<const uint8_t> image) const;
   // From the start of an instruction, or of what is none, to the next; `at` within the listed bytes.
   size_t line_bytes(std::span<const uint8_t> image, size_t at) const;
-  void finish_image(std::span<uint8_t> image, size_t used) const;
+  // What the code's rest holds, `used` on, and the return address where a call leaves it.
+  enum class Behind { halts, one_halt, faults };
+  void finish_image(std::span<uint8_t> image, size_t used, Behind behind) const;
 
   void run_one(std::span<const uint8_t> start);
   bool mostly_known(uint64_t offset);
@@ -128,6 +132,9 @@ class NativeMachine final : public Machine {
   void stop(StopReason reason) {
     stopped_ = true;
     reason_ = reason;
+  }
+  bool can_fetch(uint64_t offset) const {
+    return offset < static_cast<uint64_t>(code_bytes()) && offset % about_.alignment == 0;
   }
   const Fetched& fetch(size_t offset);
   bool is_included(std::span<const uint8_t> instruction, uint64_t shape);
@@ -195,7 +202,7 @@ NativeMachine::NativeMachine(std::unique_ptr<InstructionSet> set, int memory_byt
       disassembler_(about_.disassembler, about_.disassembler_mode),
       code_(code_bytes()),
       data_(data_bytes()),
-      engine_(about_.engine, about_.engine_mode),
+      engine_(about_.engine, about_.engine_mode, about_.engine_model),
       pool_(engine_, about_),
       fetched_(code_bytes()),
       record_(layout_.record_bytes) {
@@ -286,8 +293,7 @@ void NativeMachine::run_one(std::span<const uint8_t> start) {
   if (offset % about_.alignment != 0) stop(StopReason::memory_fault);
   stay_ = !mostly_known(offset);
   while (!stopped_) {
-    const bool within = offset < static_cast<uint64_t>(code_bytes());
-    const Fetched* fetched = within ? &fetch(offset) : nullptr;
+    const Fetched* fetched = can_fetch(offset) ? &fetch(offset) : nullptr;
     if (!fetched || fetched->halts || fetched->illegal) {
       before_instruction(offset);  // stops
     } else if (fetched->alone && !stay_) {
@@ -452,8 +458,7 @@ bool NativeMachine::is_included(std::span<const uint8_t> instruction, uint64_t s
 
 // In place. A branch ends what is translated: before it is the place to go back to one instruction at a time.
 void NativeMachine::on_instruction(uint64_t offset) {
-  const bool within = offset < static_cast<uint64_t>(code_bytes());
-  if (entered_ && !stay_ && within && fetch(offset).branches) {
+  if (entered_ && !stay_ && can_fetch(offset) && fetch(offset).branches) {
     left_ = offset;
     uc_emu_stop(engine_.get());
     return;
@@ -463,7 +468,7 @@ void NativeMachine::on_instruction(uint64_t offset) {
 }
 
 void NativeMachine::before_instruction(uint64_t offset) {
-  if (offset >= static_cast<uint64_t>(code_bytes())) return stop(StopReason::memory_fault);
+  if (!can_fetch(offset)) return stop(StopReason::memory_fault);
   if (taken_ >= limits_.steps) return stop(StopReason::step_limit);
   const Fetched& fetched = fetch(offset);
 
@@ -514,13 +519,17 @@ void NativeMachine::on_write(uint64_t address, uint64_t size, uint64_t value) {
   store(record + at_.write_value + begun, value, static_cast<int>(size));
 }
 
-// Halting instructions after the code, so that running off its end, or returning from it, ends the program;
-// the return address where a call leaves it.
-void NativeMachine::finish_image(std::span<uint8_t> image, size_t used) const {
-  const auto& halt = about_.halt;
-  for (size_t at = used; at + halt.size() <= static_cast<size_t>(code_bytes()); at += halt.size()) {
-    std::ranges::copy(halt, image.begin() + at);
-  }
+// Random programs end in halting instructions. A given one halts when it runs off its end, a function only
+// when it returns; whatever else goes on behind them meets what is illegal.
+void NativeMachine::finish_image(std::span<uint8_t> image, size_t used, Behind behind) const {
+  const auto fill = [&](size_t from, size_t to, const std::vector<uint8_t>& with) {
+    for (size_t at = from; at + with.size() <= to; at += with.size())
+      std::ranges::copy(with, image.begin() + at);
+  };
+  const size_t end = code_bytes(), halt = about_.halt.size();
+  fill(used, end, behind == Behind::halts ? about_.halt : about_.filler);
+  if (behind == Behind::one_halt) fill(used, used + halt, about_.halt);
+  if (about_.stack >= 0) fill(end - halt, end, about_.halt);  // where a return leads
   if (pushes_return_address())
     store(image.data() + image.size() - address_bytes, return_address(), address_bytes);
 }
@@ -545,7 +554,7 @@ void NativeMachine::random_start(RandomSource& random, const ProgramOptions& opt
   BYTECPU_CHECK(program.size() <= static_cast<size_t>(code_bytes()));
   std::ranges::copy(program, image.begin());
   for (int i = 0; i < used_data; i += 2) store(&image[code_bytes() + i], random.below(1 << 16), 2);
-  finish_image(image, program.size());
+  finish_image(image, program.size(), Behind::halts);
 
   const auto state = first_state();
   std::ranges::copy(state, start.begin() + layout_.memory_bytes);
@@ -566,10 +575,12 @@ void NativeMachine::random_start(RandomSource& random, const ProgramOptions& opt
 std::vector<uint8_t> NativeMachine::load_program(std::string_view contents, std::string_view name,
                                                  std::string_view function) const {
   std::vector<uint8_t> program;
+  std::optional<ElfFunction> elf;
   if (is_elf(contents)) {
     if (about_.elf_machine == 0)
       throw Error("{}: {} takes flat binaries, not ELF objects", name, about_.name);
-    program = elf_function(contents, name, function, about_.elf_machine);
+    elf = elf_function(contents, name, function, about_.elf_machine);
+    program = elf->code;
   } else if (!function.empty()) {
     throw Error("{}: not an ELF object, in which to look for the function {}", name, function);
   } else {
@@ -581,10 +592,11 @@ std::vector<uint8_t> NativeMachine::load_program(std::string_view contents, std:
     throw Error("{}: {} bytes of code; {} fit {} bytes of memory, of which half is for data", name,
                 program.size(), most, layout_.memory_bytes);
   }
+  check_given(program, *set_, disassembler_, name, elf ? &*elf : nullptr);
   program.resize((program.size() + about_.alignment - 1) / about_.alignment * about_.alignment);
   const size_t used = program.size();
   program.resize(layout_.memory_bytes);
-  finish_image(program, used);
+  finish_image(program, used, elf ? Behind::faults : Behind::one_halt);
   return program;
 }
 
@@ -625,10 +637,17 @@ std::string_view NativeMachine::instruction_group(std::span<const uint8_t> recor
 }
 
 size_t NativeMachine::listed_bytes(std::span<const uint8_t> image) const {
-  const size_t halt = about_.halt.size();
-  const auto halt_at = [&](size_t at) { return std::ranges::equal(image.subspan(at, halt), about_.halt); };
+  const auto& [halt, filler] = std::tie(about_.halt, about_.filler);
+  const auto ends_with = [&](size_t end, const std::vector<uint8_t>& unit) {
+    return end >= unit.size() && std::ranges::equal(image.subspan(end - unit.size(), unit.size()), unit);
+  };
   size_t end = code_bytes();
-  while (end >= 2 * halt && halt_at(end - halt) && halt_at(end - 2 * halt)) end -= halt;
+  if (ends_with(end, halt) && ends_with(end - halt.size(), filler)) end -= halt.size();
+  if (ends_with(end, filler)) {
+    while (ends_with(end, filler)) end -= filler.size();
+    return end;
+  }
+  while (ends_with(end, halt) && ends_with(end - halt.size(), halt)) end -= halt.size();
   return end;
 }
 

@@ -108,6 +108,7 @@ const Description description = {
     .name = "thumb",
     .engine = UC_ARCH_ARM,
     .engine_mode = UC_MODE_THUMB,
+    .engine_model = UC_CPU_ARM_CORTEX_A15,
     .disassembler = CS_ARCH_ARM,
     .disassembler_mode = CS_MODE_THUMB,
     .pc_bytes = 4,
@@ -131,6 +132,7 @@ const Description description = {
     .alignment = 2,
     .fetch_mode = 1,
     .halt = {0x00, 0xBE},
+    .filler = {0x00, 0xDE},  // UDF
     .went_on = {UC_ARM_REG_R8, {0x40, 0x47}},
     .branched = {UC_ARM_REG_R9, {0x48, 0x47}},
     .next = {UC_ARM_REG_R10, {0x50, 0x47}},
@@ -160,6 +162,9 @@ class Thumb final : public InstructionSet {
             .shape = row->kind == Kind::nothing ? word : row->code,
             .anywhere = true,
             .displacement = {.bit = 0, .width = width, .scale = 2, .origin = 4}};
+  }
+  Flow flow(std::span<const uint8_t> code) const override {
+    return {.goes_on = code.size() < 2 || (code[1] & 0xF8) != 0xE0};  // B
   }
   uint8_t pack_flags(uint32_t raw) const override { return static_cast<uint8_t>(raw >> flags_shift); }
   uint32_t unpack_flags(uint8_t flags) const override { return static_cast<uint32_t>(flags) << flags_shift; }

@@ -23,10 +23,12 @@ constexpr size_t record_bytes = TOY8_RECORD_BYTES;
 #if defined(__x86_64__)
 constexpr uc_arch host_arch = UC_ARCH_X86;
 constexpr uc_mode host_mode = UC_MODE_64;
+constexpr int host_model = UC_CPU_X86_HASWELL;
 constexpr int argument_register = UC_X86_REG_RDI, stack_register = UC_X86_REG_RSP;
 #elif defined(__aarch64__)
 constexpr uc_arch host_arch = UC_ARCH_ARM64;
 constexpr uc_mode host_mode = UC_MODE_ARM;
+constexpr int host_model = UC_CPU_ARM64_A72;
 constexpr int argument_register = UC_ARM64_REG_X0, stack_register = UC_ARM64_REG_SP;
 #else
 #error "toy8's firmware has no calling sequence for this instruction set: add it here"
@@ -118,7 +120,7 @@ class Toy8 final : public Machine {
       : layout_(make_layout(memory_bytes)),
         code_(load_firmware()),
         memory_(sizeof(Work)),
-        engine_(host_arch, host_mode) {
+        engine_(host_arch, host_mode, host_model) {
     engine_.map(code_address, code_, UC_PROT_READ | UC_PROT_EXEC);
     engine_.map(work_address, memory_, UC_PROT_READ | UC_PROT_WRITE);
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 namespace bytecpu::x86_64 {
 namespace {
@@ -124,6 +125,32 @@ class Reader {
   size_t at_ = 0;
 };
 
+// Prefixes and opcode.
+struct Head {
+  bool operand16 = false, f3 = false;
+  uint8_t rex = 0;
+  bool two = false;  // after 0F
+  uint8_t opcode = 0;
+};
+
+Head read_head(Reader& reader) {
+  Head head;
+  for (;; reader.skip(1)) {
+    if (reader.peek() == 0x66 && !head.operand16) {
+      head.operand16 = true;
+    } else if (reader.peek() == 0xF3 && !head.f3) {
+      head.f3 = true;
+    } else {
+      break;
+    }
+  }
+  if ((reader.peek() & 0xF0) == 0x40) head.rex = reader.next();
+  head.opcode = reader.next();
+  head.two = head.opcode == 0x0F;
+  if (head.two) head.opcode = reader.next();
+  return head;
+}
+
 }  // namespace
 
 native::Decoded decode(std::span<const uint8_t> code) {
@@ -132,22 +159,8 @@ native::Decoded decode(std::span<const uint8_t> code) {
     return {.bytes = 4, .shape = 0xFA1E0FF3, .anywhere = true};
 
   Reader reader(code);
-  bool operand16 = false, f3 = false;
-  for (;; reader.skip(1)) {
-    if (reader.peek() == 0x66 && !operand16) {
-      operand16 = true;
-    } else if (reader.peek() == 0xF3 && !f3) {
-      f3 = true;
-    } else {
-      break;
-    }
-  }
-  uint8_t rex = 0;
-  if ((reader.peek() & 0xF0) == 0x40) rex = reader.next();
+  const auto [operand16, f3, rex, two, opcode] = read_head(reader);
   const bool w = rex & 8;
-  uint8_t opcode = reader.next();
-  const bool two = opcode == 0x0F;
-  if (two) opcode = reader.next();
   const auto [form, digits] = (two ? two_bytes : one_byte)[opcode];
   if (form == none || (operand16 && (w || !(form & word))) || (w && !(form & (wide | always_wide))) ||
       (!w && form & always_wide) || (f3 && !(form & repeat))) {
@@ -211,6 +224,28 @@ native::Decoded decode(std::span<const uint8_t> code) {
           .shape = shape,
           .anywhere = !call && !ret && !reads_pc,
           .displacement = {.bit = static_cast<uint8_t>(8 * bytes - width), .width = width, .origin = bytes}};
+}
+
+native::Flow flow(std::span<const uint8_t> code) {
+  const int bytes = decode(code).bytes;
+  if (bytes == 0) return {};
+  Reader reader(code);
+  const Head head = read_head(reader);
+  native::Flow flow;
+  flow.goes_on = head.two || (head.opcode != 0xE9 && head.opcode != 0xEB && head.opcode != 0xC3);
+  const auto form = (head.two ? two_bytes : one_byte)[head.opcode].form;
+  if (!(form & (modrm | digit))) return flow;
+  const uint8_t fields = reader.next();
+  const int mod = fields >> 6, rm = fields & 7;
+  bool has_base = mod != 0 || rm != 5;
+  flow.relative = !has_base;
+  if (rm == 4 && mod != 3) has_base = (reader.next() & 7) != 5 || mod != 0;
+  if (mod == 2 || (mod == 0 && !has_base)) {  // a displacement of 32 bits
+    int32_t displacement = 0;
+    std::memcpy(&displacement, &code[reader.at()], sizeof displacement);
+    flow.refers_to = displacement + (flow.relative ? bytes : 0);
+  }
+  return flow;
 }
 
 bool breaks_engine(std::span<const uint8_t> code) {

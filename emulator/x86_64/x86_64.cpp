@@ -144,6 +144,7 @@ const Description description = {
     .name = "x86_64",
     .engine = UC_ARCH_X86,
     .engine_mode = UC_MODE_64,
+    .engine_model = UC_CPU_X86_HASWELL,  // has LZCNT and TZCNT
     .disassembler = CS_ARCH_X86,
     .disassembler_mode = CS_MODE_64,
     .pc_bytes = 2,
@@ -169,6 +170,7 @@ const Description description = {
     .alignment = 1,
     .fetch_mode = 0,
     .halt = {0xF4},
+    .filler = {0xCC},  // INT3
     .went_on = {UC_X86_REG_R13, {0x41, 0xFF, 0xE5}},
     .branched = {UC_X86_REG_R14, {0x41, 0xFF, 0xE6}},
     .next = {UC_X86_REG_R15, {0x41, 0xFF, 0xE7}},
@@ -227,6 +229,7 @@ class X86_64 final : public InstructionSet {
   const Description& about() const override { return description; }
   std::span<const Operation> operations() const override { return table; }
   Decoded decode(std::span<const uint8_t> code) const override { return x86_64::decode(code); }
+  Flow flow(std::span<const uint8_t> code) const override { return x86_64::flow(code); }
   bool breaks_engine(std::span<const uint8_t> code) const override { return x86_64::breaks_engine(code); }
   uint8_t pack_flags(uint32_t raw) const override {
     return static_cast<uint8_t>((raw & (cf | pf | zf | sf)) | (raw & of) >> of_shift);

@@ -70,6 +70,18 @@ inline std::vector<uint8_t> start_of(const Machine& machine, std::string_view co
   return start;
 }
 
+// The same of code that load_program refuses: nothing but what is given, and zeros.
+inline std::vector<uint8_t> raw_start(const Machine& machine, std::string_view code, const Values& values,
+                                      std::span<const uint8_t> data = {}) {
+  std::vector<uint8_t> start(machine.layout().memory_bytes);
+  std::ranges::copy(code, start.begin());
+  std::ranges::copy(data, start.begin() + machine.layout().data_offset);
+  auto state = machine.first_state();
+  for (const auto& [name, value] : values) set(machine.layout(), state, name, value);
+  start.insert(start.end(), state.begin(), state.end());
+  return start;
+}
+
 inline Trace run_code(Machine& machine, std::string_view code, const Values& values = {},
                       std::span<const uint8_t> data = {}, const Limits& limits = {}) {
   return run(machine, start_of(machine, code, values, data), limits).at(0);

@@ -35,10 +35,10 @@ void fresh(benchmark::State& state, const char* name, const ProgramOptions& opti
   state.SetItemsProcessed(states);
 }
 
-void translation(benchmark::State& state, const char* name, uc_arch arch, uc_mode mode) {
+void translation(benchmark::State& state, const char* name, uc_arch arch, uc_mode mode, int model) {
   const auto machine = make_machine(name, 1024);
   GuestMemory code(512);
-  UnicornEngine engine(arch, mode);
+  UnicornEngine engine(arch, mode, model);
   engine.map(native::code_address, code, UC_PROT_READ | UC_PROT_EXEC);
   uc_hook hook;
   const auto nothing = +[](uc_engine*, uint64_t, uint32_t, void*) {};
@@ -81,8 +81,8 @@ BENCHMARK_CAPTURE(fresh, straight_line_thumb, "thumb", straight_line)->Iteration
 BENCHMARK_CAPTURE(fresh, as_drawn_x86_64, "x86_64", as_drawn)->Iterations(100);
 BENCHMARK_CAPTURE(fresh, as_drawn_arm64, "arm64", as_drawn)->Iterations(100);
 BENCHMARK_CAPTURE(fresh, as_drawn_thumb, "thumb", as_drawn)->Iterations(100);
-BENCHMARK_CAPTURE(translation, x86_64, "x86_64", UC_ARCH_X86, UC_MODE_64);
-BENCHMARK_CAPTURE(translation, arm64, "arm64", UC_ARCH_ARM64, UC_MODE_ARM);
+BENCHMARK_CAPTURE(translation, x86_64, "x86_64", UC_ARCH_X86, UC_MODE_64, UC_CPU_X86_HASWELL);
+BENCHMARK_CAPTURE(translation, arm64, "arm64", UC_ARCH_ARM64, UC_MODE_ARM, UC_CPU_ARM64_A72);
 BENCHMARK_CAPTURE(loop, x86_64, "x86_64", "\x01\xd8\xeb\xfc"s);
 BENCHMARK_CAPTURE(loop, arm64, "arm64", "\x20\x00\x02\x0b\xff\xff\xff\x17"s);
 BENCHMARK_CAPTURE(loop, thumb, "thumb", "\x88\x18\xfd\xe7"s);
