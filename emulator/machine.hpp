@@ -14,43 +14,26 @@
 
 #include "emulator/layout.hpp"
 #include "emulator/random.hpp"
+#include "emulator/trace.hpp"
 
 namespace bytecpu {
-
-// Why a run ended. The numbers are those of datasets' `stops`.
-enum class StopReason : uint8_t {
-  halted = 0,
-  step_limit = 1,
-  time_limit = 2,
-  illegal_instruction = 3,
-  memory_fault = 4,  // an access, or a fetch, outside of the machine's memory
-  code_write = 5,    // a write to the part of the memory that holds the code
-  divide_error = 6,  // where the processor has one: division by zero, or a quotient out of range
-  unknown = 7,       // of an imported trace that is not what the machine makes
-};
-inline constexpr StopReason last_stop_reason = StopReason::unknown;
-std::string_view to_string(StopReason reason);
 
 struct Limits {
   uint64_t steps = std::numeric_limits<uint64_t>::max();  // records after state 0, for each trace
   std::chrono::nanoseconds time{0};                       // for each trace; zero: none
 };
 
-// Traces back to back. Trace i is bytes[offsets[i] … offsets[i+1]): memory image ‖ state 0 ‖ state 1 ‖ …
-struct TraceBatch {
-  std::vector<uint8_t> bytes;
-  std::vector<int64_t> offsets{0};
-  std::vector<StopReason> stops;  // one a trace
-
-  size_t size() const { return offsets.size() - 1; }
-  std::span<const uint8_t> trace(size_t i) const {
-    return std::span(bytes).subspan(offsets[i], offsets[i + 1] - offsets[i]);
-  }
-  void clear() {
-    bytes.clear();
-    offsets.assign(1, 0);
-    stops.clear();
-  }
+// What the machine makes of the instruction that a record has fetched.
+struct Instruction {
+  // Its index in Machine::operations(); -1: random programs do not draw it, or there is none.
+  int operation = -1;
+  std::string_view name = "???";
+  // What kind of instruction it is: "arithmetic", "memory", "branch".
+  std::string_view group = "???";
+  // Name and kinds of operands, for example "ADD R R R".
+  std::string form = "???";
+  // As its user writes it, for example "ADD A B C".
+  std::string text = "???";
 };
 
 // How random programs are drawn. The default is the published distribution.
@@ -107,12 +90,8 @@ class Machine {
   // Which line of that text, from 0, is the instruction that a record has fetched; nothing where none is.
   virtual std::optional<size_t> instruction_line(std::span<const uint8_t> image,
                                                  std::span<const uint8_t> record) const = 0;
-  // Text of the instruction that a record holds, for example "ADD A B C"; "???" where it is none.
-  virtual std::string instruction_text(std::span<const uint8_t> record) const = 0;
-  // Operation and form of that instruction, for breakdowns, for example "ADD R R R".
-  virtual std::string instruction_form(std::span<const uint8_t> record) const = 0;
-  // What kind of instruction it is, for breakdowns: "arithmetic", "memory", "branch"; "???" where it is none.
-  virtual std::string_view instruction_group(std::span<const uint8_t> record) const = 0;
+  // All "???" where the record holds no instruction that the machine includes.
+  virtual Instruction describe(std::span<const uint8_t> record) const = 0;
 };
 
 // Throws Error for an unknown name, or a memory size that the machine cannot have.

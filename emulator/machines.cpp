@@ -40,27 +40,4 @@ std::unique_ptr<Machine> make_machine(std::string_view name, int memory_bytes) {
   throw Error("unknown machine \"{}\"; there are: {}", name, fmt::join(machine_names(), ", "));
 }
 
-std::string_view to_string(StopReason reason) {
-  switch (reason) {
-    case StopReason::halted:
-      return "halted";
-    case StopReason::step_limit:
-      return "step limit";
-    case StopReason::time_limit:
-      return "time limit";
-    case StopReason::illegal_instruction:
-      return "illegal instruction";
-    case StopReason::memory_fault:
-      return "memory fault";
-    case StopReason::code_write:
-      return "write to code";
-    case StopReason::divide_error:
-      return "divide error";
-    case StopReason::unknown:
-      return "unknown";
-  }
-  BYTECPU_CHECK(!"a StopReason");
-  return {};
-}
-
 }  // namespace bytecpu

@@ -323,12 +323,11 @@ cli::Command export_command() {
   return command;
 }
 
-void print_trace(const po::variables_map& values, const Machine& machine, std::span<const uint8_t> trace,
-                 std::optional<StopReason> stop) {
+void print_trace(const po::variables_map& values, const Machine& machine, const Trace& trace) {
   if (values["json"].as<bool>()) {
-    fmt::print("{}\n", trace_json(machine, trace, stop).dump());
+    fmt::print("{}\n", trace_json(machine, trace).dump());
   } else {
-    fmt::print("{}", trace_text(machine, trace, stop));
+    fmt::print("{}", trace_text(machine, trace));
   }
 }
 
@@ -342,7 +341,7 @@ void inspect_bin_file(const po::variables_map& values, const fs::path& path) {
   const auto machine = machine_option(values);
   const MappedFile file(path);
   check_trace_length(path, file.bytes().size(), machine->layout());
-  print_trace(values, *machine, file.bytes(), std::nullopt);
+  print_trace(values, *machine, {machine->layout(), file.bytes(), StopReason::unknown});
 }
 
 void inspect_shard(const po::variables_map& values, const fs::path& path) {
@@ -357,7 +356,7 @@ void inspect_shard(const po::variables_map& values, const fs::path& path) {
   const Shard shard(path, machine->layout());
   if (values.count("trace")) {
     const size_t i = trace_option(values, shard.size(), path.string());
-    return print_trace(values, *machine, shard.trace(i), shard.stop(i));
+    return print_trace(values, *machine, shard[i]);
   }
   const auto& info = shard.info();
   if (values["json"].as<bool>()) {
@@ -383,7 +382,7 @@ void inspect_dataset(const po::variables_map& values, const fs::path& folder) {
     const Split split = split_option(values);
     const size_t i =
         trace_option(values, dataset.size(split), fmt::format("{}'s {}", folder.string(), to_string(split)));
-    return print_trace(values, *machine, dataset.trace(split, i), dataset.stop(split, i));
+    return print_trace(values, *machine, dataset.trace(split, i));
   }
   if (values["json"].as<bool>()) return fmt::print("{}\n", to_json(manifest).dump());
   fmt::print("{}: {}, {} bytes of memory, records of {} bytes\n", folder.string(), dataset.layout().machine,
@@ -518,13 +517,13 @@ void run_trace(const po::variables_map& values) {
   }
   Limits limits;
   limits.steps = unsigned_option(values, "steps");
-  TraceBatch traces;
+  TraceBatch traces(layout);
   machine->run(start, limits, traces);
   if (values.count("out")) {
-    const auto trace = traces.trace(0);
+    const auto trace = traces[0].bytes;
     write_file(values["out"].as<std::string>(), std::span(&trace, 1));
   }
-  print_trace(values, *machine, traces.trace(0), traces.stops[0]);
+  print_trace(values, *machine, traces[0]);
 }
 
 cli::Command trace_command() {

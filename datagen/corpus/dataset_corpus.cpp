@@ -9,8 +9,13 @@
 
 namespace bytecpu {
 
-DatasetSource::DatasetSource(const std::filesystem::path& folder, Split split, uint64_t seed, int pool_traces)
-    : folder_(folder), dataset_(folder), split_(split), seed_(seed), pool_traces_(pool_traces) {
+DatasetCorpus::DatasetCorpus(const std::filesystem::path& folder, Split split, uint64_t seed, int pool_traces)
+    : folder_(folder),
+      dataset_(folder),
+      frame_(frame_of(dataset_.layout())),
+      split_(split),
+      seed_(seed),
+      pool_traces_(pool_traces) {
   if (pool_traces < 1) throw Error("a pool needs at least one trace, not {}", pool_traces);
   if (dataset_.size(split) == 0) throw Error("{}: there are no {} traces", folder.string(), to_string(split));
   if (dataset_.size(split) > std::numeric_limits<uint32_t>::max()) {
@@ -18,12 +23,12 @@ DatasetSource::DatasetSource(const std::filesystem::path& folder, Split split, u
   }
 }
 
-std::string DatasetSource::describe() const {
+std::string DatasetCorpus::describe() const {
   return fmt::format("{}, {} split, {} traces, shuffled with seed {}, {} a pool", folder_.string(),
                      to_string(split_), dataset_.size(split_), seed_, pool_traces_);
 }
 
-void DatasetSource::shuffle(uint64_t epoch) {
+void DatasetCorpus::shuffle(uint64_t epoch) {
   if (shuffled_epoch_ == epoch) return;
   order_.resize(dataset_.size(split_));
   std::iota(order_.begin(), order_.end(), 0);
@@ -33,17 +38,13 @@ void DatasetSource::shuffle(uint64_t epoch) {
   shuffled_epoch_ = epoch;
 }
 
-void DatasetSource::fill(uint64_t index, const ProgramOptions&, TraceBatch& out) {
+void DatasetCorpus::fill(uint64_t index, const Emphasis&, Pool& out) {
   shuffle(index / pools_per_epoch());
   const size_t first = index % pools_per_epoch() * pool_traces_;
   const size_t last = std::min(first + pool_traces_, order_.size());
-  out.clear();
-  for (size_t i = first; i < last; ++i) {
-    const auto trace = dataset_.trace(split_, order_[i]);
-    out.bytes.insert(out.bytes.end(), trace.begin(), trace.end());
-    out.offsets.push_back(static_cast<int64_t>(out.bytes.size()));
-    out.stops.push_back(dataset_.stop(split_, order_[i]));
-  }
+  out.traces.clear();
+  out.skills.clear();
+  for (size_t i = first; i < last; ++i) out.traces.add(dataset_.trace(split_, order_[i]));
 }
 
 }  // namespace bytecpu

@@ -10,53 +10,66 @@
 namespace bytecpu {
 namespace {
 
-constexpr int part_traces = 256;  // what a thread takes at a time; part of what defines a pool
+// What a thread takes at a time; part of what defines a pool.
+constexpr int part_traces = 256;
+
+std::vector<int16_t> skills_of(const Machine& machine, const TraceBatch& traces) {
+  std::vector<int16_t> skills;
+  for (size_t i = 0; i < traces.size(); ++i) {
+    const Trace trace = traces[i];
+    for (int64_t t = 0; t <= trace.states(); ++t) {
+      skills.push_back(static_cast<int16_t>(machine.describe(trace.record(t)).operation));
+    }
+  }
+  return skills;
+}
 
 }  // namespace
 
-StreamSource::StreamSource(const Options& options) : options_(options) {
+ProgramStream::ProgramStream(const Options& options) : options_(options) {
   if (options.pool_traces < 1) throw Error("a pool needs at least one trace, not {}", options.pool_traces);
   if (options.threads < 1) throw Error("at least one thread is needed, not {}", options.threads);
   for (int i = 0; i < options.threads; ++i)
     machines_.push_back(make_machine(options.machine, options.memory_bytes));
-  reader_ = make_machine(options.machine, options.memory_bytes);
-  for (const auto name : machines_[0]->operations()) operation_index_.emplace(name, operation_index_.size());
+  frame_ = frame_of(machines_[0]->layout());
 }
 
-std::string StreamSource::describe() const {
+std::string ProgramStream::describe() const {
   return fmt::format("fresh {} programs, {} split, {} bytes of memory, seed {}, {} a pool", options_.machine,
                      to_string(options_.split), options_.memory_bytes, options_.seed, options_.pool_traces);
 }
 
-int StreamSource::operation(std::span<const uint8_t> record) const {
-  const auto form = reader_->instruction_form(record);
-  const auto found = operation_index_.find(std::string_view(form).substr(0, form.find(' ')));
-  return found == operation_index_.end() ? -1 : found->second;
-}
-
-void StreamSource::fill(uint64_t index, const ProgramOptions& programs, TraceBatch& out) {
+void ProgramStream::fill(uint64_t index, const Emphasis& emphasis, Pool& out) {
+  ProgramOptions programs = options_.programs;
+  if (!emphasis.skills.empty()) programs.operation_weights = emphasis.skills;
+  if (emphasis.longest > 0) {
+    programs.max_instructions =
+        std::clamp(emphasis.longest, programs.min_instructions, programs.max_instructions);
+  }
   const size_t parts = (options_.pool_traces + part_traces - 1) / part_traces;
-  const auto run_part = [&](Machine& machine, size_t part, TraceBatch& traces) {
+  std::vector<Pool> pools(parts, Pool(frame_.layout));
+  parallel_for(options_.threads, parts, [&](int thread, size_t part) {
+    Machine& machine = *machines_[thread];
     auto random = native_random(options_.seed, Purpose::pool, options_.split, index, part);
     const int count = std::min<int>(part_traces, options_.pool_traces - part * part_traces);
     const auto starts = draw_starts(machine, random, programs, options_.split, count);
-    machine.run(starts, limits_of(programs), traces);
-  };
+    Pool& pool = pools[part];
+    machine.run(starts, limits_of(programs), pool.traces);
+    if (options_.tell_skills) pool.skills = skills_of(machine, pool.traces);
+  });
 
-  out.clear();
-  if (options_.threads == 1) {
-    for (size_t part = 0; part < parts; ++part) run_part(*machines_[0], part, out);
-    return;
+  out.traces.clear();
+  out.skills.clear();
+  for (const auto& pool : pools) {
+    append(pool.traces, out.traces);
+    out.skills.insert(out.skills.end(), pool.skills.begin(), pool.skills.end());
   }
-  std::vector<TraceBatch> batches(parts);
-  parallel_for(options_.threads, parts,
-               [&](int thread, size_t part) { run_part(*machines_[thread], part, batches[part]); });
-  for (const auto& batch : batches) append(batch, out);
 }
 
-boost::program_options::options_description options(StreamSource::Options& stream, ProgramOptions& programs) {
+boost::program_options::options_description options(ProgramStream::Options& stream) {
   namespace po = boost::program_options;
   po::options_description description("Stream of fresh programs");
+  ProgramOptions& programs = stream.programs;
   const auto add = [&](const char* name, auto& field, const char* text) {
     description.add_options()(name, po::value(&field)->default_value(field), text);
   };

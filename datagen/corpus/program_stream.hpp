@@ -2,7 +2,6 @@
 #pragma once
 
 #include <boost/program_options/options_description.hpp>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -13,36 +12,40 @@
 
 namespace bytecpu {
 
-// Pool i is a pure function of (machine, memory_bytes, seed, split, pool_traces, i, ProgramOptions); the
-// number of threads only changes how fast it comes.
-class StreamSource final : public TraceSource {
+// Pool i is a pure function of (Options, i, emphasis); the number of threads only changes how fast it comes.
+// Its skills are the machine's operations: a step's is the instruction that it has fetched, which the step
+// after it shows the work of.
+class ProgramStream final : public Corpus {
  public:
   struct Options {
     std::string machine = "toy8";
     int memory_bytes = 1024;
+    ProgramOptions programs = {};
     uint64_t seed = 0;
     Split split = Split::train;
     int pool_traces = 4096;
     int threads = 1;
+    // Whether pools tell the skills of their steps.
+    bool tell_skills = false;
   };
 
   // Throws Error for a machine that there is not, or pool_traces or threads below 1.
-  explicit StreamSource(const Options& options);
+  explicit ProgramStream(const Options& options);
 
-  const Layout& layout() const override { return machines_[0]->layout(); }
+  const Frame& frame() const override { return frame_; }
   std::string describe() const override;
-  std::span<const std::string_view> operations() const override { return machines_[0]->operations(); }
-  int operation(std::span<const uint8_t> record) const override;
-  void fill(uint64_t index, const ProgramOptions& programs, TraceBatch& out) override;
+  std::span<const std::string_view> skills() const override { return machines_[0]->operations(); }
+  int longest() const override { return options_.programs.max_instructions; }
+  void fill(uint64_t index, const Emphasis& emphasis, Pool& out) override;
 
  private:
   Options options_;
-  std::vector<std::unique_ptr<Machine>> machines_;  // one a thread of fill()
-  std::unique_ptr<Machine> reader_;                 // operation()'s
-  std::map<std::string_view, int> operation_index_;
+  // One a thread of fill().
+  std::vector<std::unique_ptr<Machine>> machines_;
+  Frame frame_;
 };
 
 // Options that set the machine, its memory, and how programs are drawn.
-boost::program_options::options_description options(StreamSource::Options& stream, ProgramOptions& programs);
+boost::program_options::options_description options(ProgramStream::Options& stream);
 
 }  // namespace bytecpu

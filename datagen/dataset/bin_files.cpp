@@ -99,12 +99,11 @@ Manifest import_bin_files(const fs::path& folder, const Machine& machine, Split 
   std::vector<std::unique_ptr<Machine>> machines;  // one a thread
   for (int i = 0; i < threads; ++i) machines.push_back(make_machine(layout.machine, layout.memory_bytes));
   parallel_for(threads, work.size(), [&](int thread, size_t w) {
-    TraceBatch batch;
+    TraceBatch batch(layout);
     for (const auto& file : work[w].files) {
       const auto contents = read_file(file);
       check_trace_length(file, contents.size(), layout);
-      batch.bytes.insert(batch.bytes.end(), contents.begin(), contents.end());
-      batch.offsets.push_back(static_cast<int64_t>(batch.bytes.size()));
+      batch.add({layout, {reinterpret_cast<const uint8_t*>(contents.data()), contents.size()}});
     }
     find_stops(*machines[static_cast<size_t>(thread)], batch);
     writer.write(work[w].split, work[w].shard, batch);
@@ -123,10 +122,10 @@ TransferResult export_bin_files(const fs::path& dataset_folder, const fs::path& 
     fs::create_directory(folder);
     std::set<std::string> names;
     for (size_t i = 0; i < dataset.size(s); ++i) {
-      const auto trace = dataset.trace(s, i);
-      const auto name = bin_file_name(*machine, trace.first(dataset.layout().memory_bytes));
+      const Trace trace = dataset.trace(s, i);
+      const auto name = bin_file_name(*machine, trace.image());
       if (!names.insert(name).second) ++result.overwritten[static_cast<size_t>(s)];
-      write_file(folder / name, std::span(&trace, 1), Sync::later);
+      write_file(folder / name, std::span(&trace.bytes, 1), Sync::later);
       ++result.traces[static_cast<size_t>(s)];
     }
   }

@@ -212,7 +212,7 @@ Shard::Shard(const fs::path& path, const Layout& layout) : file_(path) {
       throw Error("{}: trace {} spans bytes {} … {}, which is no memory image and whole records",
                   path.string(), i, begin, end);
     }
-    traces_.push_back(bytes_tensor.bytes.subspan(begin, end - begin));
+    traces_.emplace_back(layout, bytes_tensor.bytes.subspan(begin, end - begin));
   }
   info_ = {
       .file = path.filename().string(),
@@ -224,12 +224,13 @@ Shard::Shard(const fs::path& path, const Layout& layout) : file_(path) {
   if (!file_.find("stops")) return;
   const auto& stops = file_.require("stops", safetensors::Dtype::U8, 1);
   if (stops.bytes.size() != traces_.size()) throw Error("{}: stops are not one a trace", path.string());
-  for (const uint8_t stop : stops.bytes) {
+  for (size_t i = 0; i < traces_.size(); ++i) {
+    const uint8_t stop = stops.bytes[i];
     if (stop > static_cast<uint8_t>(last_stop_reason)) {
       throw Error("{}: {} is no reason to stop", path.string(), stop);
     }
+    traces_[i].stop = StopReason(stop);
   }
-  stops_ = stops.bytes;
 }
 
 void write_shard(const fs::path& path, const Layout& layout, const TraceBatch& traces,
@@ -267,7 +268,7 @@ Dataset::Dataset(const fs::path& folder) : manifest_(read_manifest(folder / "man
         throw Error("{}: {} traces, {} states, {} bytes; the manifest says {}, {}, {}", shard.path().string(),
                     found.traces, found.states, found.bytes, listed.traces, listed.states, listed.bytes);
       }
-      for (size_t i = 0; i < shard.size(); ++i) traces.push_back({shard.trace(i), shard.stop(i)});
+      for (size_t i = 0; i < shard.size(); ++i) traces.push_back(shard[i]);
     }
   }
 }

@@ -69,13 +69,12 @@ class Shard {
   std::span<const uint8_t> file_bytes() const { return file_.file_bytes(); }
   const ShardInfo& info() const { return info_; }  // without the checksum
   size_t size() const { return traces_.size(); }
-  std::span<const uint8_t> trace(size_t i) const { return traces_[i]; }
-  StopReason stop(size_t i) const { return stops_.empty() ? StopReason::halted : StopReason(stops_[i]); }
+  // Borrowed from the mapped file.
+  const Trace& operator[](size_t i) const { return traces_[i]; }
 
  private:
   safetensors::File file_;
-  std::vector<std::span<const uint8_t>> traces_;
-  std::span<const uint8_t> stops_;
+  std::vector<Trace> traces_;
   ShardInfo info_;
 };
 
@@ -94,21 +93,13 @@ class Dataset {
   const Manifest& manifest() const { return manifest_; }
   const Layout& layout() const { return manifest_.layout; }
   size_t size(Split split) const { return traces_[static_cast<size_t>(split)].size(); }
-  // Memory image ‖ state 0 ‖ state 1 ‖ …; valid while the dataset lives.
-  std::span<const uint8_t> trace(Split split, size_t index) const { return at(split, index).bytes; }
-  // Why the trace ended; only after `halted` is its end one that the machine made.
-  StopReason stop(Split split, size_t index) const { return at(split, index).stop; }
+  // Valid while the dataset lives.
+  const Trace& trace(Split split, size_t index) const { return traces_[static_cast<size_t>(split)][index]; }
 
  private:
-  struct Entry {
-    std::span<const uint8_t> bytes;
-    StopReason stop;
-  };
-  const Entry& at(Split split, size_t index) const { return traces_[static_cast<size_t>(split)][index]; }
-
   Manifest manifest_;
   std::vector<Shard> shards_;
-  std::array<std::vector<Entry>, 2> traces_;
+  std::array<std::vector<Trace>, 2> traces_;
 };
 
 }  // namespace bytecpu

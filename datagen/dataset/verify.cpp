@@ -26,31 +26,25 @@ constexpr size_t batch_traces = 256;
 struct Item {
   std::string file;
   int64_t index;  // within the file; -1: the file holds nothing else
-  std::span<const uint8_t> bytes;
-  std::optional<StopReason> stop;  // where it is known
+  Trace trace;
 };
 
 // Empty if the trace is what the machine made.
-std::string difference(const Machine& machine, std::span<const uint8_t> stored,
-                       std::span<const uint8_t> made) {
-  const auto& layout = machine.layout();
-  const size_t common = std::min(stored.size(), made.size());
-  for (size_t at = layout.memory_bytes; at + layout.record_bytes <= common; at += layout.record_bytes) {
-    const auto is = stored.subspan(at, layout.record_bytes), want = made.subspan(at, layout.record_bytes);
-    if (std::equal(is.begin(), is.end(), want.begin())) continue;
-    std::string text = fmt::format("state {} ({}):", (at - layout.memory_bytes) / layout.record_bytes,
-                                   machine.instruction_text(want));
-    for (const auto& field : layout.fields) {
+std::string difference(const Machine& machine, const Trace& stored, const Trace& made) {
+  for (int64_t t = 0; t <= std::min(stored.states(), made.states()); ++t) {
+    const auto is = stored.record(t), want = made.record(t);
+    if (std::ranges::equal(is, want)) continue;
+    std::string text = fmt::format("state {} ({}):", t, machine.describe(want).text);
+    for (const auto& field : machine.layout().fields) {
       const auto a = field_text(is, field), b = field_text(want, field);
       if (a != b) text += fmt::format(" {} is {}, Unicorn makes it {};", field.name, a, b);
     }
     text.pop_back();
     return text;
   }
-  if (stored.size() == made.size()) return {};
-  const auto states = [&](size_t bytes) { return (bytes - layout.memory_bytes) / layout.record_bytes; };
-  return fmt::format("{} states, Unicorn makes {}", states(stored.size()),
-                     made.size() > stored.size() ? "more" : fmt::to_string(states(made.size())));
+  if (stored.states() == made.states()) return {};
+  return fmt::format("{} states, Unicorn makes {}", stored.states() + 1,
+                     made.states() > stored.states() ? "more" : fmt::to_string(made.states() + 1));
 }
 
 class Verifier {
@@ -98,34 +92,33 @@ class Verifier {
   void compare(int thread, const std::vector<Item>& items, std::optional<uint64_t> steps) {
     if (items.empty()) return;
     auto& machine = *machines_[thread];
-    const auto& layout = machine.layout();
     std::vector<uint8_t> starts;
     uint64_t longest = 0, states = 0;
-    for (const auto& item : items) {
-      const auto start = item.bytes.first(layout.start_bytes());
+    for (const auto& [file, index, trace] : items) {
+      const auto start = trace.start();
       starts.insert(starts.end(), start.begin(), start.end());
-      const uint64_t n = (item.bytes.size() - layout.memory_bytes) / layout.record_bytes;
+      const auto n = static_cast<uint64_t>(trace.states() + 1);
       longest = std::max(longest, n);
       states += n;
     }
     Limits limits;
     limits.steps = steps.value_or(longest);  // one more than the longest has: enough to see that it went on
-    TraceBatch made;
+    TraceBatch made(machine.layout());
     machine.run(starts, limits, made);
     for (size_t i = 0; i < items.size(); ++i) {
-      const auto& item = items[i];
-      auto trace = made.trace(i);
-      auto stop = made.stops[i];
-      const bool cut = item.stop == StopReason::step_limit || item.stop == StopReason::time_limit;
-      if (!steps && cut && trace.size() > item.bytes.size()) {
-        trace = trace.first(item.bytes.size());
-        stop = *item.stop;
+      const auto& [file, index, trace] = items[i];
+      Trace again = made[i];
+      const bool cut = trace.stop == StopReason::step_limit || trace.stop == StopReason::time_limit;
+      if (!steps && cut && again.states() > trace.states()) {
+        again = again.first(trace.states());
+        again.stop = trace.stop;
       }
-      auto problem = difference(machine, item.bytes, trace);
-      if (problem.empty() && item.stop && *item.stop != stop) {
-        problem = fmt::format("its end is \"{}\", Unicorn's \"{}\"", to_string(*item.stop), to_string(stop));
+      auto problem = difference(machine, trace, again);
+      if (problem.empty() && trace.stop != StopReason::unknown && trace.stop != again.stop) {
+        problem =
+            fmt::format("its end is \"{}\", Unicorn's \"{}\"", to_string(trace.stop), to_string(again.stop));
       }
-      if (!problem.empty()) fail(item.file, item.index, std::move(problem));
+      if (!problem.empty()) fail(file, index, std::move(problem));
     }
     const std::lock_guard lock(mutex_);
     report_.traces += static_cast<int64_t>(items.size());
@@ -201,7 +194,7 @@ VerifyReport verify_dataset(const fs::path& folder, const VerifyOptions& options
       verifier.fail(listed->file, -1, "its checksum is not the manifest's: it was altered");
     }
     for (size_t i = 0; i < shard->size(); ++i) {
-      const auto image = shard->trace(i).first(manifest.layout.memory_bytes);
+      const auto image = (*shard)[i].image();
       programs.push_back(program_hash(image));
       if (split_by_rule && split_of(image) != split) {
         verifier.fail(listed->file, static_cast<int64_t>(i),
@@ -219,7 +212,7 @@ VerifyReport verify_dataset(const fs::path& folder, const VerifyOptions& options
     auto& all = programs[static_cast<size_t>(w.split)];
     all.insert(all.end(), w.programs.begin(), w.programs.end());
     for (size_t i = 0; i < w.shard->size(); ++i)
-      items.push_back({w.listed->file, static_cast<int64_t>(i), w.shard->trace(i), w.shard->stop(i)});
+      items.push_back({w.listed->file, static_cast<int64_t>(i), (*w.shard)[i]});
   }
   verifier.in_batches(items.size(), [&](int thread, size_t first, size_t last) {
     std::vector<Item> chosen;
@@ -276,15 +269,17 @@ VerifyReport verify_bin_files(const fs::path& folder, const std::string& machine
         verifier.fail(name, -1, e.what());
         continue;
       }
-      const std::span bytes(reinterpret_cast<const uint8_t*>(content.data()), content.size());
-      const auto image = bytes.first(memory_bytes);
+      const Trace trace(verifier.machine().layout(),
+                        {reinterpret_cast<const uint8_t*>(content.data()), content.size()},
+                        StopReason::unknown);
+      const auto image = trace.image();
       const auto stem = path.stem().string();
       const bool md5 = stem.size() == 32 && stem.find_first_not_of("0123456789abcdef") == std::string::npos;
       if (const auto expected = bin_file_name(verifier.machine(), image);
           md5 && path.filename() != expected) {
         verifier.fail(name, -1, fmt::format("its program's name is {}", expected));
       }
-      if (verifier.chosen(i, files.size())) items.push_back({name, -1, bytes, std::nullopt});
+      if (verifier.chosen(i, files.size())) items.push_back({name, -1, trace});
       const std::lock_guard lock(mutex);
       programs[static_cast<size_t>(split)].push_back(program_hash(image));
     }

@@ -115,7 +115,7 @@ void DatasetWriter::add(Split split, size_t index, const Shard& shard) {
   info.checksum = checksum(shard.file_bytes());
   std::vector<uint64_t> hashes;
   for (size_t i = 0; i < shard.size(); ++i) {
-    hashes.push_back(program_hash(shard.trace(i).first(manifest_.layout.memory_bytes)));
+    hashes.push_back(program_hash(shard[i].image()));
   }
 
   const std::lock_guard lock(mutex_);

@@ -124,7 +124,7 @@ void run_drawn(Machine& machine, RandomSource& random, const GenerateOptions& op
     if (missing == 0) return;
     const auto starts = draw_starts(machine, random, options.programs, split, missing);
     if (options.keep_faults) return machine.run(starts, limits, traces);
-    TraceBatch batch;
+    TraceBatch batch(machine.layout());
     machine.run(starts, limits, batch);
     append_faultless(batch, traces);
   }
@@ -173,7 +173,7 @@ class FilesWriter {
  public:
   FilesWriter(const GenerateOptions& options, const Layout& layout, const ordered_json& generator,
               const OutputFolder& folder)
-      : out_(options.out), memory_bytes_(layout.memory_bytes) {
+      : out_(options.out) {
     description_ = {{"format", files_format},
                     {"version", files_version},
                     {"layout", to_json(layout)},
@@ -185,8 +185,8 @@ class FilesWriter {
 
   void write(Split split, int64_t first, const TraceBatch& traces, const Machine& machine) {
     for (size_t i = 0; i < traces.size(); ++i) {
-      const auto trace = traces.trace(i);
-      const auto image = trace.first(memory_bytes_);
+      const Trace trace = traces[i];
+      const auto image = trace.image();
       const auto name = bin_file_name(machine, image);
       const int64_t sequence = first + static_cast<int64_t>(i);
       const std::lock_guard lock(mutex_);
@@ -194,7 +194,7 @@ class FilesWriter {
       const auto [last, fresh] = last_[static_cast<size_t>(split)].emplace(name, sequence);
       if (!fresh && last->second > sequence) continue;
       last->second = sequence;
-      write_file(out_ / to_string(split) / name, std::span(&trace, 1), Sync::later);
+      write_file(out_ / to_string(split) / name, std::span(&trace.bytes, 1), Sync::later);
     }
   }
 
@@ -234,7 +234,6 @@ class FilesWriter {
   }
 
   fs::path out_;
-  int memory_bytes_;
   ordered_json description_;
   std::mutex mutex_;
   std::array<std::unordered_map<std::string, int64_t>, 2> last_;  // name → the latest trace written to it
@@ -284,7 +283,7 @@ GenerateResult generate(const GenerateOptions& given) {
   const auto make_shard = [&](int thread, size_t i, std::vector<uint8_t> starts) {
     const auto& [split, index, count] = jobs[i];
     auto& machine = *machines[thread];
-    TraceBatch traces;
+    TraceBatch traces(layout);
     const bool adopted = shards && shards->adopt(split, index, count);
     if (!adopted) {
       if (options.rng == Rng::native) {

@@ -26,25 +26,21 @@ std::vector<uint8_t> draw_starts(const Machine& machine, RandomSource& random, c
 }
 
 void find_stops(Machine& machine, TraceBatch& traces) {
-  const auto& layout = machine.layout();
   std::vector<uint8_t> starts;
-  size_t longest = 0;
+  int64_t longest = 0;
   for (size_t i = 0; i < traces.size(); ++i) {
-    const auto start = traces.trace(i).first(layout.start_bytes());
+    const auto start = traces[i].start();
     starts.insert(starts.end(), start.begin(), start.end());
-    longest = std::max(longest, traces.trace(i).size());
+    longest = std::max(longest, traces[i].states());
   }
-  Limits limits;
-  limits.steps = (longest - layout.memory_bytes) / layout.record_bytes;  // one more than the longest has
-  TraceBatch made;
-  machine.run(starts, limits, made);
-  traces.stops.clear();
+  TraceBatch made(machine.layout());
+  machine.run(starts, {.steps = static_cast<uint64_t>(longest) + 1}, made);
   for (size_t i = 0; i < traces.size(); ++i) {
-    const auto is = traces.trace(i), is_made = made.trace(i);
+    const auto is = traces[i].bytes, is_made = made[i].bytes;
     const bool same = is.size() <= is_made.size() && std::equal(is.begin(), is.end(), is_made.begin());
-    traces.stops.push_back(!same                         ? StopReason::unknown
-                           : is.size() == is_made.size() ? made.stops[i]
-                                                         : StopReason::step_limit);
+    traces.stops[i] = !same                         ? StopReason::unknown
+                      : is.size() == is_made.size() ? made.stops[i]
+                                                    : StopReason::step_limit;
   }
 }
 
@@ -57,12 +53,7 @@ void append(const TraceBatch& batch, TraceBatch& out) {
 
 void append_faultless(const TraceBatch& batch, TraceBatch& out) {
   for (size_t i = 0; i < batch.size(); ++i) {
-    const StopReason stop = batch.stops[i];
-    if (stop > StopReason::time_limit) continue;
-    const auto trace = batch.trace(i);
-    out.bytes.insert(out.bytes.end(), trace.begin(), trace.end());
-    out.offsets.push_back(static_cast<int64_t>(out.bytes.size()));
-    out.stops.push_back(stop);
+    if (batch.stops[i] <= StopReason::time_limit) out.add(batch[i]);
   }
 }
 

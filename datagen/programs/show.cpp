@@ -26,15 +26,11 @@ struct States {
   std::vector<std::string> instructions;
 };
 
-States states_of(const Machine& machine, std::span<const uint8_t> trace) {
-  const auto& layout = machine.layout();
-  BYTECPU_CHECK(trace.size() >= static_cast<size_t>(layout.start_bytes()));
+States states_of(const Machine& machine, const Trace& trace) {
   States states;
-  for (size_t at = layout.memory_bytes; at + layout.record_bytes <= trace.size(); at += layout.record_bytes) {
-    states.records.push_back(trace.subspan(at, layout.record_bytes));
-    states.instructions.push_back(at == static_cast<size_t>(layout.memory_bytes)
-                                      ? "(start)"
-                                      : machine.instruction_text(states.records.back()));
+  for (int64_t t = 0; t <= trace.states(); ++t) {
+    states.records.push_back(trace.record(t));
+    states.instructions.push_back(t == 0 ? "(start)" : machine.describe(states.records.back()).text);
   }
   return states;
 }
@@ -60,14 +56,14 @@ std::vector<std::string> program_lines(const Machine& machine, std::span<const u
   return lines;
 }
 
-std::string trace_text(const Machine& machine, std::span<const uint8_t> trace,
-                       std::optional<StopReason> stop) {
+std::string trace_text(const Machine& machine, const Trace& trace) {
   const auto& layout = machine.layout();
   const auto states = states_of(machine, trace);
-  const auto lines = program_lines(machine, trace.first(layout.memory_bytes));
+  const auto lines = program_lines(machine, trace.image());
+  const bool known = trace.stop != StopReason::unknown;
   std::string text =
       fmt::format("{}, {} bytes of memory, {} states{}\n\nprogram\n", layout.machine, layout.memory_bytes,
-                  states.records.size(), stop ? fmt::format(", {}", to_string(*stop)) : "");
+                  states.records.size(), known ? fmt::format(", {}", to_string(trace.stop)) : "");
   for (size_t i = 0; i < lines.size(); ++i) text += fmt::format("{:>5}  {}\n", i, lines[i]);
 
   size_t instruction_width = 11;
@@ -103,13 +99,12 @@ std::string trace_text(const Machine& machine, std::span<const uint8_t> trace,
   return text;
 }
 
-ordered_json trace_json(const Machine& machine, std::span<const uint8_t> trace,
-                        std::optional<StopReason> stop) {
+ordered_json trace_json(const Machine& machine, const Trace& trace) {
   const auto& layout = machine.layout();
   const auto states = states_of(machine, trace);
   ordered_json json = {{"machine", layout.machine},
                        {"memory_bytes", layout.memory_bytes},
-                       {"program", program_lines(machine, trace.first(layout.memory_bytes))},
+                       {"program", program_lines(machine, trace.image())},
                        {"states", ordered_json::array()}};
   for (size_t i = 0; i < states.records.size(); ++i) {
     ordered_json state = {{"instruction", i == 0 ? ordered_json() : ordered_json(states.instructions[i])},
@@ -126,7 +121,7 @@ ordered_json trace_json(const Machine& machine, std::span<const uint8_t> trace,
     }
     json["states"].push_back(std::move(state));
   }
-  if (stop) json["stop"] = to_string(*stop);
+  if (trace.stop != StopReason::unknown) json["stop"] = to_string(trace.stop);
   return json;
 }
 

@@ -18,13 +18,11 @@ std::string field_text(std::span<const uint8_t> record, const Field& field);
 std::vector<std::string> program_lines(const Machine& machine, std::span<const uint8_t> image);
 
 // A table of the states, a row each. Values that differ from the state before are marked with *. A layout too
-// wide for a table shows these values alone. `stop`: why the run ended, where it is known.
-std::string trace_text(const Machine& machine, std::span<const uint8_t> trace,
-                       std::optional<StopReason> stop);
+// wide for a table shows these values alone. Why the run ended is said where it is known.
+std::string trace_text(const Machine& machine, const Trace& trace);
 
 // {"machine", "memory_bytes", "program": [line …], "states": [{"instruction", "fields": {name: value},
 // "changed": [name …]} …], "stop"}; values of more than 8 bytes are hexadecimal strings.
-nlohmann::ordered_json trace_json(const Machine& machine, std::span<const uint8_t> trace,
-                                  std::optional<StopReason> stop);
+nlohmann::ordered_json trace_json(const Machine& machine, const Trace& trace);
 
 }  // namespace bytecpu

@@ -101,9 +101,7 @@ class NativeMachine final : public Machine {
   std::string disassemble(std::span<const uint8_t> image) const override;
   std::optional<size_t> instruction_line(std::span<const uint8_t> image,
                                          std::span<const uint8_t> record) const override;
-  std::string instruction_text(std::span<const uint8_t> record) const override;
-  std::string instruction_form(std::span<const uint8_t> record) const override;
-  std::string_view instruction_group(std::span<const uint8_t> record) const override;
+  Instruction describe(std::span<const uint8_t> record) const override;
 
  private:
   int code_bytes() const { return layout_.data_offset; }
@@ -115,7 +113,6 @@ class NativeMachine final : public Machine {
 
   // The operation of an instruction that the machine includes; null where it does not.
   const Operation* find_operation(std::string_view mnemonic) const;
-  std::optional<InstructionText> decode_record(std::span<const uint8_t> record) const;
   // Of the code in an image, how much is listed: the halting instructions at its end count as one.
   size_t listed_bytes(std::span<const uint8_t> image) const;
   // From the start of an instruction, or of what is none, to the next; `at` within the listed bytes.
@@ -605,35 +602,29 @@ const Operation* NativeMachine::find_operation(std::string_view mnemonic) const 
   return found != by_mnemonic_.end() && (*found)->mnemonic == mnemonic ? *found : nullptr;
 }
 
-std::optional<InstructionText> NativeMachine::decode_record(std::span<const uint8_t> record) const {
+Instruction NativeMachine::describe(std::span<const uint8_t> record) const {
   BYTECPU_CHECK(record.size() == static_cast<size_t>(layout_.record_bytes));
   const auto bytes = record.subspan(at_.insn, about_.instruction_bytes);
   const int size = set_->decode(bytes).bytes;
-  if (size == 0) return std::nullopt;
-  auto text = disassembler_.decode(bytes.first(size), load(record.data() + at_.pc, about_.pc_bytes) - size);
-  if (!text || text->bytes != size || !find_operation(text->mnemonic)) return std::nullopt;
-  return text;
-}
+  if (size == 0) return {};
+  const uint64_t address = load(record.data() + at_.pc, about_.pc_bytes) - size;
+  const auto text = disassembler_.decode(bytes.first(size), address);
+  if (!text || text->bytes != size) return {};
+  const Operation* operation = find_operation(text->mnemonic);
+  if (!operation) return {};
 
-std::string NativeMachine::instruction_text(std::span<const uint8_t> record) const {
-  const auto text = decode_record(record);
-  return text ? to_string(*text) : "???";
-}
-
-std::string NativeMachine::instruction_form(std::span<const uint8_t> record) const {
-  const auto text = decode_record(record);
-  if (!text) return "???";
-  if (text->operands.empty()) return std::string(text->mnemonic);
-  return fmt::format("{} {}", text->mnemonic, disassembler_.kinds(text->operands));
-}
-
-std::string_view NativeMachine::instruction_group(std::span<const uint8_t> record) const {
-  const auto text = decode_record(record);
-  if (!text) return "???";
-  const auto group = find_operation(text->mnemonic)->group;
+  const bool has_operands = !text->operands.empty();
+  const auto& group = operation->group;
   const bool loads_or_stores =
       (group == "move" || group == "extend") && text->operands.find('[') != text->operands.npos;
-  return loads_or_stores ? "memory" : group;
+  const auto drawn = std::ranges::find(drawn_, operation->mnemonic);
+  return {.operation = drawn == drawn_.end() ? -1 : static_cast<int>(drawn - drawn_.begin()),
+          .name = operation->mnemonic,
+          .group = loads_or_stores ? "memory" : group,
+          .form = has_operands
+                      ? fmt::format("{} {}", operation->mnemonic, disassembler_.kinds(text->operands))
+                      : std::string(operation->mnemonic),
+          .text = to_string(*text)};
 }
 
 size_t NativeMachine::listed_bytes(std::span<const uint8_t> image) const {

@@ -152,18 +152,16 @@ class Toy8 final : public Machine {
     if (pc == 0) return std::nullopt;
     return pc - 1;
   }
-  std::string instruction_text(std::span<const uint8_t> record) const override {
+  Instruction describe(std::span<const uint8_t> record) const override {
     BYTECPU_CHECK(record.size() == record_bytes);
-    return toy8::instruction_text(record.subspan(TOY8_IR, TOY8_INSTRUCTION_BYTES));
-  }
-  std::string instruction_form(std::span<const uint8_t> record) const override {
-    BYTECPU_CHECK(record.size() == record_bytes);
-    return toy8::instruction_form(record.subspan(TOY8_IR, TOY8_INSTRUCTION_BYTES));
-  }
-  std::string_view instruction_group(std::span<const uint8_t> record) const override {
-    BYTECPU_CHECK(record.size() == record_bytes);
-    const uint8_t* code = record.data() + TOY8_IR;
-    return toy8_operands(code) < 0 ? "???" : group(code[0]);
+    const auto code = record.subspan(TOY8_IR, TOY8_INSTRUCTION_BYTES);
+    if (toy8_operands(code.data()) < 0) return {};
+    // HLT, the first, is no operation that random programs draw.
+    return {.operation = code[0] - 1,
+            .name = toy8_instructions[code[0]].mnemonic,
+            .group = group(code[0]),
+            .form = toy8::instruction_form(code),
+            .text = toy8::instruction_text(code)};
   }
 
  private:

@@ -5,8 +5,9 @@
 #include "datagen/corpus/program_stream.hpp"
 #include "datagen/io/cli.hpp"
 #include "eval/commands/benchmarks.hpp"
+#include "model/compute/device.hpp"
 #include "model/training/checkpoint.hpp"
-#include "model/training/trainer.hpp"
+#include "model/training/config.hpp"
 
 namespace bytecpu {
 namespace {
@@ -16,8 +17,7 @@ namespace po = boost::program_options;
 struct Options {
   std::string checkpoint, precision = "fp32", device = "auto";
   int threads = 0;
-  StreamSource::Options stream;
-  ProgramOptions programs;
+  ProgramStream::Options stream;
   int64_t traces = 1024, batch = 256;
   uint64_t seed = 0;
   double seconds = 10;
@@ -32,7 +32,7 @@ void print(const nlohmann::ordered_json& result) {
 
 po::options_description common(Options& o) {
   po::options_description options;
-  options.add(bytecpu::options(o.stream, o.programs))
+  options.add(bytecpu::options(o.stream))
       .add_options()("seconds", po::value(&o.seconds)->default_value(o.seconds)->value_name("S"),
                      "of each measurement, about");
   return options;
@@ -51,7 +51,7 @@ std::shared_ptr<ByteModel> prepare(Options& o, const std::string& device, int th
   use_threads(threads);
   std::shared_ptr<ByteModel> model;
   if (o.checkpoint.empty()) {
-    o.model.layout = make_machine(o.stream.machine, o.stream.memory_bytes)->layout();
+    o.model.frame = frame_of(make_machine(o.stream.machine, o.stream.memory_bytes)->layout());
     torch::manual_seed(o.seed);
     model = make_model(o.model);
   } else {
@@ -68,10 +68,11 @@ void rollout(Options& o) {
   const auto model = prepare(o, o.device, o.threads);
   model->freeze(supported_precision(o.precision, model->device()));
   model->eval();
-  const Layout& layout = model->config().layout;
+  const Layout& layout = model->frame().layout;
   const auto machine = make_machine(layout.machine, layout.memory_bytes);
-  o.programs.max_instructions = std::min(o.programs.max_instructions, layout.memory_bytes / 4 - 1);
-  const TestSet set = fresh_traces(*machine, o.programs, o.traces, o.seed, nullptr);
+  auto& programs = o.stream.programs;
+  programs.max_instructions = std::min(programs.max_instructions, layout.memory_bytes / 4 - 1);
+  const TestSet set = fresh_traces(*machine, programs, o.traces, o.seed, nullptr);
   benchmark_rollout(*model, set, o.batch, o.seconds, print);
 }
 
@@ -83,15 +84,15 @@ void train(Options& o) {
   bytecpu::check(o.train);
   const auto model = prepare(o, o.train.device, o.train.threads);
   model->set_precision(supported_precision(o.train.precision, model->device()));
-  benchmark_train(*model, o.train, o.programs, o.seconds, print);
+  benchmark_train(*model, o.train, o.stream.programs, o.seconds, print);
 }
 
 void generate(Options& o) {
   check(o);
   const int threads =
       o.threads > 0 ? o.threads : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  benchmark_generate(make_machine(o.stream.machine, o.stream.memory_bytes)->layout(), o.programs, threads,
-                     o.seconds, print);
+  benchmark_generate(make_machine(o.stream.machine, o.stream.memory_bytes)->layout(), o.stream.programs,
+                     threads, o.seconds, print);
 }
 
 int main(int argc, char** argv) {

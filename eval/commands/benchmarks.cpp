@@ -8,7 +8,9 @@
 
 #include "datagen/corpus/program_stream.hpp"
 #include "model/compute/product.hpp"
-#include "model/inference/inference.hpp"
+#include "model/heads/next_step.hpp"
+#include "model/inference/rollout.hpp"
+#include "model/training/feed.hpp"
 #include "model/training/optimizer.hpp"
 
 namespace bytecpu {
@@ -39,7 +41,7 @@ double rounded(double value) {  // to four digits: no timing is better
 ordered_json describe(const ByteModel& model) {
   int64_t parameters = 0;
   for (const auto& p : model.parameters()) parameters += p.numel();
-  const Layout& layout = model.config().layout;
+  const Layout& layout = model.frame().layout;
   return {{"family", model.config().family},
           {"parameters", parameters},
           {"machine", layout.machine},
@@ -93,56 +95,53 @@ double product_rate(torch::ScalarType precision, torch::Device device) {
 
 void benchmark_rollout(ByteModel& model, const TestSet& set, int64_t batch, double seconds,
                        const OnResult& result) {
-  const Layout& layout = model.config().layout;
-  const auto start_bytes = static_cast<size_t>(layout.start_bytes()),
-             record = static_cast<size_t>(layout.record_bytes);
+  const int64_t step_bytes = model.frame().step_bytes;
   auto traces = set.traces;  // by length, as evaluate() batches them
-  std::ranges::stable_sort(traces, {}, [](const TrueTrace& trace) { return trace.bytes.size(); });
-  std::vector<TraceView> starts;
+  std::ranges::stable_sort(traces, {}, [](const Trace& trace) { return trace.states(); });
+  std::vector<Document> documents;
   std::vector<int64_t> lengths;
-  std::vector<std::pair<size_t, size_t>> states;  // trace and number of each state to predict
+  std::vector<std::pair<size_t, int64_t>> states;  // trace and number of each state to predict
   for (size_t i = 0; i < traces.size(); ++i) {
-    starts.push_back({.bytes = traces[i].bytes.first(start_bytes)});
-    lengths.push_back(static_cast<int64_t>((traces[i].bytes.size() - start_bytes) / record));
-    for (size_t t = 1; t <= static_cast<size_t>(lengths[i]); ++t) states.emplace_back(i, t);
+    documents.emplace_back(traces[i]);
+    lengths.push_back(traces[i].states());
+    for (int64_t t = 1; t <= lengths[i]; ++t) states.emplace_back(i, t);
   }
   double uncached = 0;
   const auto report = [&](std::string_view decoding, int64_t at_once, const Measured& m) {
     if (uncached == 0) uncached = m.rate();
     auto json = ordered_json{{"benchmark", "rollout"}};
     json.update(describe(model));
-    json.update(ordered_json{
-        {"decoding", decoding},
-        {"batch", at_once},
-        {"states", m.states},
-        {"seconds", rounded(m.seconds)},
-        {"states_per_second", rounded(m.rate())},
-        {"passes_per_state", rounded(static_cast<double>(m.patch_passes) /
-                                     static_cast<double>(m.states * model.patches_per_record()))},
-        {"positions_per_byte",
-         rounded(static_cast<double>(m.positions) / static_cast<double>(m.states * layout.record_bytes))},
-        {"times_uncached", rounded(m.rate() / uncached)}});
+    json.update(
+        ordered_json{{"decoding", decoding},
+                     {"batch", at_once},
+                     {"states", m.states},
+                     {"seconds", rounded(m.seconds)},
+                     {"states_per_second", rounded(m.rate())},
+                     {"passes_per_state", rounded(static_cast<double>(m.patch_passes) /
+                                                  static_cast<double>(m.states * model.patches_per_step()))},
+                     {"positions_per_byte",
+                      rounded(static_cast<double>(m.positions) / static_cast<double>(m.states * step_bytes))},
+                     {"times_uncached", rounded(m.rate() / uncached)}});
     result(json);
   };
 
   report("uncached", 1, measure(states.size(), seconds, [&](size_t i, Measured& m) {
            const auto [trace, t] = states[i];
-           const auto history = traces[trace].bytes.first(start_bytes + (t - 1) * record);
-           roll_out_plainly(model, {.bytes = history}, 1);
+           roll_out_plainly(model, documents[trace].first(t), 1);
            ++m.states;
-           m.patch_passes += layout.record_bytes;
-           m.positions += layout.record_bytes * (model.config().patch_size + 1) / 2;
+           m.patch_passes += step_bytes;
+           m.positions += step_bytes * (model.config().patch_size + 1) / 2;
          }));
   for (const auto& [decoding, name] :
        {std::pair(Decoding::bytewise, "bytewise"), {Decoding::drafted, "drafted"}}) {
     for (const int64_t at_once : {int64_t{1}, batch}) {
-      const auto size = static_cast<size_t>(at_once), batches = (starts.size() + size - 1) / size;
+      const auto size = static_cast<size_t>(at_once), batches = (documents.size() + size - 1) / size;
       report(name, at_once, measure(batches, seconds, [&, way = decoding](size_t i, Measured& m) {
-               const size_t first = i * size, count = std::min(size, starts.size() - first);
+               const size_t first = i * size, count = std::min(size, documents.size() - first);
                RolloutCost cost;
-               roll_out(model, std::span(starts).subspan(first, count),
-                        std::span(lengths).subspan(first, count), way, &cost);
-               m.states += cost.records;
+               roll_out(model, std::span(documents).subspan(first, count),
+                        std::span(lengths).subspan(first, count), {.decoding = way, .cost = &cost});
+               m.states += cost.steps;
                m.patch_passes += cost.patch_passes;
                m.positions += cost.positions;
              }));
@@ -152,13 +151,13 @@ void benchmark_rollout(ByteModel& model, const TestSet& set, int64_t batch, doub
 
 void benchmark_train(ByteModel& model, const TrainConfig& config, const ProgramOptions& programs,
                      double seconds, const OnResult& result) {
-  const Layout& layout = model.config().layout;
-  const Targets targets = config.loss == "all" ? Targets::all : Targets::states;
-  StreamSource source({.machine = layout.machine,
-                       .memory_bytes = layout.memory_bytes,
-                       .seed = config.seed,
-                       .pool_traces = config.pool_traces,
-                       .threads = 1});
+  const Layout& layout = model.frame().layout;
+  const NextStep objective(model, config.loss == "all" ? Targets::all : Targets::scored);
+  ProgramStream stream({.machine = layout.machine,
+                        .memory_bytes = layout.memory_bytes,
+                        .programs = programs,
+                        .seed = config.seed,
+                        .pool_traces = config.pool_traces});
   Optimizer optimizer(model.trained_parameters(), config);
   enum Part { data, patch_level, byte_level, loss, backward, optimiser, parts };
   constexpr std::array<std::string_view, parts> names = {
@@ -168,8 +167,8 @@ void benchmark_train(ByteModel& model, const TrainConfig& config, const ProgramO
   int64_t states = 0, steps = 0;
   constexpr int warm_up = 2;  // steps
   uint64_t pool_index = 0;
-  TraceBatch pool;
-  BatchPlan plan;
+  auto pool = std::make_shared<Pool>(layout);
+  BatchPlan batches;
   size_t next = 0;
   Stopwatch watch;
   for (int step = 0; step < warm_up + 1 || total < seconds; ++step) {
@@ -178,21 +177,15 @@ void benchmark_train(ByteModel& model, const TrainConfig& config, const ProgramO
       flops = states = steps = 0;
     }
     watch.lap();
-    if (next == plan.size()) {
-      source.fill(pool_index++, programs, pool);
-      std::vector<int64_t> lengths;
-      for (size_t i = 0; i < pool.size(); ++i) lengths.push_back(std::ssize(pool.trace(i)));
-      plan = plan_batches(lengths, model.config().patch_size, model.extra_patches(), config.batch_patches,
-                          config.seed + pool_index);
+    if (next == batches.size()) {
+      stream.fill(pool_index++, {}, *pool);
+      batches = plan(model, *pool, config.batch_patches, config.seed + pool_index);
       next = 0;
     }
-    std::vector<TraceView> traces;
-    for (const size_t i : plan[next])
-      traces.push_back({.bytes = pool.trace(i), .complete = pool.stops[i] == StopReason::halted});
-    ++next;
+    const auto documents = batch_of(pool, batches[next++]).documents;
     optimizer.zero_gradients();
     spent[data] += watch.lap();
-    const auto rows = model.rows(traces, targets, model.common_choice(traces, targets));
+    const auto rows = model.rows(documents, objective.targets(), objective.common_choice(documents));
     spent[patch_level] += watch.lap();
     const auto logits = model.logits(rows.condition, rows.patches);
     spent[byte_level] += watch.lap();
@@ -203,9 +196,9 @@ void benchmark_train(ByteModel& model, const TrainConfig& config, const ProgramO
     spent[backward] += watch.lap();
     optimizer.step(1);
     spent[optimiser] += watch.lap();
-    states += rows.patches.size(0) / model.patches_per_record();
-    flops += 3 * model.forward_flops(traces, targets) * static_cast<double>(rows.patches.size(0)) /
-             static_cast<double>(model.predicted(traces, targets));
+    states += rows.patches.size(0) / model.patches_per_step();
+    flops += 3 * objective.forward_flops(documents) * static_cast<double>(rows.patches.size(0)) /
+             static_cast<double>(objective.count(documents));
     ++steps;
     total = 0;
     for (const double part : spent) total += part;
@@ -230,22 +223,21 @@ void benchmark_train(ByteModel& model, const TrainConfig& config, const ProgramO
 void benchmark_generate(const Layout& layout, const ProgramOptions& programs, int threads, double seconds,
                         const OnResult& result) {
   for (const int count : threads > 1 ? std::vector{1, threads} : std::vector{1}) {
-    StreamSource source({.machine = layout.machine,
-                         .memory_bytes = layout.memory_bytes,
-                         .pool_traces = 1024 * count,
-                         .threads = count});
-    TraceBatch pool;
-    source.fill(0, programs, pool);  // warm-up
+    ProgramStream stream({.machine = layout.machine,
+                          .memory_bytes = layout.memory_bytes,
+                          .programs = programs,
+                          .pool_traces = 1024 * count,
+                          .threads = count});
+    Pool pool(layout);
+    stream.fill(0, {}, pool);  // warm-up
     int64_t states = 0, traces = 0;
     double total = 0;
     for (uint64_t index = 1; total < seconds; ++index) {
       Stopwatch watch;
-      pool.clear();
-      source.fill(index, programs, pool);
+      stream.fill(index, {}, pool);
       total += watch.lap();
       traces += static_cast<int64_t>(pool.size());
-      states += (std::ssize(pool.bytes) - static_cast<int64_t>(pool.size()) * layout.memory_bytes) /
-                layout.record_bytes;
+      for (size_t i = 0; i < pool.size(); ++i) states += pool[i].count();
     }
     result({{"benchmark", "generate"},
             {"machine", layout.machine},

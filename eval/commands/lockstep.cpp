@@ -46,24 +46,18 @@ std::vector<std::vector<uint8_t>> predict(Predictor& predictor, const Lockstep& 
     const auto bytes = records.subspan(i * record, record);
     predicted.emplace_back(bytes.begin(), bytes.end());
   };
+  const Trace run = lockstep.run[0];
   if (lockstep.free) {
-    const std::array starts = {Record(lockstep.run.bytes).first(static_cast<size_t>(layout.start_bytes()))};
-    const std::array truth = {Record(lockstep.run.bytes)};
-    const std::array limits = {most};
-    const auto rollout = predictor.rollout(starts, limits, truth).at(0);
-    for (size_t i = 0; i < rollout.records.size() / record; ++i) add(rollout.records, i);
+    const auto rollout = predictor.rollout(std::array{run}, std::array{most}).at(0);
+    for (size_t i = 0; i < rollout.steps.size() / record; ++i) add(rollout.steps, i);
     if (rollout.ended) predicted.emplace_back();
   } else {
-    const int64_t given = std::min(most, lockstep.states());
-    const std::array traces = {
-        Record(lockstep.run.bytes)
-            .first(static_cast<size_t>(layout.start_bytes()) + static_cast<size_t>(given) * record)};
-    const auto step = predictor.step(traces).at(0);
+    const auto step = predictor.step(std::array{run.first(std::min(most, run.states()))}).at(0);
     for (size_t i = 0; i < static_cast<size_t>(most); ++i) {
       if (step.ended[i])
         predicted.emplace_back();
       else
-        add(step.records, i);
+        add(step.steps, i);
     }
   }
   return predicted;
@@ -71,17 +65,7 @@ std::vector<std::vector<uint8_t>> predict(Predictor& predictor, const Lockstep& 
 
 }  // namespace
 
-int64_t Lockstep::states() const {
-  const Layout& layout = machine->layout();
-  return (static_cast<int64_t>(run.bytes.size()) - layout.start_bytes()) / layout.record_bytes;
-}
-
-Record Lockstep::truth(int64_t t) const {
-  const Layout& layout = machine->layout();
-  if (t > states()) return {};
-  return Record(run.bytes).subspan(static_cast<size_t>(layout.memory_bytes + t * layout.record_bytes),
-                                   static_cast<size_t>(layout.record_bytes));
-}
+Record Lockstep::truth(int64_t t) const { return t > states() ? Record() : run[0].record(t); }
 
 bool Lockstep::differs(int64_t t) const {
   return !std::ranges::equal(truth(t), predicted[static_cast<size_t>(t - 1)]);
@@ -102,7 +86,8 @@ int64_t Lockstep::differences() const {
 
 Lockstep run_lockstep(Machine& machine, Predictor& predictor, std::span<const uint8_t> start, int64_t steps,
                       bool free, const OnStates& on_states) {
-  Lockstep lockstep{&machine, free, {}, {}};
+  Lockstep lockstep(machine);
+  lockstep.free = free;
   machine.run(start, {.steps = static_cast<uint64_t>(steps)}, lockstep.run);
   // Places to predict: the states and, where the machine ends, the end.
   const int64_t places = lockstep.states() + (!lockstep.halted() ? 0 : free ? rollout_slack : 1);
@@ -140,13 +125,13 @@ std::string lockstep_row(const Lockstep& lockstep, int64_t t, bool colour) {
   else if (t > 0 && predicted.empty())
     verdict = paint(red, "ended");
   else if (t > 0 && truth.empty())
-    verdict = paint(red, "goes on: " + lockstep.machine->instruction_text(predicted));
+    verdict = paint(red, "goes on: " + lockstep.machine->describe(predicted).text);
   else if (t > 0)
     verdict = paint(red, fields_unlike(layout, predicted, truth));
 
   const auto instruction = t == 0          ? "(start)"
                            : truth.empty() ? "(end)"
-                                           : lockstep.machine->instruction_text(truth);
+                                           : lockstep.machine->describe(truth).text;
   std::string text =
       fmt::format("{}{:>5}  {:<14}", lockstep.first_difference() == t ? '>' : ' ', t, instruction);
   if (!in_columns(layout)) {
@@ -186,7 +171,7 @@ std::string lockstep_verdict(const Lockstep& lockstep) {
 }
 
 nlohmann::ordered_json lockstep_json(const Lockstep& lockstep) {
-  auto json = trace_json(*lockstep.machine, lockstep.run.bytes, lockstep.run.stops[0]);
+  auto json = trace_json(*lockstep.machine, lockstep.run[0]);
   json["free"] = lockstep.free;
   auto& predicted = json["predicted"] = nlohmann::ordered_json::array();
   for (const auto& record : lockstep.predicted) {

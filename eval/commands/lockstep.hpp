@@ -14,14 +14,17 @@
 namespace bytecpu {
 
 struct Lockstep {
-  const Machine* machine = nullptr;
+  explicit Lockstep(const Machine& m) : machine(&m), run(m.layout()) {}
+
+  const Machine* machine;
+  // One trace.
+  TraceBatch run;
   bool free = false;                            // the predictor runs on its own states, else on the true ones
-  TraceBatch run;                               // one trace
   std::vector<std::vector<uint8_t>> predicted;  // [t - 1] record t; empty where the end is predicted
   bool finished = false;                        // everything has been predicted that can be
   bool cut = false;                             // free: the predictor takes no more states than it has
 
-  int64_t states() const;  // after state 0
+  int64_t states() const { return run[0].states(); }
   bool halted() const { return run.stops[0] == StopReason::halted; }
   std::span<const uint8_t> truth(int64_t t) const;  // record t; empty where there is none
   bool differs(int64_t t) const;                    // t from 1 to predicted.size()

@@ -126,11 +126,10 @@ bool run(const po::variables_map& options) {
       throw Error("{}: the model takes no more than {} states", file, lockstep.predicted.size());
     }
   } else {
-    TraceBatch run;
+    TraceBatch run(machine->layout());
     machine->run(start, {.steps = static_cast<uint64_t>(steps)}, run);
     stop = run.stops[0];
-    fmt::print("{}", json ? trace_json(*machine, run.bytes, stop).dump(1) + "\n"
-                          : trace_text(*machine, run.bytes, stop));
+    fmt::print("{}", json ? trace_json(*machine, run[0]).dump(1) + "\n" : trace_text(*machine, run[0]));
   }
   if (stop != StopReason::halted && stop != StopReason::step_limit)
     throw Error("{}: {}", file, to_string(stop));

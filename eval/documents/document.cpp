@@ -50,7 +50,7 @@ ordered_json to_json(const Example& example, const Machine& machine) {
     const auto line =
         t == 0 || true_record.empty() ? std::nullopt : machine.instruction_line(image, true_record);
     rows.push_back({{"step", t},
-                    {"instruction", true_record.empty() ? "" : machine.instruction_text(true_record)},
+                    {"instruction", true_record.empty() ? "" : machine.describe(true_record).text},
                     {"line", line ? ordered_json(*line) : ordered_json()},
                     {"truth", hex_or_null(true_record)},
                     {"predicted", hex_or_null(predicted_record)}});

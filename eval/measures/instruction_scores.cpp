@@ -16,19 +16,16 @@ bool is_zero(const Field& field, const uint8_t* record) {
 
 }  // namespace
 
-void InstructionScores::add(const Machine& machine, const uint8_t* before, const uint8_t* truth,
+void InstructionScores::add(const Layout& layout, const Instruction& instruction, const uint8_t* truth,
                             const uint8_t* predicted) {
-  const Layout& layout = machine.layout();
-  const std::span instruction(before, static_cast<size_t>(layout.record_bytes));
-  const auto form = machine.instruction_form(instruction);
-  const auto group = machine.instruction_group(instruction);
   const bool right = predicted && std::equal(truth, truth + layout.record_bytes, predicted);
-  by_operation[form.substr(0, form.find(' '))].add(right);
-  by_group[std::string(group)].add(right);
+  by_operation[std::string(instruction.name)].add(right);
+  by_group[std::string(instruction.group)].add(right);
 
   bool any = false, all_right = predicted != nullptr;
   for (const Field& field : layout.fields) {
-    if (group == "branch" && field.name == "PC") branches.add(predicted && same(field, truth, predicted));
+    if (instruction.group == "branch" && field.name == "PC")
+      branches.add(predicted && same(field, truth, predicted));
     if (!field.name.starts_with("WRITE_")) continue;
     any = any || !is_zero(field, truth) || (predicted && !is_zero(field, predicted));
     all_right = all_right && same(field, truth, predicted);

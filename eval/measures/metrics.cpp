@@ -9,16 +9,6 @@
 
 namespace bytecpu {
 
-namespace {
-
-int64_t true_states(const TrueTrace& truth, const Layout& layout) {
-  const auto size = static_cast<int64_t>(truth.bytes.size());
-  BYTECPU_CHECK(size >= layout.start_bytes() && (size - layout.memory_bytes) % layout.record_bytes == 0);
-  return (size - layout.start_bytes()) / layout.record_bytes;
-}
-
-}  // namespace
-
 std::string_view to_string(Mode mode) { return mode == Mode::step ? "step" : "rollout"; }
 
 std::string_view to_string(End end) {
@@ -62,11 +52,11 @@ double Scores::bits_per_byte() const {
   return nats_bytes ? nats / std::numbers::ln2 / static_cast<double>(nats_bytes) : 0;
 }
 
-void Scores::add(int64_t trace, const TrueTrace& truth, const StepPrediction& prediction) {
+void Scores::add(int64_t trace, const Trace& truth, const StepPrediction& prediction) {
   BYTECPU_CHECK(mode == Mode::step);
-  const int64_t n = true_states(truth, layout);
+  const int64_t n = truth.states();
   const auto places = static_cast<size_t>(n) + 1, record = static_cast<size_t>(layout.record_bytes);
-  BYTECPU_CHECK(prediction.records.size() == places * record && prediction.ended.size() == places);
+  BYTECPU_CHECK(prediction.steps.size() == places * record && prediction.ended.size() == places);
   BYTECPU_CHECK(prediction.nats.empty() || prediction.nats.size() == places);
   BYTECPU_CHECK(prediction.confidence.empty() || prediction.confidence.size() == places);
 
@@ -76,7 +66,7 @@ void Scores::add(int64_t trace, const TrueTrace& truth, const StepPrediction& pr
     if (prediction.ended[i])
       end = End::early;
     else
-      predicted[i] = prediction.records.data() + i * record;
+      predicted[i] = prediction.steps.data() + i * record;
   }
   if (!prediction.nats.empty()) {
     for (size_t i = 0; i + 1 < places; ++i) nats += prediction.nats[i];
@@ -86,41 +76,40 @@ void Scores::add(int64_t trace, const TrueTrace& truth, const StepPrediction& pr
   add(trace, truth, predicted, end, confidences.first(confidences.empty() ? 0 : places - 1));
 }
 
-void Scores::add(int64_t trace, const TrueTrace& truth, const RolloutPrediction& prediction) {
+void Scores::add(int64_t trace, const Trace& truth, const Rollout& prediction) {
   BYTECPU_CHECK(mode == Mode::rollout);
-  BYTECPU_CHECK(prediction.records.size() % static_cast<size_t>(layout.record_bytes) == 0);
-  const int64_t n = true_states(truth, layout);
-  int64_t m = static_cast<int64_t>(prediction.records.size()) / layout.record_bytes;
-  if (!truth.complete) m = std::min(m, n);
+  BYTECPU_CHECK(prediction.steps.size() % static_cast<size_t>(layout.record_bytes) == 0);
+  const int64_t n = truth.states();
+  int64_t m = static_cast<int64_t>(prediction.steps.size()) / layout.record_bytes;
+  if (!truth.complete()) m = std::min(m, n);
 
   std::vector<const uint8_t*> predicted(static_cast<size_t>(std::max(n, m)));
   for (int64_t i = 0; i < m; ++i) {
-    predicted[static_cast<size_t>(i)] = prediction.records.data() + i * layout.record_bytes;
+    predicted[static_cast<size_t>(i)] = prediction.steps.data() + i * layout.record_bytes;
   }
   missing_states += std::max<int64_t>(n - m, 0);
   surplus_states += std::max<int64_t>(m - n, 0);
   const End end = m < n ? End::early : m == n && prediction.ended ? End::right : End::late;
   const std::span confidences(prediction.confidence);
   BYTECPU_CHECK(confidences.empty() ||
-                confidences.size() * static_cast<size_t>(layout.record_bytes) == prediction.records.size());
+                confidences.size() * static_cast<size_t>(layout.record_bytes) == prediction.steps.size());
   add(trace, truth, predicted, end, confidences.first(std::min(confidences.size(), static_cast<size_t>(m))));
 }
 
-void Scores::add(int64_t trace, const TrueTrace& truth, std::span<const uint8_t* const> predicted, End end,
+void Scores::add(int64_t trace, const Trace& truth, std::span<const uint8_t* const> predicted, End end,
                  std::span<const float> confidences) {
-  const int64_t n = true_states(truth, layout);
+  const int64_t n = truth.states();
   const auto record = static_cast<size_t>(layout.record_bytes);
-  const uint8_t* state = truth.bytes.data() + layout.memory_bytes;  // the true state before the one scored
+  const uint8_t* state = truth.records().data();  // the true state before the one scored
   int64_t wrong_bytes = 0, first_wrong = 0;
   Tally tally;
   for (int64_t t = 1; t <= static_cast<int64_t>(predicted.size()); ++t, state += record) {
-    const std::string form = t > n    ? std::string(surplus_form)
-                             : t == 1 ? std::string(first_fetch_form)
-                                      : machine_.instruction_form({state, record});
+    const Instruction before = t > 1 && t <= n ? machine_.describe({state, record}) : Instruction();
+    const std::string form(t > n ? surplus_form : t == 1 ? first_fetch_form : std::string_view(before.form));
     const auto place = static_cast<size_t>(t - 1);
     const int wrong = t > n ? add_state(form, nullptr, nullptr, predicted[place])
                             : add_state(form, state, state + record, predicted[place]);
-    if (t > 1 && t <= n) instructions.add(machine_, state, state + record, predicted[place]);
+    if (t > 1 && t <= n) instructions.add(layout, before, state + record, predicted[place]);
     if (by_step.size() <= place) by_step.resize(place + 1);
     by_step[place].add(wrong);
     tally.add(wrong);
@@ -136,7 +125,7 @@ void Scores::add(int64_t trace, const TrueTrace& truth, std::span<const uint8_t*
     }
     wrong_bytes += wrong;
   }
-  if (truth.complete) {
+  if (truth.complete()) {
     ends.add(end == End::right);
     early_ends += end == End::early;
     late_ends += end == End::late;
@@ -154,7 +143,7 @@ void Scores::add(int64_t trace, const TrueTrace& truth, std::span<const uint8_t*
   if (trace < 0 || most_ == 0 || (worst.size() == most_ && wrong_bytes <= worst.back().wrong_bytes)) return;
   Example example{trace,       wrong_bytes,
                   first_wrong, {truth.bytes.begin(), truth.bytes.end()},
-                  {},          truth.complete ? end : End::right};
+                  {},          truth.complete() ? end : End::right};
   for (const uint8_t* p : predicted) {
     example.predicted.push_back(p ? std::vector<uint8_t>(p, p + record) : std::vector<uint8_t>());
   }

@@ -77,12 +77,6 @@ struct LengthTally {
   Tally states;
 };
 
-// Memory image ‖ state 0 ‖ …, borrowed. Complete: the machine halted after the last state.
-struct TrueTrace {
-  std::span<const uint8_t> bytes;
-  bool complete = true;
-};
-
 enum class Mode { step, rollout };
 std::string_view to_string(Mode mode);
 
@@ -99,15 +93,17 @@ struct ConfidenceHistogram {
 
 // Breakdowns by the instruction that leads to a state, for machines of any instruction set.
 struct InstructionScores {
-  // States right as a whole, by the first word of Machine::instruction_form and by instruction_group.
+  // States right as a whole, by the name and the group of the instruction before.
   std::map<std::string, Rate, std::less<>> by_operation, by_group;
   // After an instruction of the group "branch": the field PC right.
   Rate branches;
   // Where the true state shows a memory write, or the predicted one does: the fields WRITE_… right.
   Rate writes;
 
-  // The true state before, the true state and the predicted one; null where it is missing.
-  void add(const Machine& machine, const uint8_t* before, const uint8_t* truth, const uint8_t* predicted);
+  // The true state and the predicted one; null where it is missing.
+  // `instruction`: that of the true state before.
+  void add(const Layout& layout, const Instruction& instruction, const uint8_t* truth,
+           const uint8_t* predicted);
 };
 
 // Where a trace's end was predicted.
@@ -134,8 +130,8 @@ class Scores {
   Scores(Mode mode, const Machine& machine, size_t worst = 10);
 
   // `trace`: its number in the examples; a negative one is kept out of them.
-  void add(int64_t trace, const TrueTrace& truth, const StepPrediction& prediction);
-  void add(int64_t trace, const TrueTrace& truth, const RolloutPrediction& prediction);
+  void add(int64_t trace, const Trace& truth, const StepPrediction& prediction);
+  void add(int64_t trace, const Trace& truth, const Rollout& prediction);
 
   Mode mode;
   Layout layout;
@@ -162,7 +158,7 @@ class Scores {
 
  private:
   // predicted[t - 1]: record t, null where it is missing or an end; confidences of the first records.
-  void add(int64_t trace, const TrueTrace& truth, std::span<const uint8_t* const> predicted, End end,
+  void add(int64_t trace, const Trace& truth, std::span<const uint8_t* const> predicted, End end,
            std::span<const float> confidences);
   // A null prediction is a missing one; a null truth a surplus one.
   // Returns the number of wrong bytes.

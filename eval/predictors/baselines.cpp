@@ -6,72 +6,71 @@
 
 namespace bytecpu {
 
-std::vector<StepPrediction> CopyPredictor::step(std::span<const std::span<const uint8_t>> traces) {
+std::vector<StepPrediction> CopyPredictor::step(std::span<const Trace> traces) {
   std::vector<StepPrediction> predictions;
-  for (const auto trace : traces) {
-    const auto states = trace.subspan(static_cast<size_t>(layout_.memory_bytes));
-    const size_t places = states.size() / static_cast<size_t>(layout_.record_bytes);
-    predictions.push_back({{states.begin(), states.end()}, std::vector<uint8_t>(places), {}, {}});
+  for (const Trace& trace : traces) {
+    const auto states = trace.records();
+    predictions.push_back({.steps = {states.begin(), states.end()},
+                           .ended = std::vector<uint8_t>(static_cast<size_t>(trace.states() + 1))});
   }
   return predictions;
 }
 
-std::vector<RolloutPrediction> CopyPredictor::rollout(std::span<const std::span<const uint8_t>> starts,
-                                                      std::span<const int64_t> max_records,
-                                                      std::span<const std::span<const uint8_t>>) {
-  std::vector<RolloutPrediction> predictions(starts.size());
-  for (size_t i = 0; i < starts.size(); ++i) {
-    const auto state = starts[i].subspan(static_cast<size_t>(layout_.memory_bytes));
-    auto& records = predictions[i].records;
-    for (int64_t t = 0; t < max_records[i]; ++t) records.insert(records.end(), state.begin(), state.end());
+std::vector<Rollout> CopyPredictor::rollout(std::span<const Trace> traces, std::span<const int64_t> most) {
+  std::vector<Rollout> predictions(traces.size());
+  for (size_t i = 0; i < traces.size(); ++i) {
+    const auto state = traces[i].record(0);
+    auto& steps = predictions[i].steps;
+    for (int64_t t = 0; t < most[i]; ++t) steps.insert(steps.end(), state.begin(), state.end());
   }
   return predictions;
 }
 
-std::vector<StepPrediction> OraclePredictor::step(std::span<const std::span<const uint8_t>> traces) {
-  const Layout& layout = machine_->layout();
-  const auto record = static_cast<size_t>(layout.record_bytes),
-             start = static_cast<size_t>(layout.start_bytes());
+namespace {
+
+TraceBatch run_again(Machine& machine, std::span<const Trace> traces, int64_t steps) {
   std::vector<uint8_t> starts;
-  size_t most = 0;
-  for (const auto trace : traces) {
-    starts.insert(starts.end(), trace.begin(), trace.begin() + static_cast<std::ptrdiff_t>(start));
-    most = std::max(most, (trace.size() - start) / record + 1);
+  for (const Trace& trace : traces) {
+    const auto start = trace.start();
+    starts.insert(starts.end(), start.begin(), start.end());
   }
-  TraceBatch run;
-  machine_->run(starts, {.steps = most}, run);
+  TraceBatch run(machine.layout());
+  machine.run(starts, {.steps = static_cast<uint64_t>(steps)}, run);
+  return run;
+}
+
+// The records 1 … `count` of a trace, or fewer.
+std::vector<uint8_t> records_after_start(const Trace& trace, int64_t count) {
+  const auto records = trace.records().subspan(static_cast<size_t>(trace.record_bytes));
+  const auto kept = records.first(static_cast<size_t>(std::min(trace.states(), count) * trace.record_bytes));
+  return {kept.begin(), kept.end()};
+}
+
+}  // namespace
+
+std::vector<StepPrediction> OraclePredictor::step(std::span<const Trace> traces) {
+  int64_t most = 0;
+  for (const Trace& trace : traces) most = std::max(most, trace.states() + 1);
+  const TraceBatch run = run_again(*machine_, traces, most);
   std::vector<StepPrediction> predictions(traces.size());
   for (size_t i = 0; i < traces.size(); ++i) {
-    const size_t places = (traces[i].size() - start) / record + 1;
-    const auto states = run.trace(i).subspan(start);
-    auto& [records, ended, nats, confidence] = predictions[i];
-    records.assign(states.begin(),
-                   states.begin() + static_cast<std::ptrdiff_t>(std::min(states.size(), places * record)));
-    ended.assign(places, 0);
-    std::fill(ended.begin() + static_cast<std::ptrdiff_t>(records.size() / record), ended.end(), 1);
-    records.resize(places * record);
+    const int64_t places = traces[i].states() + 1;
+    auto& [steps, ended, nats, confidence] = predictions[i];
+    steps = records_after_start(run[i], places);
+    ended.assign(static_cast<size_t>(places), 0);
+    std::fill(ended.begin() + std::min(run[i].states(), places), ended.end(), 1);
+    steps.resize(static_cast<size_t>(places * traces[i].record_bytes));
   }
   return predictions;
 }
 
-std::vector<RolloutPrediction> OraclePredictor::rollout(std::span<const std::span<const uint8_t>> starts,
-                                                        std::span<const int64_t> max_records,
-                                                        std::span<const std::span<const uint8_t>>) {
-  const auto record = static_cast<size_t>(machine_->layout().record_bytes);
-  std::vector<uint8_t> all;
-  uint64_t most = 0;
-  for (size_t i = 0; i < starts.size(); ++i) {
-    all.insert(all.end(), starts[i].begin(), starts[i].end());
-    most = std::max(most, static_cast<uint64_t>(max_records[i]));
-  }
-  TraceBatch run;
-  machine_->run(all, {.steps = most}, run);
-  std::vector<RolloutPrediction> predictions(starts.size());
-  for (size_t i = 0; i < starts.size(); ++i) {
-    const auto states = run.trace(i).subspan(starts[i].size());
-    const auto size = std::min(states.size(), static_cast<size_t>(max_records[i]) * record);
-    predictions[i].records.assign(states.begin(), states.begin() + static_cast<std::ptrdiff_t>(size));
-    predictions[i].ended = size == states.size() && run.stops[i] != StopReason::step_limit;
+std::vector<Rollout> OraclePredictor::rollout(std::span<const Trace> traces, std::span<const int64_t> most) {
+  const int64_t longest = most.empty() ? 0 : std::ranges::max(most);
+  const TraceBatch run = run_again(*machine_, traces, longest);
+  std::vector<Rollout> predictions(traces.size());
+  for (size_t i = 0; i < traces.size(); ++i) {
+    predictions[i].steps = records_after_start(run[i], most[i]);
+    predictions[i].ended = run[i].states() <= most[i] && run[i].stop != StopReason::step_limit;
   }
   return predictions;
 }

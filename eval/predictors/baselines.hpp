@@ -15,10 +15,8 @@ class CopyPredictor final : public Predictor {
   explicit CopyPredictor(Layout layout) : layout_(std::move(layout)) {}
   std::string name() const override { return "copy"; }
   const Layout& layout() const override { return layout_; }
-  std::vector<StepPrediction> step(std::span<const std::span<const uint8_t>> traces) override;
-  std::vector<RolloutPrediction> rollout(std::span<const std::span<const uint8_t>> starts,
-                                         std::span<const int64_t> max_records,
-                                         std::span<const std::span<const uint8_t>> guesses) override;
+  std::vector<StepPrediction> step(std::span<const Trace> traces) override;
+  std::vector<Rollout> rollout(std::span<const Trace> traces, std::span<const int64_t> most) override;
 
  private:
   Layout layout_;
@@ -30,10 +28,8 @@ class OraclePredictor final : public Predictor {
   explicit OraclePredictor(std::unique_ptr<Machine> machine) : machine_(std::move(machine)) {}
   std::string name() const override { return "oracle"; }
   const Layout& layout() const override { return machine_->layout(); }
-  std::vector<StepPrediction> step(std::span<const std::span<const uint8_t>> traces) override;
-  std::vector<RolloutPrediction> rollout(std::span<const std::span<const uint8_t>> starts,
-                                         std::span<const int64_t> max_records,
-                                         std::span<const std::span<const uint8_t>> guesses) override;
+  std::vector<StepPrediction> step(std::span<const Trace> traces) override;
+  std::vector<Rollout> rollout(std::span<const Trace> traces, std::span<const int64_t> most) override;
 
  private:
   std::unique_ptr<Machine> machine_;

@@ -2,13 +2,16 @@
 
 #include <torch/torch.h>
 
-#include <numeric>
+#include <algorithm>
+#include <iterator>
 
 #include "emulator/error.hpp"
 #include "emulator/machine.hpp"
-#include "model/inference/inference.hpp"
+#include "model/compute/device.hpp"
+#include "model/inference/rollout.hpp"
+#include "model/inference/steps.hpp"
+#include "model/training/batch.hpp"
 #include "model/training/checkpoint.hpp"
-#include "model/training/trainer.hpp"
 
 namespace bytecpu {
 namespace {
@@ -39,7 +42,7 @@ class ModelPredictor final : public Predictor {
   }
 
   std::string name() const override { return model_->config().family; }
-  const Layout& layout() const override { return model_->config().layout; }
+  const Layout& layout() const override { return model_->frame().layout; }
   nlohmann::ordered_json details() const override {
     int64_t parameters = 0;
     for (const auto& p : model_->parameters()) parameters += p.numel();
@@ -51,62 +54,47 @@ class ModelPredictor final : public Predictor {
             {"model", model_->config()}};
   }
 
-  std::vector<StepPrediction> step(std::span<const std::span<const uint8_t>> traces) override {
-    return predict(traces, {});
-  }
+  std::vector<StepPrediction> step(std::span<const Trace> traces) override { return predict(traces, {}); }
 
-  std::vector<StepPrediction> record(std::span<const std::span<const uint8_t>> traces,
-                                     int64_t number) override {
+  std::vector<StepPrediction> record(std::span<const Trace> traces, int64_t number) override {
     return predict(traces, number);
   }
 
-  std::vector<RolloutPrediction> rollout(std::span<const std::span<const uint8_t>> starts,
-                                         std::span<const int64_t> max_records,
-                                         std::span<const std::span<const uint8_t>> guesses) override {
-    std::vector<RolloutPrediction> predictions(starts.size());
-    for (size_t first = 0; first < starts.size(); first += batch_traces_) {
-      std::vector<size_t> batch(std::min<size_t>(batch_traces_, starts.size() - first));
-      std::iota(batch.begin(), batch.end(), first);
-      auto rollouts =
-          roll_out(*model_, views(starts, batch), max_records.subspan(first, batch.size()), Decoding::drafted,
-                   nullptr, guesses.empty() ? std::vector<TraceView>() : views(guesses, batch));
-      for (size_t i = 0; i < batch.size(); ++i) {
-        predictions[batch[i]] = {.records = std::move(rollouts[i].records),
-                                 .ended = rollouts[i].ended,
-                                 .confidence = std::move(rollouts[i].confidence)};
-      }
+  std::vector<Rollout> rollout(std::span<const Trace> traces, std::span<const int64_t> most) override {
+    std::vector<Rollout> predictions;
+    for (size_t first = 0; first < traces.size(); first += batch_traces_) {
+      const size_t count = std::min(batch_traces_, traces.size() - first);
+      const auto documents = documents_of(traces.subspan(first, count));
+      auto rollouts = roll_out(*model_, documents, most.subspan(first, count), {.guess = true});
+      std::ranges::move(rollouts, std::back_inserter(predictions));
     }
     return predictions;
   }
 
  private:
-  std::vector<StepPrediction> predict(std::span<const std::span<const uint8_t>> traces,
-                                      std::optional<int64_t> only) {
+  static std::vector<Document> documents_of(std::span<const Trace> traces) {
+    std::vector<Document> documents;
+    for (const Trace& trace : traces) documents.emplace_back(trace);
+    return documents;
+  }
+
+  std::vector<StepPrediction> predict(std::span<const Trace> traces, std::optional<int64_t> only) {
+    const auto documents = documents_of(traces);
     std::vector<StepPrediction> predictions(traces.size());
-    for (const auto& batch : batches(traces)) {
-      auto predicted = predict_steps(*model_, views(traces, batch), only);
-      for (size_t i = 0; i < batch.size(); ++i) {
-        auto& p = predicted[i];
-        predictions[batch[i]] = {.records = std::move(p.records),
-                                 .ended = std::move(p.ended),
-                                 .nats = std::move(p.nats),
-                                 .confidence = std::move(p.confidence)};
-      }
+    for (const auto& batch : batches(documents)) {
+      std::vector<Document> chosen;
+      for (const size_t i : batch) chosen.push_back(documents[i]);
+      auto predicted = predict_steps(*model_, chosen, only);
+      for (size_t i = 0; i < batch.size(); ++i) predictions[batch[i]] = std::move(predicted[i]);
     }
     return predictions;
   }
-  // Traces of similar length, few enough for the memory that their logits take.
-  BatchPlan batches(std::span<const std::span<const uint8_t>> traces) const {
+  // Documents of similar length, few enough for the memory that their logits take.
+  BatchPlan batches(std::span<const Document> documents) const {
     constexpr int64_t most_patches = 4096;
     std::vector<int64_t> lengths;
-    for (const auto& t : traces) lengths.push_back(std::ssize(t));
-    return plan_batches(lengths, model_->config().patch_size, model_->extra_patches(), most_patches, 0);
-  }
-  static std::vector<TraceView> views(std::span<const std::span<const uint8_t>> traces,
-                                      const std::vector<size_t>& batch) {
-    std::vector<TraceView> result;
-    for (size_t i : batch) result.push_back({.bytes = traces[i]});
-    return result;
+    for (const auto& document : documents) lengths.push_back(model_->length(document));
+    return plan_batches(lengths, most_patches, 0);
   }
 
   std::filesystem::path checkpoint_;

@@ -163,24 +163,22 @@ Case make_case(const Sweep& sweep, int64_t index, int64_t place, const Machine& 
 // The record that holds the instruction is record 1, and its result record 2.
 constexpr int64_t result_record = 2;
 
-void score_case(const Case& tested, std::span<const uint8_t> trace, const StepPrediction& prediction,
-                const Layout& layout, ExhaustiveRow& row) {
-  const auto record = static_cast<size_t>(layout.record_bytes),
-             start = static_cast<size_t>(layout.start_bytes());
-  const size_t states = (trace.size() - start) / record;
-  BYTECPU_CHECK(prediction.records.size() == record && prediction.ended.size() == 1);
+void score_case(const Case& tested, const Trace& trace, const StepPrediction& prediction,
+                ExhaustiveRow& row) {
+  BYTECPU_CHECK(prediction.steps.size() == static_cast<size_t>(trace.record_bytes) &&
+                prediction.ended.size() == 1);
   const bool ended = prediction.ended[0];
-  const bool halts = states == 1;  // HLT itself: its result is the end
+  const bool halts = trace.states() < result_record;  // HLT itself: its result is the end
   const bool right =
-      halts ? ended : !ended && std::ranges::equal(trace.subspan(start + record, record), prediction.records);
+      halts ? ended : !ended && std::ranges::equal(trace.record(result_record), prediction.steps);
   row.results.add(right);
   if (right) return;
   ++row.wrong[static_cast<size_t>(tested.combination)];
   if (row.examples.size() < most_examples) {
     const auto bytes = [](std::span<const uint8_t> span) { return std::vector(span.begin(), span.end()); };
-    row.examples.push_back({tested.instruction, bytes(trace.subspan(start, record)),
-                            bytes(trace.subspan(start + record)),
-                            ended ? std::vector<uint8_t>() : prediction.records});
+    row.examples.push_back({tested.instruction, bytes(trace.record(result_record - 1)),
+                            halts ? std::vector<uint8_t>() : bytes(trace.record(result_record)),
+                            ended ? std::vector<uint8_t>() : prediction.steps});
   }
 }
 
@@ -221,14 +219,13 @@ ExhaustiveScores evaluate_exhaustive(Predictor& predictor, Machine& machine, con
             make_case(sweep, index, random.below(static_cast<uint32_t>(places(machine, options))), machine,
                       random, std::span(starts).subspan(static_cast<size_t>(i) * start_bytes, start_bytes)));
       }
-      TraceBatch truth;
+      TraceBatch truth(machine.layout());
       machine.run(starts, {}, truth);
-      std::vector<std::span<const uint8_t>> traces;
-      for (size_t i = 0; i < truth.size(); ++i) traces.push_back(truth.trace(i));
+      std::vector<Trace> traces;
+      for (size_t i = 0; i < truth.size(); ++i) traces.push_back(truth[i]);
       const auto predictions = predictor.record(traces, result_record);
       BYTECPU_CHECK(predictions.size() == traces.size());
-      for (size_t i = 0; i < traces.size(); ++i)
-        score_case(tested[i], traces[i], predictions[i], machine.layout(), row);
+      for (size_t i = 0; i < traces.size(); ++i) score_case(tested[i], traces[i], predictions[i], row);
       done += count;
       if (progress) progress(done);
     }

@@ -19,12 +19,8 @@ namespace {
 
 constexpr size_t run_chunk = 256;  // traces that the machine runs at once
 
-int64_t states_of(std::span<const uint8_t> trace, const Layout& layout) {
-  return (static_cast<int64_t>(trace.size()) - layout.start_bytes()) / layout.record_bytes;
-}
-
-void count_states(TestSet& set, const Layout& layout) {
-  for (const TrueTrace& trace : set.traces) set.states += states_of(trace.bytes, layout);
+void count_states(TestSet& set) {
+  for (const Trace& trace : set.traces) set.states += trace.states();
 }
 
 std::vector<std::filesystem::path> predicted_files(const std::filesystem::path& folder, Split split) {
@@ -44,8 +40,8 @@ TestSet dataset_traces(const Dataset& data, Split split, int64_t most, Machine& 
   const size_t count = most > 0 ? std::min(data.size(split), static_cast<size_t>(most)) : data.size(split);
   if (count == 0) throw Error("the dataset's {} split has no traces", to_string(split));
 
-  TestSet set;
-  TraceBatch run;
+  TestSet set(layout);
+  TraceBatch run(layout);
   std::vector<uint8_t> starts;
   for (size_t first = 0; first < count; first += run_chunk) {
     const size_t last = std::min(first + run_chunk, count);
@@ -53,24 +49,24 @@ TestSet dataset_traces(const Dataset& data, Split split, int64_t most, Machine& 
     run.clear();
     int64_t steps = 0;
     for (size_t i = first; i < last; ++i) {
-      const auto trace = data.trace(split, i);
-      const auto start = trace.first(static_cast<size_t>(layout.start_bytes()));
+      const Trace& trace = data.trace(split, i);
+      const auto start = trace.start();
       starts.insert(starts.end(), start.begin(), start.end());
-      steps = std::max(steps, states_of(trace, layout));
+      steps = std::max(steps, trace.states());
     }
     machine.run(starts, {.steps = static_cast<uint64_t>(steps) + 1}, run);
     for (size_t i = first; i < last; ++i) {
-      const auto said = data.trace(split, i), done = run.trace(i - first);
-      const bool complete = data.stop(split, i) == StopReason::halted;
+      const Trace& trace = data.trace(split, i);
+      const auto said = trace.bytes, done = run[i - first].bytes;
       const auto differ = std::mismatch(said.begin(), said.end(), done.begin(), done.end()).first;
-      if (differ != said.end() || (complete && said.size() != done.size())) {
+      if (differ != said.end() || (trace.complete() && said.size() != done.size())) {
         throw Error("{} trace {}, byte {}: {} does otherwise; see what bytecpu-datagen verify says",
                     to_string(split), i, differ - said.begin(), layout.machine);
       }
-      set.traces.push_back({said, complete});
+      set.traces.push_back(trace);
     }
   }
-  count_states(set, layout);
+  count_states(set);
   return set;
 }
 
@@ -82,10 +78,10 @@ TestSet fresh_traces(Machine& machine, const ProgramOptions& options, int64_t co
   std::unordered_set<uint64_t> known;
   if (unlike) {
     for (size_t i = 0; i < unlike->size(Split::train); ++i) {
-      known.insert(program_hash(unlike->trace(Split::train, i).first(memory_bytes)));
+      known.insert(program_hash(unlike->trace(Split::train, i).image()));
     }
   }
-  TestSet set;
+  TestSet set(machine.layout());
   NativeRandom random(seed, stream);
   const Limits limits = limits_of(options);
   std::vector<uint8_t> start(static_cast<size_t>(machine.layout().start_bytes()));
@@ -101,21 +97,16 @@ TestSet fresh_traces(Machine& machine, const ProgramOptions& options, int64_t co
     if (!known.insert(program_hash(std::span(start).first(memory_bytes))).second) continue;
     machine.run(start, limits, set.fresh);
     if (set.fresh.stops.back() == StopReason::halted || options.window_steps > 0) continue;
-    set.fresh.stops.pop_back();
-    set.fresh.offsets.pop_back();
-    set.fresh.bytes.resize(static_cast<size_t>(set.fresh.offsets.back()));
+    set.fresh.pop_back();
   }
-  for (size_t i = 0; i < set.fresh.size(); ++i) {
-    set.traces.push_back({set.fresh.trace(i), set.fresh.stops[i] == StopReason::halted});
-  }
-  count_states(set, machine.layout());
+  for (size_t i = 0; i < set.fresh.size(); ++i) set.traces.push_back(set.fresh[i]);
+  count_states(set);
   return set;
 }
 
 Scores evaluate(Predictor& predictor, Mode mode, const TestSet& set, const Machine& machine, int64_t chunk,
                 const OnProgress& progress) {
   BYTECPU_CHECK(chunk > 0);
-  const Layout& layout = machine.layout();
   std::vector<size_t> order(set.traces.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
@@ -127,15 +118,12 @@ Scores evaluate(Predictor& predictor, Mode mode, const TestSet& set, const Machi
   for (size_t first = 0; first < order.size(); first += static_cast<size_t>(chunk)) {
     const auto indices =
         std::span(order).subspan(first, std::min(static_cast<size_t>(chunk), order.size() - first));
-    std::vector<std::span<const uint8_t>> truth, starts;
+    std::vector<Trace> truth;
     std::vector<int64_t> most;
     for (const size_t i : indices) {
-      const TrueTrace& trace = set.traces[i];
-      const int64_t n = states_of(trace.bytes, layout);
-      truth.push_back(trace.bytes);
-      starts.push_back(trace.bytes.first(static_cast<size_t>(layout.start_bytes())));
-      most.push_back(trace.complete ? n + rollout_slack : n);
-      done += n;
+      const Trace& trace = truth.emplace_back(set.traces[i]);
+      most.push_back(trace.states() + (trace.complete() ? rollout_slack : 0));
+      done += trace.states();
     }
     const auto add = [&](const auto& predictions) {
       BYTECPU_CHECK(predictions.size() == indices.size());
@@ -146,7 +134,7 @@ Scores evaluate(Predictor& predictor, Mode mode, const TestSet& set, const Machi
     if (mode == Mode::step)
       add(predictor.step(truth));
     else
-      add(predictor.rollout(starts, most, truth));
+      add(predictor.rollout(truth, most));
     if (progress) progress(done);
   }
   return scores;
@@ -155,28 +143,28 @@ Scores evaluate(Predictor& predictor, Mode mode, const TestSet& set, const Machi
 TestSet traces_of_files(const std::filesystem::path& folder, Split split, Machine& machine) {
   const Layout& layout = machine.layout();
   const auto start_bytes = static_cast<size_t>(layout.start_bytes());
-  TestSet set;
+  TestSet set(layout);
   std::unordered_set<std::string> known;
   std::vector<int64_t> states;  // that the files have
   for (const auto& path : predicted_files(folder, split)) {
+    std::optional<MappedFile> file;
     try {
-      const MappedFile file(path);
-      if (file.bytes().size() < start_bytes) continue;
-      const auto start = file.bytes().first(start_bytes);
-      if (!known.emplace(start.begin(), start.end()).second) continue;
-      states.push_back(states_of(file.bytes(), layout));
-      machine.run(start, {.steps = static_cast<uint64_t>(states.back() + rollout_slack)}, set.fresh);
-    } catch (const Error&) {  // evaluate_files() lists it
+      file.emplace(path);
+    } catch (const Error&) {
+      continue;  // evaluate_files() lists it
     }
+    if (file->bytes().size() < start_bytes) continue;
+    const Trace trace(layout, file->bytes());
+    const auto start = trace.start();
+    if (!known.emplace(start.begin(), start.end()).second) continue;
+    machine.run(start, {.steps = static_cast<uint64_t>(trace.states() + rollout_slack)}, set.fresh);
+    states.push_back(trace.states());
   }
   for (size_t i = 0; i < set.fresh.size(); ++i) {
-    auto trace = set.fresh.trace(i);
-    if (set.fresh.stops[i] == StopReason::step_limit) {
-      trace = trace.first(start_bytes + static_cast<size_t>(states[i] * layout.record_bytes));
-    }
-    set.traces.push_back({trace, set.fresh.stops[i] == StopReason::halted});
+    const Trace trace = set.fresh[i];
+    set.traces.push_back(trace.stop == StopReason::step_limit ? trace.first(states[i]) : trace);
   }
-  count_states(set, layout);
+  count_states(set);
   return set;
 }
 
@@ -208,9 +196,8 @@ FileScores evaluate_files(const std::filesystem::path& folder, Split split, Trut
   std::unordered_map<std::string, size_t> by_start, by_name;  // the last trace, where several share it
   std::vector<std::string> names;
   for (size_t i = 0; i < set.traces.size(); ++i) {
-    const auto bytes = set.traces[i].bytes;
-    names.push_back(bin_file_name(machine, bytes.first(static_cast<size_t>(layout.memory_bytes))));
-    by_name[names[i]] = by_start[text_of(bytes.first(start_bytes))] = i;
+    names.push_back(bin_file_name(machine, set.traces[i].image()));
+    by_name[names[i]] = by_start[text_of(set.traces[i].start())] = i;
   }
 
   FileScores result{Scores(Mode::rollout, machine)};
@@ -237,7 +224,7 @@ FileScores evaluate_files(const std::filesystem::path& folder, Split split, Trut
                                 ? fmt::format("{} bytes are no memory image and state 0", bytes.size())
                                 : "no trace evaluated has its memory image and state 0";
       if (truth_from == Truth::files) {
-        result.scores.add(-1, {unknown, true}, RolloutPrediction{{}, true});
+        result.scores.add(-1, Trace(layout, unknown), Rollout{.ended = true});
         problem += ": counted as one wrong state";
       } else {
         const bool counted = by_name.contains(path.filename().string());
@@ -252,10 +239,10 @@ FileScores evaluate_files(const std::filesystem::path& folder, Split split, Trut
       continue;
     }
     has_file[trace] = true;
-    const TrueTrace& truth = set.traces[trace];
-    const int64_t n = states_of(truth.bytes, layout);
+    const Trace& truth = set.traces[trace];
+    const int64_t n = truth.states();
     auto predicted = bytes.subspan(start_bytes);
-    auto problem = fault(std::ssize(predicted), n, truth.complete, layout.record_bytes);
+    auto problem = fault(std::ssize(predicted), n, truth.complete(), layout.record_bytes);
     if (!problem.empty()) list(std::move(problem));
     // As of a model's rollout, no more than rollout_slack states after the end. Of a torn record beyond the
     // true states nothing is right; among them it is missing.
@@ -263,12 +250,13 @@ FileScores evaluate_files(const std::filesystem::path& folder, Split split, Trut
     std::vector<uint8_t> records(predicted.begin(), predicted.end());
     const bool surplus = std::ssize(records) > n * layout.record_bytes;
     records.resize((records.size() + (surplus ? record - 1 : 0)) / record * record);
-    result.scores.add(static_cast<int64_t>(trace), truth, RolloutPrediction{std::move(records), true});
+    result.scores.add(static_cast<int64_t>(trace), truth,
+                      Rollout{.steps = std::move(records), .ended = true});
   }
   for (size_t i = 0; i < set.traces.size(); ++i) {
     if (has_file[i] || by_name[names[i]] != i) continue;
     ++result.without_file;
-    if (!skip_missing) result.scores.add(static_cast<int64_t>(i), set.traces[i], RolloutPrediction{{}, true});
+    if (!skip_missing) result.scores.add(static_cast<int64_t>(i), set.traces[i], Rollout{.ended = true});
   }
   return result;
 }

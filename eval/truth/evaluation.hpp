@@ -18,7 +18,9 @@ namespace bytecpu {
 
 // Traces to evaluate on. Those of a dataset are borrowed from it, fresh ones are held.
 struct TestSet {
-  std::vector<TrueTrace> traces;
+  explicit TestSet(const Layout& layout = {}) : fresh(layout) {}
+
+  std::vector<Trace> traces;
   TraceBatch fresh;
   int64_t states = 0;  // after state 0, all traces together
 };

@@ -22,15 +22,15 @@ uint8_t guess(size_t rule, uint8_t before, size_t counter, std::span<const uint8
 
 }  // namespace
 
-Drafter::Drafter(const Layout& layout)
-    : layout_(layout),
-      hits_(static_cast<size_t>(layout.record_bytes), std::vector<int64_t>(rules)),
+Drafter::Drafter(const Frame& frame)
+    : frame_(frame),
+      hits_(static_cast<size_t>(frame.step_bytes), std::vector<int64_t>(rules)),
       best_(hits_.size()) {}
 
 // Its low bytes: what follows them is the same throughout a memory image.
 size_t Drafter::counter(std::span<const uint8_t> record) const {
-  if (layout_.fields.empty()) return 0;
-  const Field& field = layout_.fields.front();
+  if (frame_.layout.fields.empty()) return 0;
+  const Field& field = frame_.layout.fields.front();
   size_t value = 0;
   for (int i = std::min(field.bytes, 3); i-- > 0;)
     value = value << 8 | record[static_cast<size_t>(field.offset + i)];

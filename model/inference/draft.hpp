@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "emulator/layout.hpp"
+#include "datagen/corpus/document.hpp"
 
 namespace bytecpu {
 
@@ -17,7 +17,7 @@ namespace bytecpu {
 //   k 0 … 15 (the instruction that memory holds there); nothing beyond the image.
 class Drafter {
  public:
-  explicit Drafter(const Layout& layout);
+  explicit Drafter(const Frame& frame);
 
   // The record after `record`, into `next`. All are as long as the layout says.
   void draft(std::span<const uint8_t> image, std::span<const uint8_t> record, std::span<uint8_t> next) const;
@@ -27,7 +27,7 @@ class Drafter {
  private:
   size_t counter(std::span<const uint8_t> record) const;
 
-  Layout layout_;
+  Frame frame_;
   std::vector<std::vector<int64_t>> hits_;  // [byte of the record][rule]
   std::vector<size_t> best_;                // rule of each byte; of equal ones the first
 };

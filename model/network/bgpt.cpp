@@ -1,5 +1,6 @@
 #include "model/network/bgpt.hpp"
 
+#include <algorithm>
 #include <string_view>
 
 #include "emulator/error.hpp"
@@ -74,18 +75,18 @@ torch::Tensor Bgpt::embed(const torch::Tensor& patches) {
 
 namespace {
 
-// The sequence of each trace as symbols, I64 [B, T, P] padded with "nothing"; patches of each sequence in
+// The sequence of each document as symbols, I64 [B, T, P] padded with "nothing"; patches of each sequence in
 // `lengths`.
-torch::Tensor sequences(std::span<const TraceView> traces, int64_t patch_size, bool with_end,
+torch::Tensor sequences(std::span<const Document> documents, int64_t patch_size, bool with_end,
                         std::vector<int64_t>& lengths) {
   int64_t longest = 0;
   lengths.clear();
-  for (const auto& trace : traces) {
-    const int64_t patches = static_cast<int64_t>(trace.bytes.size()) / patch_size;
-    lengths.push_back(1 + patches + (with_end && trace.complete ? 1 : 0));
+  for (const auto& d : documents) {
+    const int64_t patches = (std::ssize(d.context) + std::ssize(d.steps)) / patch_size;
+    lengths.push_back(1 + patches + (with_end && d.complete ? 1 : 0));
     longest = std::max(longest, lengths.back());
   }
-  const int64_t batch = static_cast<int64_t>(traces.size());
+  const int64_t batch = std::ssize(documents);
   auto tokens = torch::full({batch, longest, patch_size}, nothing, torch::kLong);
   auto* out = tokens.data_ptr<int64_t>();
   for (int64_t b = 0; b < batch; ++b) {
@@ -93,18 +94,18 @@ torch::Tensor sequences(std::span<const TraceView> traces, int64_t patch_size, b
     for (size_t i = 0; i < extension.size() && i < static_cast<size_t>(patch_size); ++i) {
       row[i] = static_cast<uint8_t>(extension[i]);
     }
-    std::copy(traces[b].bytes.begin(), traces[b].bytes.end(), row + patch_size);
+    std::ranges::copy(documents[b].steps, std::ranges::copy(documents[b].context, row + patch_size).out);
   }
   return tokens;
 }
 
 }  // namespace
 
-Rows Bgpt::rows(std::span<const TraceView> traces, Targets targets, const torch::Tensor& chosen) {
-  const int64_t patch = config_.patch_size, per_record = patches_per_record();
-  const int64_t image_patches = config_.layout.memory_bytes / patch;
+Rows Bgpt::rows(std::span<const Document> documents, Targets targets, const torch::Tensor& chosen) {
+  const int64_t patch = config_.patch_size, per_step = patches_per_step();
+  const int64_t context_patches = frame().context_bytes / patch;
   std::vector<int64_t> lengths;
-  auto tokens = sequences(traces, patch, true, lengths);
+  auto tokens = sequences(documents, patch, true, lengths);
   const int64_t batch = tokens.size(0), longest = tokens.size(1);
   if (longest > config_.patch_length) {
     throw Error("a trace takes {} patches, the model at most {}: raise patch-length or shorten the programs",
@@ -112,16 +113,16 @@ Rows Bgpt::rows(std::span<const TraceView> traces, Targets targets, const torch:
   }
 
   // Position p of a sequence predicts patch p + 1, so the last position is not needed.
-  const int64_t first = targets == Targets::all ? 1 : 1 + image_patches + per_record;
-  std::vector<int64_t> source, target, trace, record;
+  const int64_t first = targets == Targets::all ? 1 : 1 + context_patches + frame().first_scored * per_step;
+  std::vector<int64_t> source, target, document, step;
   int64_t row = 0;
   for (int64_t b = 0; b < batch; ++b) {
     for (int64_t p = first; p < lengths[b]; ++p, ++row) {
       if (chosen.defined() && !chosen.data_ptr<bool>()[row]) continue;
       source.push_back(b * (longest - 1) + p - 1);
       target.push_back(b * longest + p);
-      trace.push_back(b);
-      record.push_back(std::max<int64_t>(0, p - 1 - image_patches) / per_record);
+      document.push_back(b);
+      step.push_back(std::max<int64_t>(0, p - 1 - context_patches) / per_step);
     }
   }
   const auto index = [](const std::vector<int64_t>& v) { return torch::tensor(v, torch::kLong); };
@@ -131,8 +132,8 @@ Rows Bgpt::rows(std::span<const TraceView> traces, Targets targets, const torch:
   return {
       .condition = hidden.reshape({-1, config_.patch_width}).index_select(0, upload(index(source), device())),
       .patches = tokens.view({-1, patch}).index_select(0, upload(index(target), device())),
-      .record = index(record),
-      .trace = index(trace)};
+      .step = index(step),
+      .document = index(document)};
 }
 
 torch::Tensor Bgpt::logits(const torch::Tensor& condition, const torch::Tensor& patches, int64_t end,
@@ -188,15 +189,19 @@ class BgptHistory final : public History {
   torch::Tensor last_;  // [B, patch width]
 };
 
-std::unique_ptr<History> Bgpt::begin(std::span<const TraceView> starts) {
+std::unique_ptr<History> Bgpt::begin(std::span<const Document> starts) {
   std::vector<int64_t> lengths;
   const auto tokens = sequences(starts, config_.patch_size, false, lengths);
   return std::make_unique<BgptHistory>(*this, tokens.to(device()));
 }
 
-int64_t Bgpt::longest_trace() const {
-  const int64_t room = config_.patch_length - 2 - config_.layout.memory_bytes / config_.patch_size;
-  return room / patches_per_record() - 1;
+int64_t Bgpt::length(const Document& document) const {
+  return 2 + (std::ssize(document.context) + std::ssize(document.steps)) / config_.patch_size;
+}
+
+int64_t Bgpt::most_steps() const {
+  const int64_t room = config_.patch_length - 2 - frame().context_bytes / config_.patch_size;
+  return room / patches_per_step();
 }
 
 std::vector<TrainedParameter> Bgpt::trained_parameters() const {
@@ -220,17 +225,16 @@ torch::Tensor Bgpt::frozen(const std::string& name, const torch::Tensor& paramet
   return as_it_is ? parameter : parameter.to(precision_);
 }
 
-double Bgpt::forward_flops(std::span<const TraceView> traces, Targets targets) const {
+double Bgpt::forward_flops(std::span<const Document> documents, Targets targets) const {
   const auto& c = config_;
-  const double image = c.layout.memory_bytes / c.patch_size;
+  const double given = frame().context_bytes / c.patch_size + frame().first_scored * patches_per_step();
   const auto block = [](double width, double context) {
     return 2 * (12 * width * width + 2 * context * width);
   };
   double flops = 0;
-  for (const auto& trace : traces) {
-    const double patches = 1 + static_cast<double>(trace.bytes.size()) / c.patch_size;
-    const double rows =
-        patches - (targets == Targets::all ? 0 : image + patches_per_record()) - (trace.complete ? 0 : 1);
+  for (const auto& d : documents) {
+    const double patches = 1 + static_cast<double>(d.context.size() + d.steps.size()) / c.patch_size;
+    const double rows = patches - (targets == Targets::all ? 0 : given) - (d.complete ? 0 : 1);
     flops += patches * c.patch_layers * block(c.patch_width, (patches + 1) / 2);
     flops += patches * 2.0 * c.patch_size * c.patch_width;  // sums of embedding columns
     const double length = c.patch_size;

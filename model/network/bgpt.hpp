@@ -13,14 +13,14 @@ class Bgpt final : public ByteModel {
  public:
   explicit Bgpt(const ModelConfig& config);
 
-  Rows rows(std::span<const TraceView> traces, Targets targets, const torch::Tensor& chosen = {}) override;
+  Rows rows(std::span<const Document> documents, Targets targets, const torch::Tensor& chosen = {}) override;
   using ByteModel::logits;
   torch::Tensor logits(const torch::Tensor& condition, const torch::Tensor& patches, int64_t end,
                        ByteCache* cache) override;
-  std::unique_ptr<History> begin(std::span<const TraceView> starts) override;
-  int64_t longest_trace() const override;
-  double forward_flops(std::span<const TraceView> traces, Targets targets) const override;
-  int extra_patches() const override { return 2; }
+  std::unique_ptr<History> begin(std::span<const Document> starts) override;
+  int64_t most_steps() const override;
+  int64_t length(const Document& document) const override;
+  double forward_flops(std::span<const Document> documents, Targets targets) const override;
   std::vector<TrainedParameter> trained_parameters() const override;
 
  protected:

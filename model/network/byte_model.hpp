@@ -1,7 +1,8 @@
-// The one interface of all model families: traces in, logits of the predicted patches out, and the same patch
-// by patch for free runs. Training, validation, inference and checkpoints are written against it, once.
+// The one interface of all model families: features of documents in, logits of their patches out, and the same
+// patch by patch for free runs. What is learned from them is apart (model/heads); training, inference and
+// checkpoints are written against both, once.
 //
-// Symbols: 0 … 255 are bytes, 256 is "nothing": padding, and the end of a trace. V = 257 symbols, P bytes a
+// Symbols: 0 … 255 are bytes, 256 is "nothing": padding, and the end of a document. V = 257 symbols, P bytes a
 // patch.
 #pragma once
 
@@ -11,38 +12,42 @@
 #include <span>
 #include <vector>
 
+#include "datagen/corpus/document.hpp"
 #include "model/network/config.hpp"
 #include "model/network/layers.hpp"
 #include "model/network/parameters.hpp"
-#include "model/training/batch.hpp"
 
 namespace bytecpu {
 
 inline constexpr int64_t nothing = 256;
 inline constexpr int64_t symbols = 257;
 
-// Which patches of a batch are predicted: the records after state 0 and the end, or every patch.
-enum class Targets { states, all };
+// Which patches of a document are predicted: those of the steps that its frame says are scored and the end, or
+// every one, the context's too.
+enum class Targets { scored, all };
 
-// The predicted patches of a batch, packed without padding, in the order of traces and time; N of them.
+// The predicted patches of a batch, packed without padding, in the order of documents and time; N of them.
 struct Rows {
-  torch::Tensor
-      condition;  // [N, ...] all that the byte-level decoder knows of the history; belongs to the model
-  torch::Tensor patches;  // I64 [N, P] the true patches
-  torch::Tensor record;  // I64 [N], on the CPU: number of the record in its trace (1 …; the end is the last;
-                         // 0 and less: memory image and state 0)
-  torch::Tensor trace;   // I64 [N], on the CPU: which trace of the batch
+  // [N, ...] all that the byte-level decoder knows of the history; belongs to the model.
+  torch::Tensor condition;
+  // I64 [N, P] the true patches.
+  torch::Tensor patches;
+  // I64 [N], on the CPU: number of the step in its document. The end is one more than the last; of the context
+  // it is 0, as of step 0.
+  torch::Tensor step;
+  // I64 [N], on the CPU: which document of the batch.
+  torch::Tensor document;
 };
 
-// The history of B live traces in a free run. Made by ByteModel::begin.
+// The history of B live documents in a free run. Made by ByteModel::begin.
 class History {
  public:
   virtual ~History() = default;
-  // Condition for each trace's next patch, as in Rows: [B, ...].
+  // Condition for each document's next patch, as in Rows: [B, ...].
   virtual torch::Tensor condition() = 0;
-  // The next patch of each trace: I64 [B, P].
+  // The next patch of each document: I64 [B, P].
   virtual void append(const torch::Tensor& patches) = 0;
-  // Goes on with the traces of `index` (I64, ascending) only.
+  // Goes on with the documents of `index` (I64, ascending) only.
   virtual void keep(const torch::Tensor& index) = 0;
 };
 
@@ -59,13 +64,9 @@ class ByteModel : public torch::nn::Module {
   explicit ByteModel(ModelConfig config) : config_(std::move(config)) {}
 
   // Everything above the byte level, for every predicted patch, or for those that `chosen` (bool [N], on the
-  // CPU) says of the N. Traces are whole records of the layout.
-  virtual Rows rows(std::span<const TraceView> traces, Targets targets, const torch::Tensor& chosen = {}) = 0;
-  // N: how many patches of the traces are predicted.
-  int64_t predicted(std::span<const TraceView> traces, Targets targets) const;
-  // For rows(): all of the N but a few, on the CPU, lying evenly, so that N is a common_size(); undefined:
-  // all.
-  torch::Tensor common_choice(std::span<const TraceView> traces, Targets targets) const;
+  // CPU) says of the N.
+  virtual Rows rows(std::span<const Document> documents, Targets targets,
+                    const torch::Tensor& chosen = {}) = 0;
   // Logits [N, P, V] of each byte given the condition and the bytes before it in `patches` (I64 [N, P]).
   torch::Tensor logits(const torch::Tensor& condition, const torch::Tensor& patches) {
     return logits(condition, patches, patches.size(1), nullptr);
@@ -74,19 +75,20 @@ class ByteModel : public torch::nn::Module {
   // - cached, V]. Without gradients then.
   virtual torch::Tensor logits(const torch::Tensor& condition, const torch::Tensor& patches, int64_t end,
                                ByteCache* cache) = 0;
-  // Starts a free run. Every start is memory image ‖ state 0. Only without gradients.
-  virtual std::unique_ptr<History> begin(std::span<const TraceView> starts) = 0;
-  // Longest trace it can take, in records after state 0, the end not counted.
-  virtual int64_t longest_trace() const = 0;
+  // Starts a free run from what each document holds: context and given steps. Only without gradients.
+  virtual std::unique_ptr<History> begin(std::span<const Document> starts) = 0;
+  // Most steps of a document that it takes, those given included, the end not.
+  virtual int64_t most_steps() const = 0;
+  // Patches that a document takes up in a batch, markers of begin and end included.
+  virtual int64_t length(const Document& document) const = 0;
   // Floating-point operations of predicting one batch's patches forward, multiply and add counted as two.
-  virtual double forward_flops(std::span<const TraceView> traces, Targets targets) const = 0;
-  // Patches a trace takes besides its bytes (markers of begin and end).
-  virtual int extra_patches() const = 0;
+  virtual double forward_flops(std::span<const Document> documents, Targets targets) const = 0;
   // All parameters, by name; says which are hidden matrices, for optimisers that treat those apart.
   virtual std::vector<TrainedParameter> trained_parameters() const = 0;
 
   const ModelConfig& config() const { return config_; }
-  int patches_per_record() const { return config_.layout.record_bytes / config_.patch_size; }
+  const Frame& frame() const { return config_.frame; }
+  int patches_per_step() const { return config_.frame.step_bytes / config_.patch_size; }
   torch::Device device() const { return parameters().front().device(); }
   // Precision of the products: float, or bfloat16 with float accumulation and master weights.
   torch::ScalarType precision() const { return precision_; }
@@ -105,14 +107,5 @@ class ByteModel : public torch::nn::Module {
 
 // A freshly initialised model, drawn from LibTorch's default generator. Throws Error on a bad configuration.
 std::shared_ptr<ByteModel> make_model(const ModelConfig& config);
-
-// Mean cross-entropy in nats a byte over the rows' patches (differentiable), and what greedy choice got
-// right.
-struct Loss {
-  torch::Tensor nats;      // scalar, mean over bytes
-  torch::Tensor row_nats;  // F32 [N], mean over each row's bytes, without gradient
-  torch::Tensor mistakes;  // I64 [N] bytes of each row whose most probable symbol is wrong
-};
-Loss cross_entropy(const torch::Tensor& logits, const torch::Tensor& patches);
 
 }  // namespace bytecpu

@@ -57,13 +57,13 @@ boost::program_options::options_description options(ModelConfig& config) {
 void to_json(nlohmann::ordered_json& json, const ModelConfig& config) {
   json = nlohmann::ordered_json::object();
   for_each_model_field(config, [&](const auto& field, const char* name, const char*) { json[name] = field; });
-  json["layout"] = to_json(config.layout);
+  json["layout"] = to_json(config.frame.layout);
 }
 
 void from_json(const nlohmann::ordered_json& json, ModelConfig& config) {
   for_each_model_field(config,
                        [&](auto& field, const char* name, const char*) { json.at(name).get_to(field); });
-  config.layout = layout_from_json(json.at("layout"));
+  config.frame = frame_of(layout_from_json(json.at("layout")));
 }
 
 void check(const ModelConfig& c) {
@@ -71,18 +71,18 @@ void check(const ModelConfig& c) {
   require(c.patch_size >= 1, "patch-size must be at least 1");
   const bool transition = c.family == "transition";
   if (transition) {
-    require(c.patch_size == c.layout.record_bytes,
+    require(c.patch_size == c.frame.step_bytes,
             fmt::format("patch-size must be the record's {} bytes for the family transition",
-                        c.layout.record_bytes));
+                        c.frame.step_bytes));
     require(c.encoder_layers >= 0 && c.mixer_layers >= 0 && c.encoder_mlp >= 1 && c.byte_mlp >= 1,
             "encoder-layers and mixer-layers must not be negative, encoder-mlp and byte-mlp at least 1");
     require(c.memory_heads >= 1 && c.memory_width >= 1 && c.memory_width % c.memory_heads == 0,
             "memory-width must be a multiple of memory-heads");
   }
-  require(c.layout.memory_bytes % c.patch_size == 0 && c.layout.record_bytes % c.patch_size == 0,
+  require(c.frame.context_bytes % c.patch_size == 0 && c.frame.step_bytes % c.patch_size == 0,
           fmt::format("patch-size {} does not divide the memory ({} bytes) and the record ({} bytes)",
-                      c.patch_size, c.layout.memory_bytes, c.layout.record_bytes));
-  require(c.patch_length >= 3 + (c.layout.memory_bytes + c.layout.record_bytes) / c.patch_size,
+                      c.patch_size, c.frame.context_bytes, c.frame.step_bytes));
+  require(c.patch_length >= 3 + (c.frame.context_bytes + c.frame.step_bytes) / c.patch_size,
           "patch-length is too short for one state after the memory image");
   require(c.patch_layers >= (transition ? 0 : 1) && c.byte_layers >= 1,
           "patch-layers and byte-layers must be at least 1");

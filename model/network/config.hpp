@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "emulator/layout.hpp"
+#include "datagen/corpus/document.hpp"
 
 namespace bytecpu {
 
@@ -34,7 +34,8 @@ struct ModelConfig {
   // Byte embeddings at the start: "normal" (GPT-2's, standard deviation 0.02) or "structured" (bits, value
   // and sinusoids of the byte among the coordinates).
   std::string byte_init = "normal";
-  Layout layout;  // of the machine, from the data
+  // Of the documents, from the data.
+  Frame frame;
 
   bool operator==(const ModelConfig&) const = default;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 #include "emulator/error.hpp"
@@ -19,11 +20,19 @@ double mlp_flops(double positions, double width, double multiple) {
   return 2 * positions * 2 * multiple * width * width;
 }
 
+// I64 [B, context bytes].
+torch::Tensor contexts(std::span<const Document> documents, int64_t bytes) {
+  auto result = torch::empty({std::ssize(documents), bytes}, torch::kLong);
+  auto* out = result.data_ptr<int64_t>();
+  for (const auto& d : documents) out = std::ranges::copy(d.context, out).out;
+  return result;
+}
+
 }  // namespace
 
 Transition::Transition(const ModelConfig& config) : ByteModel(config) {
   const auto& c = config_;
-  const int64_t positions = c.patch_size, width = c.byte_width, memory = c.layout.memory_bytes;
+  const int64_t positions = c.patch_size, width = c.byte_width, memory = c.frame.context_bytes;
   const auto layers = [&](const std::string& name, torch::nn::ModuleList& list, int count,
                           int64_t layer_width, int64_t heads, int64_t multiple) {
     for (int i = 0; i < count; ++i) list->push_back(PlainBlock(layer_width, heads, multiple));
@@ -136,58 +145,53 @@ torch::Tensor Transition::condition(const torch::Tensor& records, const std::vec
   return x;
 }
 
-Rows Transition::rows(std::span<const TraceView> traces, Targets targets, const torch::Tensor& chosen) {
+Rows Transition::rows(std::span<const Document> documents, Targets targets, const torch::Tensor& chosen) {
   if (targets == Targets::all) throw Error("family transition predicts states only: loss must be states");
-  const auto& layout = config_.layout;
-  const int64_t record_bytes = layout.record_bytes, batch = std::ssize(traces);
-  auto images = torch::empty({batch, layout.memory_bytes}, torch::kLong);
-  std::vector<int64_t> counts, record, trace;
-  std::vector<const uint8_t*> current;  // the record before each predicted one
+  const int64_t bytes = frame().step_bytes;
+  std::vector<int64_t> counts, step, document;
+  std::vector<const uint8_t*> current;  // the step before each predicted one
   // Those not chosen are left out at once, or, being part of the others' history, at the end.
   const bool choose_now = chosen.defined() && !config_.patch_history;
   int64_t row = 0;
-  for (int64_t b = 0; b < batch; ++b) {
-    const auto& bytes = traces[b].bytes;
-    std::copy_n(bytes.begin(), layout.memory_bytes, images.data_ptr<int64_t>() + b * layout.memory_bytes);
-    const int64_t records = (std::ssize(bytes) - layout.memory_bytes) / record_bytes;
-    const int64_t predicted = records - (traces[b].complete ? 0 : 1);
+  for (int64_t b = 0; b < std::ssize(documents); ++b) {
+    const auto& d = documents[b];
+    const int64_t predicted = d.count() - (d.complete ? 0 : 1);
     if (config_.patch_history && predicted > config_.patch_length) {
       throw Error("a trace has {} states, the model takes {}: raise patch-length", predicted,
                   config_.patch_length);
     }
     const size_t before = current.size();
-    for (int64_t t = 1; t <= predicted; ++t, ++row) {
+    for (int64_t t = frame().first_scored; t <= predicted; ++t, ++row) {
       if (choose_now && !chosen.data_ptr<bool>()[row]) continue;
-      current.push_back(bytes.data() + layout.memory_bytes + (t - 1) * record_bytes);
-      record.push_back(t);
-      trace.push_back(b);
+      current.push_back(d.step(t - 1).data());
+      step.push_back(t);
+      document.push_back(b);
     }
     counts.push_back(static_cast<int64_t>(current.size() - before));
   }
 
   const int64_t count = std::ssize(current);
-  auto now = torch::empty({count, record_bytes}, torch::kLong);
-  auto next = torch::full({count, record_bytes}, nothing, torch::kLong);
+  auto now = torch::empty({count, bytes}, torch::kLong);
+  auto next = torch::full({count, bytes}, nothing, torch::kLong);
   for (int64_t i = 0; i < count; ++i) {
-    std::copy_n(current[i], record_bytes, now.data_ptr<int64_t>() + i * record_bytes);
-    const auto& bytes = traces[trace[i]].bytes;
-    const uint8_t* following = current[i] + record_bytes;
-    if (following < bytes.data() + bytes.size()) {
-      std::copy_n(following, record_bytes, next.data_ptr<int64_t>() + i * record_bytes);
-    }
+    std::copy_n(current[i], bytes, now.data_ptr<int64_t>() + i * bytes);
+    const auto& d = documents[document[i]];
+    if (step[i] < d.count()) std::copy_n(current[i] + bytes, bytes, next.data_ptr<int64_t>() + i * bytes);
   }
   Rows rows{.condition = {},
             .patches = upload(next, device()),
-            .record = torch::tensor(record, torch::kLong),
-            .trace = torch::tensor(trace, torch::kLong)};
-  if (count > 0)
-    rows.condition = condition(upload(now, device()), counts, remember(upload(images, device())));
+            .step = torch::tensor(step, torch::kLong),
+            .document = torch::tensor(document, torch::kLong)};
+  if (count > 0) {
+    const auto memory = remember(upload(contexts(documents, frame().context_bytes), device()));
+    rows.condition = condition(upload(now, device()), counts, memory);
+  }
   if (chosen.defined() && !choose_now) {
     const auto index = chosen.nonzero().flatten();
     rows = {.condition = rows.condition.index_select(0, index.to(device())),
             .patches = rows.patches.index_select(0, index.to(device())),
-            .record = rows.record.index_select(0, index),
-            .trace = rows.trace.index_select(0, index)};
+            .step = rows.step.index_select(0, index),
+            .document = rows.document.index_select(0, index)};
   }
   return rows;
 }
@@ -248,22 +252,18 @@ class TransitionHistory final : public History {
   int64_t past_ = 0;
 };
 
-std::unique_ptr<History> Transition::begin(std::span<const TraceView> starts) {
-  const auto& layout = config_.layout;
-  const int64_t batch = std::ssize(starts);
-  auto images = torch::empty({batch, layout.memory_bytes}, torch::kLong);
-  auto records = torch::empty({batch, layout.record_bytes}, torch::kLong);
-  for (int64_t b = 0; b < batch; ++b) {
-    const auto& bytes = starts[b].bytes;
-    std::copy_n(bytes.begin(), layout.memory_bytes, images.data_ptr<int64_t>() + b * layout.memory_bytes);
-    std::copy_n(bytes.begin() + layout.memory_bytes, layout.record_bytes,
-                records.data_ptr<int64_t>() + b * layout.record_bytes);
+std::unique_ptr<History> Transition::begin(std::span<const Document> starts) {
+  const int64_t bytes = frame().step_bytes;
+  auto newest = torch::empty({std::ssize(starts), bytes}, torch::kLong);
+  for (int64_t b = 0; b < std::ssize(starts); ++b) {
+    std::ranges::copy(starts[b].steps.last(bytes), newest.data_ptr<int64_t>() + b * bytes);
   }
-  return std::make_unique<TransitionHistory>(*this, records.to(device()), remember(images.to(device())));
+  const auto memory = remember(contexts(starts, frame().context_bytes).to(device()));
+  return std::make_unique<TransitionHistory>(*this, newest.to(device()), memory);
 }
 
-int64_t Transition::longest_trace() const {
-  return config_.patch_history ? config_.patch_length - 1 : std::numeric_limits<int64_t>::max();
+int64_t Transition::most_steps() const {
+  return config_.patch_history ? config_.patch_length : std::numeric_limits<int64_t>::max();
 }
 
 torch::Tensor Transition::frozen(const std::string& name, const torch::Tensor& parameter) const {
@@ -274,9 +274,9 @@ torch::Tensor Transition::frozen(const std::string& name, const torch::Tensor& p
   return parameter.to(precision_);
 }
 
-double Transition::forward_flops(std::span<const TraceView> traces, Targets) const {
+double Transition::forward_flops(std::span<const Document> documents, Targets) const {
   const auto& c = config_;
-  const double positions = c.patch_size, width = c.byte_width, memory = c.layout.memory_bytes;
+  const double positions = c.patch_size, width = c.byte_width, memory = c.frame.context_bytes;
   double record = c.encoder_layers *
                   (attention_flops(positions, positions, width) + mlp_flops(positions, width, c.encoder_mlp));
   record += 2 * 2 * positions * width * c.patch_width + c.patch_layers * mlp_flops(1, c.patch_width, 4);
@@ -287,9 +287,8 @@ double Transition::forward_flops(std::span<const TraceView> traces, Targets) con
                              mlp_flops(positions, width, c.byte_mlp));
   record += 2 * positions * symbols * width;
   double flops = 0;
-  for (const auto& t : traces) {
-    const double records =
-        (static_cast<double>(t.bytes.size()) - memory) / c.layout.record_bytes - (t.complete ? 0 : 1);
+  for (const auto& d : documents) {
+    const auto records = static_cast<double>(d.count() - (d.complete ? 0 : 1));
     flops += records * record + 2 * memory * width * 2 * c.memory_width;
     if (c.patch_history)
       flops += records * c.patch_layers * attention_flops(1, (records + 1) / 2, c.patch_width);

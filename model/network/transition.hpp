@@ -5,7 +5,7 @@
 //   reads bytes of the memory image by attention and mixes with the others ─ byte-level decoder (causal) ─
 //   symbols, left to right.
 //
-// It knows of a machine only its record length and memory length. Its patch is a whole record. The memory
+// It knows of a machine only the lengths of its records and its memory. Its patch is a whole record. The memory
 // image itself is not predicted.
 #pragma once
 
@@ -18,14 +18,14 @@ class Transition final : public ByteModel {
  public:
   explicit Transition(const ModelConfig& config);
 
-  Rows rows(std::span<const TraceView> traces, Targets targets, const torch::Tensor& chosen = {}) override;
+  Rows rows(std::span<const Document> documents, Targets targets, const torch::Tensor& chosen = {}) override;
   using ByteModel::logits;
   torch::Tensor logits(const torch::Tensor& condition, const torch::Tensor& patches, int64_t end,
                        ByteCache* cache) override;
-  std::unique_ptr<History> begin(std::span<const TraceView> starts) override;
-  int64_t longest_trace() const override;
-  double forward_flops(std::span<const TraceView> traces, Targets targets) const override;
-  int extra_patches() const override { return -config_.layout.memory_bytes / config_.patch_size; }
+  std::unique_ptr<History> begin(std::span<const Document> starts) override;
+  int64_t most_steps() const override;
+  int64_t length(const Document& document) const override { return document.count(); }
+  double forward_flops(std::span<const Document> documents, Targets targets) const override;
   std::vector<TrainedParameter> trained_parameters() const override;
 
  protected:
@@ -35,8 +35,8 @@ class Transition final : public ByteModel {
   friend class TransitionHistory;
   // Embedded bytes of the memory images as keys and values, [B, M, 2 · memory width].
   torch::Tensor remember(const torch::Tensor& images);
-  // Condition [N, P, d] of the records that follow `records` (I64 [N, P]), N in the order of traces and time:
-  // counts[b] of trace b, whose memory is memory[b]. With caches, one a patch layer, the records follow
+  // Condition [N, P, d] of the records that follow `records` (I64 [N, P]), N in the order of documents and
+  // time: counts[b] of document b, whose memory is memory[b]. With caches, one a patch layer, the records follow
   // `past` earlier ones.
   torch::Tensor condition(const torch::Tensor& records, const std::vector<int64_t>& counts,
                           const torch::Tensor& memory, std::vector<KeyValues>* caches = nullptr,

@@ -326,7 +326,7 @@ void load_weights(const fs::path& file, ByteModel& model) { read_weights(safeten
 std::shared_ptr<ByteModel> load_published(const fs::path& path, const Layout& layout) {
   const safetensors::File file(path);
   ModelConfig config;
-  config.layout = layout;
+  config.frame = frame_of(layout);
   config = stored_sizes(file, config);
   if (config.patch_heads == 0 || config.byte_heads == 0) {
     throw Error(

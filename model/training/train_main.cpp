@@ -7,6 +7,7 @@
 #include "datagen/corpus/program_stream.hpp"
 #include "datagen/io/cli.hpp"
 #include "datagen/io/files.hpp"
+#include "model/compute/device.hpp"
 #include "model/training/checkpoint.hpp"
 #include "model/training/trainer.hpp"
 
@@ -19,38 +20,41 @@ std::atomic<bool> stop_requested = false;  // set by SIGINT, SIGTERM and SIGHUP
 struct Options {
   std::string data, out, init;
   bool resume = false;
-  StreamSource::Options stream;
-  ProgramOptions programs;
+  ProgramStream::Options stream;
   ModelConfig model;
   TrainConfig train;
 };
 
-struct Sources {
-  std::unique_ptr<TraceSource> train, held_out;
+struct Corpora {
+  std::unique_ptr<Corpus> train, held_out;
 };
 
-Sources make_sources(const Options& o) {
+Corpora make_corpora(const Options& o) {
   constexpr uint64_t validation_seed =
       0x76616c6964617465;  // a stream of its own, whatever the training's seed
   if (!o.data.empty()) {
-    return {std::make_unique<DatasetSource>(o.data, Split::train, o.train.seed, o.train.pool_traces),
-            std::make_unique<DatasetSource>(o.data, Split::test, 0, o.train.validation_traces)};
+    return {std::make_unique<DatasetCorpus>(o.data, Split::train, o.train.seed, o.train.pool_traces),
+            std::make_unique<DatasetCorpus>(o.data, Split::test, 0, o.train.validation_traces)};
   }
   auto train = o.stream, held_out = o.stream;
   train.seed = o.train.seed;
   train.split = Split::train;
   train.pool_traces = o.train.pool_traces;
+  train.tell_skills = o.train.operation_mix != "uniform";
+  // Whole programs as the machine draws them.
+  held_out.programs.small_operands = 0;
+  held_out.programs.window_steps = 0;
   held_out.seed = validation_seed;
   held_out.split = Split::test;
   held_out.pool_traces = o.train.validation_traces;
-  return {std::make_unique<StreamSource>(train), std::make_unique<StreamSource>(held_out)};
+  return {std::make_unique<ProgramStream>(train), std::make_unique<ProgramStream>(held_out)};
 }
 
 // False if it was stopped.
 bool run(Options& o, const cli::po::variables_map& given) {
   check(o.train);
-  const auto sources = make_sources(o);
-  o.model.layout = sources.train->layout();
+  const auto corpora = make_corpora(o);
+  o.model.frame = corpora.train->frame();
   check(o.model);
   const auto checkpoint = find_checkpoint(o.out);
   if (checkpoint && !o.resume) {
@@ -86,7 +90,7 @@ bool run(Options& o, const cli::po::variables_map& given) {
   fmt::print("bytecpu {}\n{}\nmodel: {}, {:.2f} M parameters; {} on {}, {} threads\ndata: {}\nheld out: {}\n",
              BYTECPU_VERSION, cli::command_line(), o.model.family, static_cast<double>(parameters) / 1e6,
              model->precision() == torch::kFloat ? "fp32" : "bf16", device.str(), threads,
-             sources.train->describe(), sources.held_out->describe());
+             corpora.train->describe(), corpora.held_out->describe());
   std::fflush(stdout);
 
   const auto ini = cli::to_ini(given);
@@ -97,17 +101,16 @@ bool run(Options& o, const cli::po::variables_map& given) {
                                          {"threads", threads},
                                          {"precision", model->precision() == torch::kFloat ? "fp32" : "bf16"},
                                          {"parameters", parameters},
-                                         {"data", sources.train->describe()},
-                                         {"held_out", sources.held_out->describe()},
+                                         {"data", corpora.train->describe()},
+                                         {"held_out", corpora.held_out->describe()},
                                          {"model", o.model},
                                          {"training", to_json(o.train)}};
-  return train(*model, o.train, {*sources.train, *sources.held_out, o.programs}, o.out, checkpoint,
-               stop_requested, [&] {
-                 const std::filesystem::path out = o.out;
-                 std::filesystem::create_directories(out);
-                 write_file(out / "config.ini", ini);
-                 write_file(out / "run.json", record.dump(1) + "\n");
-               }) == TrainingEnd::finished;
+  return train(*model, o.train, {*corpora.train, *corpora.held_out}, o.out, checkpoint, stop_requested, [&] {
+           const std::filesystem::path out = o.out;
+           std::filesystem::create_directories(out);
+           write_file(out / "config.ini", ini);
+           write_file(out / "run.json", record.dump(1) + "\n");
+         }) == TrainingEnd::finished;
 }
 
 void export_weights(const cli::po::variables_map& given) {
@@ -140,9 +143,7 @@ int main(int argc, char** argv) {
       "init", po::value(&o.init)->default_value(""),
       "weights to start from: a run's folder (its newest checkpoint), a checkpoint's folder or weights, or "
       "published bGPT weights in a safetensors file");
-  options.add(bytecpu::options(o.stream, o.programs))
-      .add(bytecpu::options(o.model))
-      .add(bytecpu::options(o.train));
+  options.add(bytecpu::options(o.stream)).add(bytecpu::options(o.model)).add(bytecpu::options(o.train));
   po::options_description export_options("Options");
   export_options.add_options()(
       "checkpoint", po::value<std::vector<std::string>>()->required()->composing()->value_name("RUN"),

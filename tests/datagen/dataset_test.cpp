@@ -16,11 +16,10 @@ const Layout layout{"tiny", 8, 16, {{"pc", 0, 4}, {"rest", 4, 12}}};
 
 // Traces of 1, 2, … states; every byte is the trace's number.
 TraceBatch batch(int traces) {
-  TraceBatch out;
+  TraceBatch out(layout);
   for (int i = 0; i < traces; ++i) {
-    out.bytes.resize(out.bytes.size() + 8 + 16 * (i + 1), static_cast<uint8_t>(i));
-    out.offsets.push_back(static_cast<int64_t>(out.bytes.size()));
-    out.stops.push_back(StopReason::halted);
+    const std::vector<uint8_t> bytes(8 + 16 * (i + 1), static_cast<uint8_t>(i));
+    out.add({layout, bytes});
   }
   return out;
 }
@@ -63,29 +62,31 @@ TEST(Dataset, ReadsWhatWasWritten) {
   ASSERT_EQ(dataset.size(Split::train), 4u);
   ASSERT_EQ(dataset.size(Split::test), 2u);
   EXPECT_EQ(dataset.manifest()[Split::train].states, 1 + 2 + 3 + 1);
-  const auto trace = dataset.trace(Split::train, 2);
-  EXPECT_EQ(trace.size(), 8u + 3 * 16);
-  EXPECT_EQ(trace.front(), 2);
-  EXPECT_EQ(trace.back(), 2);
-  EXPECT_EQ(dataset.trace(Split::train, 3).size(), 8u + 16);
+  const Trace& trace = dataset.trace(Split::train, 2);
+  EXPECT_EQ(trace.bytes.size(), 8u + 3 * 16);
+  EXPECT_EQ(trace.bytes.front(), 2);
+  EXPECT_EQ(trace.bytes.back(), 2);
+  EXPECT_EQ(trace.image().size(), 8u);
+  EXPECT_EQ(trace.states(), 2);
+  EXPECT_EQ(dataset.trace(Split::train, 3).bytes.size(), 8u + 16);
 }
 
 TEST(Dataset, KeepsWhyTracesStopped) {
   const TemporaryFolder folder;
   write_example(folder.path());
   const Dataset dataset(folder.path());
-  EXPECT_EQ(dataset.stop(Split::train, 0), StopReason::halted);
-  EXPECT_EQ(dataset.stop(Split::test, 0), StopReason::halted);
-  EXPECT_EQ(dataset.stop(Split::test, 1), StopReason::step_limit);
+  EXPECT_EQ(dataset.trace(Split::train, 0).stop, StopReason::halted);
+  EXPECT_EQ(dataset.trace(Split::test, 0).stop, StopReason::halted);
+  EXPECT_EQ(dataset.trace(Split::test, 1).stop, StopReason::step_limit);
 }
 
 TEST(Dataset, StaysValidWhenMoved) {
   const TemporaryFolder folder;
   write_example(folder.path());
   Dataset first(folder.path());
-  const auto* data = first.trace(Split::train, 0).data();
+  const auto* data = first.trace(Split::train, 0).bytes.data();
   const Dataset second(std::move(first));
-  EXPECT_EQ(second.trace(Split::train, 0).data(), data);
+  EXPECT_EQ(second.trace(Split::train, 0).bytes.data(), data);
 }
 
 TEST(Dataset, ShardTensorsAreAlignedForTheirElements) {

@@ -75,7 +75,7 @@ TEST(Generate, AShardIsAPureFunctionOfConfigurationSeedAndIndex) {
       b(folder / "e" / "train-00000.safetensors", machine->layout()),
       c(folder / "d" / "train-00001.safetensors", machine->layout());
   const auto first = [](const Shard& shard) {
-    return std::string(shard.trace(0).begin(), shard.trace(0).end());
+    return std::string(shard[0].bytes.begin(), shard[0].bytes.end());
   };
   EXPECT_NE(first(a), first(b));
   EXPECT_NE(first(a), first(c));
@@ -88,10 +88,10 @@ TEST(Generate, TracesAreWhatWasAskedForAndWhatTheMachineMakes) {
   const Dataset dataset(folder / "d");
   EXPECT_EQ(dataset.size(Split::train), 400u);
   EXPECT_EQ(dataset.size(Split::test), 70u);
-  std::set<size_t> lengths;
-  for (size_t i = 0; i < 400; ++i) lengths.insert((dataset.trace(Split::train, i).size() - 256) / 16);
-  EXPECT_EQ(*lengths.begin(), 2u);
-  EXPECT_EQ(*lengths.rbegin(), 21u);
+  std::set<int64_t> lengths;
+  for (size_t i = 0; i < 400; ++i) lengths.insert(dataset.trace(Split::train, i).states() + 1);
+  EXPECT_EQ(*lengths.begin(), 2);
+  EXPECT_EQ(*lengths.rbegin(), 21);
   const auto report = verify_dataset(folder / "d", {});
   EXPECT_TRUE(report.failures.empty());
   EXPECT_EQ(report.traces, 470);
@@ -108,7 +108,7 @@ TEST(Generate, NoProgramIsInBothSplits) {
   std::array<std::set<std::string>, 2> programs;
   for (const Split s : splits) {
     for (size_t i = 0; i < dataset.size(s); ++i) {
-      const auto image = dataset.trace(s, i).first(256);
+      const auto image = dataset.trace(s, i).image();
       programs[static_cast<size_t>(s)].emplace(image.begin(), image.end());
     }
     const auto distinct = static_cast<int64_t>(programs[static_cast<size_t>(s)].size());
@@ -129,12 +129,12 @@ TEST(Generate, PublishedDrawsOverlapAndTheManifestCountsIt) {
   const Dataset dataset(folder / "d");
   std::set<std::string> train;
   for (size_t i = 0; i < dataset.size(Split::train); ++i) {
-    const auto image = dataset.trace(Split::train, i).first(256);
+    const auto image = dataset.trace(Split::train, i).image();
     train.emplace(image.begin(), image.end());
   }
   int64_t overlap = 0;
   for (size_t i = 0; i < dataset.size(Split::test); ++i) {
-    const auto image = dataset.trace(Split::test, i).first(256);
+    const auto image = dataset.trace(Split::test, i).image();
     overlap += train.contains(std::string(image.begin(), image.end()));
   }
   EXPECT_GT(overlap, 0);
@@ -172,8 +172,8 @@ TEST(Generate, WindowsKeepTheirStopReasonAndVerify) {
   const Dataset dataset(folder / "d");
   int cut = 0;
   for (size_t i = 0; i < dataset.size(Split::train); ++i) {
-    EXPECT_LE(dataset.trace(Split::train, i).size(), 256u + 4 * 16);
-    cut += dataset.stop(Split::train, i) == StopReason::step_limit;
+    EXPECT_LE(dataset.trace(Split::train, i).bytes.size(), 256u + 4 * 16);
+    cut += dataset.trace(Split::train, i).stop == StopReason::step_limit;
   }
   EXPECT_GT(cut, 0);
   EXPECT_LT(cut, 400);

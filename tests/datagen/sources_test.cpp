@@ -12,117 +12,128 @@ namespace {
 using test::expect_error;
 using test::TemporaryFolder;
 
-StreamSource::Options stream_options() {
-  return {.machine = "toy8",
-          .memory_bytes = 256,
-          .seed = 5,
-          .split = Split::train,
-          .pool_traces = 600,
-          .threads = 1};
-}
-
 ProgramOptions short_programs() {
   ProgramOptions options;
   options.max_instructions = 10;
   return options;
 }
 
-TraceBatch fill(TraceSource& source, uint64_t index, const ProgramOptions& programs = short_programs()) {
-  TraceBatch out;
-  source.fill(index, programs, out);
+ProgramStream::Options stream_options() {
+  return {.machine = "toy8",
+          .memory_bytes = 256,
+          .programs = short_programs(),
+          .seed = 5,
+          .split = Split::train,
+          .pool_traces = 600,
+          .threads = 1};
+}
+
+Pool fill(Corpus& source, uint64_t index, const Emphasis& emphasis = {}) {
+  Pool out(source.frame().layout);
+  source.fill(index, emphasis, out);
   return out;
 }
 
 bool same(const TraceBatch& a, const TraceBatch& b) {
   return a.bytes == b.bytes && a.offsets == b.offsets && a.stops == b.stops;
 }
+bool same(const Pool& a, const Pool& b) { return same(a.traces, b.traces) && a.skills == b.skills; }
 
-TEST(StreamSource, PoolsAreAPureFunctionOfTheIndex) {
-  StreamSource source(stream_options()), again(stream_options());
+TEST(ProgramStream, PoolsAreAPureFunctionOfTheIndex) {
+  ProgramStream source(stream_options()), again(stream_options());
   const auto third = fill(source, 3);
   EXPECT_EQ(third.size(), 600u);
-  TraceBatch out = fill(again, 7);
-  again.fill(3, short_programs(), out);  // replaces what was there
+  Pool out = fill(again, 7);
+  again.fill(3, {}, out);  // replaces what was there
   EXPECT_TRUE(same(third, out));
   EXPECT_TRUE(same(third, fill(source, 3)));
   EXPECT_FALSE(same(third, fill(source, 4)));
 }
 
-TEST(StreamSource,
+TEST(ProgramStream,
      NoTraceComesTwice) {  // registers are random, so that even short programs start differently
-  StreamSource source(stream_options());
+  ProgramStream source(stream_options());
   std::set<std::string> traces;
   for (uint64_t i = 0; i < 3; ++i) {
     const auto pool = fill(source, i);
-    for (size_t t = 0; t < pool.size(); ++t) traces.emplace(pool.trace(t).begin(), pool.trace(t).end());
+    for (size_t t = 0; t < pool.size(); ++t) {
+      const auto bytes = pool.traces[t].bytes;
+      traces.emplace(bytes.begin(), bytes.end());
+    }
   }
   EXPECT_EQ(traces.size(), 3 * 600u);
 }
 
-TEST(StreamSource, ThreadsChangeNothing) {
-  StreamSource one(stream_options());
+TEST(ProgramStream, ThreadsChangeNothing) {
   auto options = stream_options();
+  options.tell_skills = true;
+  ProgramStream one(options);
   options.threads = 3;
-  StreamSource three(options);
+  ProgramStream three(options);
   EXPECT_TRUE(same(fill(one, 2), fill(three, 2)));
 }
 
-TEST(StreamSource, SeedSplitAndOptionsChangeThePrograms) {
-  StreamSource source(stream_options());
+TEST(ProgramStream, SeedSplitAndOptionsChangeThePrograms) {
+  ProgramStream source(stream_options());
   auto options = stream_options();
   options.seed = 6;
-  StreamSource other_seed(options);
+  ProgramStream other_seed(options);
   EXPECT_FALSE(same(fill(source, 0), fill(other_seed, 0)));
-  auto longer = short_programs();
-  longer.max_instructions = 30;
-  EXPECT_GT(fill(source, 0, longer).bytes.size(), fill(source, 0).bytes.size());
+  options = stream_options();
+  options.programs.max_instructions = 30;
+  ProgramStream longer(options);
+  EXPECT_GT(fill(longer, 0).traces.bytes.size(), fill(source, 0).traces.bytes.size());
 }
 
-TEST(StreamSource, ProgramsAreOfItsSplitAndRunAsTheMachineRunsThem) {
+TEST(ProgramStream, ProgramsAreOfItsSplitAndRunAsTheMachineRunsThem) {
   for (const Split s : splits) {
     auto options = stream_options();
     options.split = s;
-    StreamSource source(options);
+    ProgramStream source(options);
     const auto machine = make_machine("toy8", 256);
     const auto pool = fill(source, 0);
     std::vector<uint8_t> starts;
     for (size_t i = 0; i < pool.size(); ++i) {
-      EXPECT_EQ(split_of(pool.trace(i).first(256)), s);
-      const auto start = pool.trace(i).first(machine->layout().start_bytes());
+      EXPECT_EQ(split_of(pool.traces[i].image()), s);
+      const auto start = pool.traces[i].start();
       starts.insert(starts.end(), start.begin(), start.end());
     }
-    TraceBatch made;
+    TraceBatch made(machine->layout());
     machine->run(starts, {}, made);
-    EXPECT_TRUE(same(pool, made));
+    EXPECT_TRUE(same(pool.traces, made));
   }
 }
 
-TEST(StreamSource, WindowsAreCutAndSaySo) {
-  StreamSource source(stream_options());
-  auto windows = short_programs();
-  windows.window_steps = 3;
-  const auto pool = fill(source, 0, windows);
+TEST(ProgramStream, WindowsAreCutAndSaySo) {
+  auto options = stream_options();
+  options.programs.window_steps = 3;
+  ProgramStream source(options);
+  const auto pool = fill(source, 0);
   int cut = 0;
   for (size_t i = 0; i < pool.size(); ++i) {
-    EXPECT_LE(pool.trace(i).size(), 256u + 4 * 16);
-    cut += pool.stops[i] == StopReason::step_limit;
+    EXPECT_LE(pool.traces[i].bytes.size(), 256u + 4 * 16);
+    EXPECT_EQ(pool[i].complete, pool.traces[i].stop == StopReason::halted);
+    cut += pool.traces[i].stop == StopReason::step_limit;
   }
   EXPECT_GT(cut, 100);
   EXPECT_LT(cut, 600);
 }
 
-TEST(StreamSource, KnowsTheOperationOfARecord) {
-  StreamSource source(stream_options());
-  const auto operations = source.operations();
+TEST(ProgramStream, PoolsTellTheOperationOfEveryStep) {
+  auto options = stream_options();
+  options.tell_skills = true;
+  ProgramStream source(options);
+  const auto operations = source.skills();
   const auto machine = make_machine("toy8", 256);
   const auto pool = fill(source, 0);
   std::set<int> seen;
   for (size_t i = 0; i < pool.size(); ++i) {
-    for (size_t at = 256 + 16; at < pool.trace(i).size(); at += 16) {
-      const auto record = pool.trace(i).subspan(at, 16);
-      const int operation = source.operation(record);
+    const auto document = pool[i];
+    ASSERT_EQ(std::ssize(document.skills), document.count());
+    for (int64_t t = 1; t < document.count(); ++t) {
+      const int operation = document.skills[t];
       seen.insert(operation);
-      const auto text = machine->instruction_text(record);
+      const auto text = machine->describe(document.step(t)).text;
       if (operation < 0) {
         EXPECT_EQ(text, "HLT");
       } else {
@@ -133,13 +144,59 @@ TEST(StreamSource, KnowsTheOperationOfARecord) {
   EXPECT_EQ(seen.size(), operations.size() + 1);
 }
 
-TEST(StreamSource, RefusesWhatCannotBe) {
+TEST(ProgramStream, PoolsTellNoSkillsUnlessAsked) {
+  auto options = stream_options();
+  ProgramStream silent(options);
+  options.tell_skills = true;
+  ProgramStream telling(options);
+  const auto pool = fill(silent, 0), told = fill(telling, 0);
+  EXPECT_TRUE(pool.skills.empty());
+  EXPECT_TRUE(pool[0].skills.empty());
+  EXPECT_TRUE(same(pool.traces, told.traces));
+}
+
+TEST(ProgramStream, EmphasisedSkillsAreTheOperationsDrawn) {
+  ProgramStream source(stream_options());
+  const auto operations = source.skills();
+  Emphasis emphasis;
+  emphasis.skills.assign(operations.size(), 0);
+  emphasis.skills[3] = 1;
+  const auto machine = make_machine("toy8", 256);
+  const auto pool = fill(source, 0, emphasis);
+  for (size_t i = 0; i < pool.size(); ++i) {
+    for (int64_t t = 1; t < pool[i].count(); ++t) {
+      const int operation = machine->describe(pool[i].step(t)).operation;
+      EXPECT_TRUE(operation == 3 || operation == -1) << operation;
+    }
+  }
+}
+
+// Of straight-line programs, which have as many states after state 0 as instructions.
+TEST(ProgramStream, TheLongestThatIsAskedForIsClampedToWhatTheProgramsMayBe) {
+  auto options = stream_options();
+  options.programs.min_instructions = 4;
+  ProgramStream source(options);
+  EXPECT_EQ(source.longest(), 10);
+  const auto lengths = [&](int longest) {
+    const auto pool = fill(source, 0, {.longest = longest});
+    std::set<int64_t> found;
+    for (size_t i = 0; i < pool.size(); ++i) found.insert(pool.traces[i].states());
+    return found;
+  };
+  EXPECT_EQ(lengths(6), (std::set<int64_t>{4, 5, 6}));
+  EXPECT_EQ(lengths(4), (std::set<int64_t>{4}));
+  EXPECT_EQ(lengths(1), (std::set<int64_t>{4}));
+  EXPECT_EQ(lengths(0), (std::set<int64_t>{4, 5, 6, 7, 8, 9, 10}));
+  EXPECT_TRUE(same(fill(source, 0), fill(source, 0, {.longest = 1000})));
+}
+
+TEST(ProgramStream, RefusesWhatCannotBe) {
   auto options = stream_options();
   options.pool_traces = 0;
-  expect_error([&] { StreamSource source(options); }, {"at least one trace"});
+  expect_error([&] { ProgramStream source(options); }, {"at least one trace"});
   options = stream_options();
   options.machine = "none";
-  expect_error([&] { StreamSource source(options); }, {"none"});
+  expect_error([&] { ProgramStream source(options); }, {"none"});
 }
 
 GenerateOptions dataset_options(const std::filesystem::path& out) {
@@ -152,18 +209,20 @@ GenerateOptions dataset_options(const std::filesystem::path& out) {
   return options;
 }
 
-TEST(DatasetSource, AnEpochHoldsEveryTraceOnceInAnOrderOfItsOwn) {
+TEST(DatasetCorpus, AnEpochHoldsEveryTraceOnceInAnOrderOfItsOwn) {
   const TemporaryFolder folder;
   generate(dataset_options(folder / "d"));
-  DatasetSource source(folder / "d", Split::train, 1, 100);
+  DatasetCorpus source(folder / "d", Split::train, 1, 100);
   EXPECT_EQ(source.pools_per_epoch(), 3u);
   const auto epoch = [&](uint64_t e) {
     std::vector<std::string> traces;
     for (uint64_t p = 0; p < 3; ++p) {
       const auto pool = fill(source, 3 * e + p);
       EXPECT_EQ(pool.size(), p == 2 ? 50u : 100u);
-      for (size_t i = 0; i < pool.size(); ++i)
-        traces.emplace_back(pool.trace(i).begin(), pool.trace(i).end());
+      for (size_t i = 0; i < pool.size(); ++i) {
+        const auto bytes = pool.traces[i].bytes;
+        traces.emplace_back(bytes.begin(), bytes.end());
+      }
     }
     return traces;
   };
@@ -171,8 +230,8 @@ TEST(DatasetSource, AnEpochHoldsEveryTraceOnceInAnOrderOfItsOwn) {
   EXPECT_NE(first, second);
   std::vector<std::string> all;
   for (size_t i = 0; i < 250; ++i) {
-    const auto trace = source.dataset().trace(Split::train, i);
-    all.emplace_back(trace.begin(), trace.end());
+    const auto bytes = source.dataset().trace(Split::train, i).bytes;
+    all.emplace_back(bytes.begin(), bytes.end());
   }
   EXPECT_NE(first, all);
   for (auto* order : {&first, &second, &all}) std::sort(order->begin(), order->end());
@@ -180,36 +239,46 @@ TEST(DatasetSource, AnEpochHoldsEveryTraceOnceInAnOrderOfItsOwn) {
   EXPECT_EQ(second, all);
 }
 
-TEST(DatasetSource, PoolsAreAPureFunctionOfTheIndex) {
+TEST(DatasetCorpus, PoolsAreAPureFunctionOfTheIndex) {
   const TemporaryFolder folder;
   generate(dataset_options(folder / "d"));
-  DatasetSource source(folder / "d", Split::train, 1, 100), again(folder / "d", Split::train, 1, 100);
+  DatasetCorpus source(folder / "d", Split::train, 1, 100), again(folder / "d", Split::train, 1, 100);
   const auto pool = fill(source, 5);
   fill(again, 11);
   EXPECT_TRUE(same(pool, fill(again, 5)));
   fill(source, 0);
   EXPECT_TRUE(same(pool, fill(source, 5)));
-  DatasetSource other_seed(folder / "d", Split::train, 2, 100);
+  DatasetCorpus other_seed(folder / "d", Split::train, 2, 100);
   EXPECT_FALSE(same(pool, fill(other_seed, 5)));
 }
 
-TEST(DatasetSource, TellsWhyTracesStopped) {
+TEST(DatasetCorpus, IgnoresWhatIsEmphasised) {
+  const TemporaryFolder folder;
+  generate(dataset_options(folder / "d"));
+  DatasetCorpus source(folder / "d", Split::train, 1, 100);
+  EXPECT_TRUE(source.skills().empty());
+  EXPECT_EQ(source.longest(), 0);
+  EXPECT_TRUE(same(fill(source, 0), fill(source, 0, {.skills = {1, 2}, .longest = 3})));
+}
+
+TEST(DatasetCorpus, TellsWhyTracesStopped) {
   const TemporaryFolder folder;
   auto options = dataset_options(folder / "d");
   options.programs.window_steps = 2;
   generate(options);
-  DatasetSource source(folder / "d", Split::test, 1, 1000);
+  DatasetCorpus source(folder / "d", Split::test, 1, 1000);
   const auto pool = fill(source, 0);
-  EXPECT_GT(std::count(pool.stops.begin(), pool.stops.end(), StopReason::step_limit), 0);
+  const auto& stops = pool.traces.stops;
+  EXPECT_GT(std::count(stops.begin(), stops.end(), StopReason::step_limit), 0);
 }
 
-TEST(DatasetSource, RefusesAnEmptySplitAndAMissingDataset) {
+TEST(DatasetCorpus, RefusesAnEmptySplitAndAMissingDataset) {
   const TemporaryFolder folder;
   auto options = dataset_options(folder / "d");
   options.traces = {10, 0};
   generate(options);
-  expect_error([&] { DatasetSource source(folder / "d", Split::test, 1, 100); }, {"no test traces"});
-  expect_error([&] { DatasetSource source(folder / "none", Split::test, 1, 100); }, {"none", "No such file"});
+  expect_error([&] { DatasetCorpus source(folder / "d", Split::test, 1, 100); }, {"no test traces"});
+  expect_error([&] { DatasetCorpus source(folder / "none", Split::test, 1, 100); }, {"none", "No such file"});
 }
 
 }  // namespace

@@ -46,12 +46,8 @@ void forge(const fs::path& folder, Split split, size_t index,
   const auto path = folder / info.file;
   {
     const Shard shard(path, manifest.layout);
-    TraceBatch batch;
-    for (size_t i = 0; i < shard.size(); ++i) {
-      batch.bytes.insert(batch.bytes.end(), shard.trace(i).begin(), shard.trace(i).end());
-      batch.offsets.push_back(static_cast<int64_t>(batch.bytes.size()));
-      batch.stops.push_back(shard.stop(i));
-    }
+    TraceBatch batch(manifest.layout);
+    for (size_t i = 0; i < shard.size(); ++i) batch.add(shard[i]);
     change(batch);
     write_shard(path, manifest.layout, batch, shard.metadata());
   }
@@ -90,7 +86,7 @@ TEST(Verify, AnAlteredByteNamesShardAndTrace) {
   size_t at;
   {
     const Shard shard(path, layout());
-    at = shard.trace(42).data() - shard.file_bytes().data() + 256 + 2 * 16 + 6;  // register A of state 2
+    at = shard[42].bytes.data() - shard.file_bytes().data() + 256 + 2 * 16 + 6;  // register A of state 2
   }
   test::flip_byte(path, at);
   const auto report = verify_dataset(folder / "d", {});
@@ -139,7 +135,7 @@ TEST(Verify, ATrainProgramInTestIsFound) {
   std::vector<uint8_t> stolen;
   {
     const Dataset dataset(folder / "d");
-    const auto trace = dataset.trace(Split::train, 11);
+    const auto trace = dataset.trace(Split::train, 11).bytes;
     stolen.assign(trace.begin(), trace.end());
   }
   forge(folder / "d", Split::test, 0, [&](TraceBatch& batch) {
@@ -227,8 +223,8 @@ std::map<std::string, StopReason> stops_of(const fs::path& folder) {
   const Dataset dataset(folder);
   std::map<std::string, StopReason> stops;
   for (size_t i = 0; i < dataset.size(Split::train); ++i) {
-    const auto trace = dataset.trace(Split::train, i);
-    stops[{trace.begin(), trace.end()}] = dataset.stop(Split::train, i);
+    const Trace& trace = dataset.trace(Split::train, i);
+    stops[{trace.bytes.begin(), trace.bytes.end()}] = trace.stop;
   }
   return stops;
 }
@@ -267,7 +263,7 @@ TEST(BinFiles, ImportTellsCutAndWrongTraces) {
   const auto machine = make_machine("toy8", 256);
   auto start = machine->load_program("INC A\nINC A\nHLT", "test");
   start.resize(machine->layout().start_bytes());
-  TraceBatch run;
+  TraceBatch run(machine->layout());
   machine->run(start, {}, run);
   const std::string whole(run.bytes.begin(), run.bytes.end());
   const std::string cut = whole.substr(0, whole.size() - 16),

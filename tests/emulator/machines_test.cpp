@@ -43,6 +43,7 @@ TEST(Machines, EveryStopReasonHasItsOwnText) {
   EXPECT_EQ(to_string(StopReason::memory_fault), "memory fault");
   EXPECT_EQ(to_string(StopReason::code_write), "write to code");
   EXPECT_EQ(to_string(StopReason::divide_error), "divide error");
+  EXPECT_EQ(to_string(StopReason::unknown), "unknown");
 }
 
 }  // namespace

@@ -38,14 +38,11 @@ struct Evaluation : testing::Test {
     generate(options);
     return options.out;
   }
-  std::vector<uint8_t> file_of(const TrueTrace& trace) const {
-    return {trace.bytes.begin(), trace.bytes.end()};
-  }
+  std::vector<uint8_t> file_of(const Trace& trace) const { return {trace.bytes.begin(), trace.bytes.end()}; }
   // Writes a predicted trace under the name that export gives.
-  void write(const TrueTrace& truth, std::span<const uint8_t> predicted) const {
+  void write(const Trace& truth, std::span<const uint8_t> predicted) const {
     fs::create_directories(folder / "predicted");
-    const auto image = truth.bytes.first(static_cast<size_t>(test_memory));
-    write_file(folder / "predicted" / bin_file_name(*machine, image), std::array{predicted});
+    write_file(folder / "predicted" / bin_file_name(*machine, truth.image()), std::array{predicted});
   }
 };
 
@@ -69,10 +66,8 @@ TEST_F(Evaluation, KnownCorruptionsAreCountedExactly) {
   const Dataset data(dataset(0, 60));
   const TestSet set = dataset_traces(data, Split::test, 0, *machine);
   CorruptedPredictor corrupted(machine->layout());
-  corrupted.corrupt_step = [](StepPrediction& p, std::span<const uint8_t>) { p.records[15] ^= 1; };
-  corrupted.corrupt_rollout = [](RolloutPrediction& p, std::span<const uint8_t>) {
-    p.records.resize(p.records.size() - 16);
-  };
+  corrupted.corrupt_step = [](StepPrediction& p, const Trace&) { p.steps[15] ^= 1; };
+  corrupted.corrupt_rollout = [](Rollout& p, const Trace&) { p.steps.resize(p.steps.size() - 16); };
   const Scores step = evaluate(corrupted, Mode::step, set, *machine, 16);
   const Scores rollout = evaluate(corrupted, Mode::rollout, set, *machine, 16);
   EXPECT_EQ(step.bytes.wrong(), 60);
@@ -136,10 +131,10 @@ TEST_F(Evaluation, FreshProgramsAreTestProgramsThatNoTraceOfTheTrainSplitHas) {
   EXPECT_NE(checksum(set.fresh.bytes), checksum(fresh_traces(*machine, options, 50, 2, &data).fresh.bytes));
   std::set<std::string> programs;
   for (size_t i = 0; i < data.size(Split::train); ++i) {
-    programs.insert(checksum(data.trace(Split::train, i).first(test_memory)));
+    programs.insert(checksum(data.trace(Split::train, i).image()));
   }
-  for (const TrueTrace& trace : set.traces) {
-    const auto image = trace.bytes.first(test_memory);
+  for (const Trace& trace : set.traces) {
+    const auto image = trace.image();
     EXPECT_EQ(split_of(image), Split::test);
     EXPECT_TRUE(programs.insert(checksum(image)).second);
   }
@@ -154,7 +149,7 @@ TEST_F(Evaluation, TooFewFreshProgramsAreAnError) {
 TEST_F(Evaluation, PredictedFilesAreScoredAsRollouts) {
   const Dataset data(dataset(0, 6));
   const TestSet set = dataset_traces(data, Split::test, 0, *machine);
-  for (const TrueTrace& trace : set.traces) write(trace, trace.bytes);
+  for (const Trace& trace : set.traces) write(trace, trace.bytes);
   EXPECT_EQ(
       evaluate_files(folder / "predicted", Split::test, Truth::data, false, set, *machine).scores.traces,
       (Rate{6, 6}));
@@ -193,9 +188,7 @@ TEST_F(Evaluation, ATraceWithoutAFileIsAllWrongOrLeftOut) {
 TEST_F(Evaluation, BadPredictedFilesAreListedAndTheirStatesWrong) {
   const Dataset data(dataset(0, 6));
   const TestSet set = dataset_traces(data, Split::test, 0, *machine);
-  const auto states = [&](size_t i) {
-    return (std::ssize(set.traces[i].bytes) - static_cast<int64_t>(start)) / 16;
-  };
+  const auto states = [&](size_t i) { return set.traces[i].states(); };
   auto torn = file_of(set.traces[0]), other_start = file_of(set.traces[1]), overlong = file_of(set.traces[3]),
        torn_surplus = file_of(set.traces[4]);
   torn.pop_back();
@@ -210,7 +203,7 @@ TEST_F(Evaluation, BadPredictedFilesAreListedAndTheirStatesWrong) {
   write(set.traces[5], set.traces[5].bytes);
   write_file(folder / "predicted" / "0123456789abcdef0123456789abcdef.bin", std::string_view("x"));
   fs::create_directory(folder / "predicted" / "folder.bin");
-  fs::copy_file(folder / "predicted" / bin_file_name(*machine, set.traces[5].bytes.first(test_memory)),
+  fs::copy_file(folder / "predicted" / bin_file_name(*machine, set.traces[5].image()),
                 folder / "predicted" / "zz-again.bin");
 
   const FileScores result =
@@ -228,7 +221,7 @@ TEST_F(Evaluation, BadPredictedFilesAreListedAndTheirStatesWrong) {
     }
     return std::string("nothing");
   };
-  const auto name = [&](size_t i) { return bin_file_name(*machine, set.traces[i].bytes.first(test_memory)); };
+  const auto name = [&](size_t i) { return bin_file_name(*machine, set.traces[i].image()); };
   EXPECT_NE(said(name(0)).find("15 bytes into a record"), std::string::npos) << said(name(0));
   EXPECT_NE(said(name(0)).find("1 of"), std::string::npos) << said(name(0));
   EXPECT_NE(said(name(1)).find("as one without a file"), std::string::npos) << said(name(1));
@@ -242,7 +235,7 @@ TEST_F(Evaluation, BadPredictedFilesAreListedAndTheirStatesWrong) {
 TEST_F(Evaluation, WithoutADatasetTheMachineSaysWhatTheFilesShouldHold) {
   const Dataset data(dataset(0, 6));
   const TestSet exported = dataset_traces(data, Split::test, 0, *machine);
-  for (const TrueTrace& trace : exported.traces) write(trace, trace.bytes);
+  for (const Trace& trace : exported.traces) write(trace, trace.bytes);
   auto wrong = file_of(exported.traces[0]);
   wrong.back() ^= 1;
   write(exported.traces[0], wrong);
@@ -274,7 +267,7 @@ TEST_F(Evaluation, AProgramThatDoesNotEndIsComparedAsFarAsItsFileGoes) {
                                    "program");
     const auto state = x86->first_state();
     begin.insert(begin.end(), state.begin(), state.end());
-    TraceBatch run;
+    TraceBatch run(layout);
     x86->run(begin, {.steps = steps}, run);
     return run.bytes;
   };

@@ -11,8 +11,8 @@ namespace bytecpu {
 namespace {
 
 // The four bytes of the instruction that a trace isolates: where state 0's PC points.
-std::span<const uint8_t> instruction_of(std::span<const uint8_t> trace) {
-  return trace.subspan(4 * trace[test_memory], 4);
+std::span<const uint8_t> instruction_of(const Trace& trace) {
+  return trace.image().subspan(4 * trace.record(0)[0], 4);
 }
 
 struct Exhaustive : testing::Test {
@@ -34,11 +34,11 @@ TEST_F(Exhaustive, CoversEveryFormThatRandomProgramsHave) {
   std::vector<uint8_t> start(static_cast<size_t>(machine->layout().start_bytes()));
   for (int i = 0; i < 500; ++i) {
     machine->random_start(random, options, start);
-    TraceBatch batch;
+    TraceBatch batch(machine->layout());
     machine->run(start, {}, batch);
-    for (size_t at = start.size(); at < batch.bytes.size(); at += 16) {
-      random_forms.insert(machine->instruction_form(std::span(batch.bytes).subspan(at, 16)));
-    }
+    const Trace trace = batch[0];
+    for (int64_t t = 1; t <= trace.states(); ++t)
+      random_forms.insert(machine->describe(trace.record(t)).form);
   }
   OraclePredictor oracle(make_machine("toy8", test_memory));
   for (const auto& row : run(oracle, {}, 1).rows) tested.insert(row.form);
@@ -53,27 +53,23 @@ TEST_F(Exhaustive, GoesThroughEveryValueOfTheOperands) {
     std::set<int> registers, places;
     std::string name() const override { return "recorder"; }
     const Layout& layout() const override { return oracle.layout(); }
-    std::vector<StepPrediction> step(std::span<const std::span<const uint8_t>> traces) override {
-      for (const auto trace : traces) {
-        const auto state = trace.subspan(test_memory), code = instruction_of(trace);
+    std::vector<StepPrediction> step(std::span<const Trace> traces) override {
+      for (const Trace& trace : traces) {
+        const auto state = trace.record(0), code = instruction_of(trace);
         pairs.emplace(state[5 + code[1]], state[5 + code[2]]);
         registers.insert(code[1]);
         places.insert(state[0]);
         EXPECT_NE(code[1], code[2]);
-        EXPECT_EQ(trace.size(), test_memory + 3 * 16);
+        EXPECT_EQ(trace.bytes.size(), test_memory + 3 * 16);
         if (state[0] == 0) continue;
         // State 0 is what an instruction before it, which changes nothing, leaves.
-        EXPECT_TRUE(std::ranges::equal(state.subspan(2, 4), trace.subspan(4 * (state[0] - 1), 4)));
+        EXPECT_TRUE(std::ranges::equal(state.subspan(2, 4), trace.image().subspan(4 * (state[0] - 1), 4)));
         EXPECT_EQ(state[3], state[4]);
         EXPECT_EQ(state[5], 0);
       }
       return oracle.step(traces);
     }
-    std::vector<RolloutPrediction> rollout(std::span<const std::span<const uint8_t>>,
-                                           std::span<const int64_t>,
-                                           std::span<const std::span<const uint8_t>>) override {
-      return {};
-    }
+    std::vector<Rollout> rollout(std::span<const Trace>, std::span<const int64_t>) override { return {}; }
   } recorder(machine->layout());
   const auto scores = run(recorder, {"DIV R R"});
   EXPECT_EQ(scores.results, (Rate{65536, 65536}));
@@ -112,10 +108,10 @@ TEST_F(Exhaustive, SamplesOfASweepAreDistinctAndVaryBothOperands) {
 
 TEST_F(Exhaustive, FindsExactlyTheOperandsThatArePredictedWrong) {
   CorruptedPredictor corrupted(machine->layout());
-  corrupted.corrupt_step = [](StepPrediction& p, std::span<const uint8_t> trace) {
-    const auto code = instruction_of(trace), state = trace.subspan(test_memory);
+  corrupted.corrupt_step = [](StepPrediction& p, const Trace& trace) {
+    const auto code = instruction_of(trace), state = trace.record(0);
     const bool division = code[0] == 16 && code[3] == 0 && code[2] != 0;  // DIV R S
-    if (division && state[5 + code[2]] == 0) p.records[16 + 1] ^= 1;      // by zero: the result's ACC
+    if (division && state[5 + code[2]] == 0) p.steps[16 + 1] ^= 1;        // by zero: the result's ACC
   };
   const auto scores = run(corrupted, {"DIV R R", "DIV R R (same)", "DIV R R R (same)", "MOV R R (same)"});
   for (const auto& row : scores.rows) {
@@ -132,7 +128,7 @@ TEST_F(Exhaustive, FindsExactlyTheOperandsThatArePredictedWrong) {
 
 TEST_F(Exhaustive, OfHltTheResultIsTheEndAndOfNoOther) {
   CorruptedPredictor corrupted(machine->layout());
-  corrupted.corrupt_step = [](StepPrediction& p, std::span<const uint8_t>) { p.ended.back() = 0; };
+  corrupted.corrupt_step = [](StepPrediction& p, const Trace&) { p.ended.back() = 0; };
   const auto scores = run(corrupted, {"INC", "HLT"});
   EXPECT_EQ(scores.rows[0].form, "HLT");
   EXPECT_EQ(scores.rows[0].results, (Rate{0, 10}));  // HLT has no other result than the end

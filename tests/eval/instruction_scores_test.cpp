@@ -15,8 +15,8 @@ class InstructionScoresTest : public testing::Test {
   // MOV [RSI], EAX; JMP over a NOP; ADD EAX, EBX; HLT.
   const std::string code_ = "\x89\x06\xeb\x01\x90\x01\xd8\xf4"s;
   std::unique_ptr<Machine> machine_ = make_machine("x86_64", 256);
-  const test::Trace trace_ = test::run_code(*machine_, code_, {{"ESI", 0x11000}, {"EAX", 7}});
-  const TrueTrace truth_{trace_.bytes};
+  const test::OwnedTrace trace_ = test::run_code(*machine_, code_, {{"ESI", 0x11000}, {"EAX", 7}});
+  const Trace truth_ = trace_.trace();
 
   // The rollout that is right but for a field of state t.
   Scores score(size_t t, std::string_view name) const {
@@ -24,7 +24,7 @@ class InstructionScoresTest : public testing::Test {
     std::vector<uint8_t> records(trace_.bytes.begin() + layout.start_bytes(), trace_.bytes.end());
     if (t > 0) records[(t - 1) * layout.record_bytes + test::field(layout, name).offset] ^= 1;
     Scores scores(Mode::rollout, *machine_);
-    scores.add(0, truth_, RolloutPrediction{records, true});
+    scores.add(0, truth_, Rollout{records, true});
     return scores;
   }
 };
@@ -54,7 +54,7 @@ TEST_F(InstructionScoresTest, WritesAreThoseOfTheTruthAndThoseInvented) {
 
 TEST_F(InstructionScoresTest, MissingStatesAreWrong) {
   Scores scores(Mode::rollout, *machine_);
-  scores.add(0, truth_, RolloutPrediction{{}, true});
+  scores.add(0, truth_, Rollout{{}, true});
   EXPECT_EQ(scores.instructions.branches, (Rate{0, 1}));
   EXPECT_EQ(scores.instructions.writes, (Rate{0, 1}));
 }

@@ -38,13 +38,13 @@ TEST_F(LockstepTest, AnAgreeingModelDiffersNowhere) {
 }
 
 TEST_F(LockstepTest, AWrongByteIsMarkedWhereItFirstHappens) {
-  predictor.corrupt_step = [](StepPrediction& p, std::span<const uint8_t>) {
-    p.records[2 * 16 + 1] = 99;
-    p.records[3 * 16 + 1] = 98;
+  predictor.corrupt_step = [](StepPrediction& p, const Trace&) {
+    p.steps[2 * 16 + 1] = 99;
+    p.steps[3 * 16 + 1] = 98;
   };
-  predictor.corrupt_rollout = [](RolloutPrediction& p, std::span<const uint8_t>) {
-    p.records[2 * 16 + 1] = 99;
-    p.records[3 * 16 + 1] = 98;
+  predictor.corrupt_rollout = [](Rollout& p, const Trace&) {
+    p.steps[2 * 16 + 1] = 99;
+    p.steps[3 * 16 + 1] = 98;
   };
   const Lockstep corrected = run(false), free = run(true);
   for (const auto& lockstep : {corrected, free}) {
@@ -62,17 +62,13 @@ TEST_F(LockstepTest, AWrongByteIsMarkedWhereItFirstHappens) {
 }
 
 TEST_F(LockstepTest, EndsTooEarlyAndTooLateAreDifferences) {
-  predictor.corrupt_rollout = [](RolloutPrediction& p, std::span<const uint8_t>) {
-    p.records.resize(3 * 16);
-  };
+  predictor.corrupt_rollout = [](Rollout& p, const Trace&) { p.steps.resize(3 * 16); };
   EXPECT_EQ(run(true).first_difference(), 4);
   EXPECT_NE(text(run(true)).find("at state 4, before which it ends"), std::string::npos) << text(run(true));
-  predictor.corrupt_rollout = [](RolloutPrediction& p, std::span<const uint8_t>) {
-    p.records.resize(6 * 16);
-  };
+  predictor.corrupt_rollout = [](Rollout& p, const Trace&) { p.steps.resize(6 * 16); };
   EXPECT_EQ(run(true).first_difference(), 5);
   EXPECT_NE(text(run(true)).find("does not end there"), std::string::npos) << text(run(true));
-  predictor.corrupt_step = [](StepPrediction& p, std::span<const uint8_t>) {
+  predictor.corrupt_step = [](StepPrediction& p, const Trace&) {
     p.ended[1] = 1;
     p.ended.back() = 0;
   };
@@ -83,8 +79,8 @@ TEST_F(LockstepTest, EndsTooEarlyAndTooLateAreDifferences) {
 }
 
 TEST_F(LockstepTest, AModelThatTakesNoMoreStatesIsCutAndAgreesInNoEnd) {
-  predictor.corrupt_rollout = [](RolloutPrediction& p, std::span<const uint8_t>) {
-    p.records.resize(2 * 16);
+  predictor.corrupt_rollout = [](Rollout& p, const Trace&) {
+    p.steps.resize(2 * 16);
     p.ended = false;
   };
   const Lockstep lockstep = run(true);

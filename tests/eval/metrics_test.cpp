@@ -16,17 +16,15 @@ constexpr size_t record = 16;
 struct Metrics : testing::Test {
   std::unique_ptr<Machine> machine = make_machine("toy8", test_memory);
   std::vector<uint8_t> trace = true_trace(*machine, "LOADI 30\nADD A\nINC B\nHLT", {5, 7});
-  TrueTrace truth{trace};
+  Trace truth{machine->layout(), trace};
   Scores step{Mode::step, *machine}, rollout{Mode::rollout, *machine};
 
   StepPrediction perfect_step() const {
     StepPrediction prediction{{trace.begin() + test_memory + record, trace.end()}, {0, 0, 0, 0, 1}, {}, {}};
-    prediction.records.resize(5 * record);
+    prediction.steps.resize(5 * record);
     return prediction;
   }
-  RolloutPrediction perfect_rollout() const {
-    return {{trace.begin() + test_memory + record, trace.end()}, true};
-  }
+  Rollout perfect_rollout() const { return {{trace.begin() + test_memory + record, trace.end()}, true}; }
 };
 
 void expect_breakdowns_add_up(const Scores& scores) {
@@ -115,8 +113,8 @@ TEST_F(Metrics, APerfectPredictionScoresOneInBothModes) {
 TEST_F(Metrics, OneWrongByteIsOneByteOneStateAndOneTrace) {
   auto stepped = perfect_step();
   auto rolled = perfect_rollout();
-  stepped.records[2 * record + 1] ^= 1;  // ACC of state 3, which ADD A made
-  rolled.records[2 * record + 1] ^= 1;
+  stepped.steps[2 * record + 1] ^= 1;  // ACC of state 3, which ADD A made
+  rolled.steps[2 * record + 1] ^= 1;
   step.add(7, truth, stepped);
   rollout.add(7, truth, rolled);
   for (const Scores* scores : {&step, &rollout}) {
@@ -166,7 +164,7 @@ TEST_F(Metrics, AnEndMissedInStepModeIsAnErrorOfTheTraceOnly) {
 
 TEST_F(Metrics, MissingStatesOfARolloutAreWrongWithAllTheirBytes) {
   auto prediction = perfect_rollout();
-  prediction.records.resize(2 * record);
+  prediction.steps.resize(2 * record);
   rollout.add(0, truth, prediction);
   EXPECT_EQ(rollout.bytes, (Rate{32, 64}));
   EXPECT_EQ(rollout.states, (Rate{2, 4}));
@@ -180,7 +178,7 @@ TEST_F(Metrics, MissingStatesOfARolloutAreWrongWithAllTheirBytes) {
 
 TEST_F(Metrics, SurplusStatesOfARolloutJoinTheDenominatorsAsWrong) {
   auto prediction = perfect_rollout();
-  prediction.records.resize(7 * record);
+  prediction.steps.resize(7 * record);
   rollout.add(0, truth, prediction);
   EXPECT_EQ(rollout.bytes, (Rate{64, 112}));
   EXPECT_EQ(rollout.states, (Rate{4, 7}));
@@ -203,12 +201,12 @@ TEST_F(Metrics, ARolloutCutRightAfterTheLastStateHasNotEnded) {
 }
 
 TEST_F(Metrics, ATraceCutByAStepLimitHasNoEndToPredict) {
-  truth.complete = false;
+  truth.stop = StopReason::step_limit;
   auto stepped = perfect_step();
   stepped.ended[4] = 0;
   auto rolled = perfect_rollout();
   rolled.ended = false;
-  rolled.records.resize(6 * record);
+  rolled.steps.resize(6 * record);
   step.add(0, truth, stepped);
   rollout.add(0, truth, rolled);
   for (const Scores* scores : {&step, &rollout}) {
@@ -230,7 +228,7 @@ TEST_F(Metrics, BitsPerByteCountsTheTrueStatesAndNotTheEnd) {
 TEST_F(Metrics, ConfidenceIsSplitByRightAndWrong) {
   auto prediction = perfect_step();
   prediction.confidence = {0.4f, 0.95f, 1.0f, 0.95f, 0.1f};
-  prediction.records[3 * record] ^= 1;
+  prediction.steps[3 * record] ^= 1;
   step.add(0, truth, prediction);
   EXPECT_EQ(step.confidence.right, (std::array<int64_t, 7>{1, 0, 1, 0, 0, 0, 1}));
   EXPECT_EQ(step.confidence.wrong, (std::array<int64_t, 7>{0, 0, 1, 0, 0, 0, 0}));
@@ -239,8 +237,8 @@ TEST_F(Metrics, ConfidenceIsSplitByRightAndWrong) {
 // State 3 differs from state 2 in PC, ACC and the instruction: ADD A → INC B.
 TEST_F(Metrics, ChangedAndUnchangedBytesAreCountedApart) {
   auto changed = perfect_step(), unchanged = perfect_step();
-  changed.records[2 * record + 1] ^= 1;     // ACC of state 3
-  unchanged.records[2 * record + 15] ^= 1;  // J
+  changed.steps[2 * record + 1] ^= 1;     // ACC of state 3
+  unchanged.steps[2 * record + 15] ^= 1;  // J
   Scores other(Mode::step, *machine);
   step.add(0, truth, changed);
   other.add(0, truth, unchanged);
@@ -253,9 +251,9 @@ TEST_F(Metrics, ChangedAndUnchangedBytesAreCountedApart) {
 
 TEST_F(Metrics, HowErrorsSpreadIsCountedFromTheFirstWrongState) {
   auto spreads = perfect_rollout(), recovers = perfect_rollout();
-  for (size_t t = 2; t <= 4; ++t) spreads.records[(t - 1) * record + 1] ^= 1;
-  spreads.records[3 * record + 15] ^= 1;
-  recovers.records[1 * record + 1] ^= 1;
+  for (size_t t = 2; t <= 4; ++t) spreads.steps[(t - 1) * record + 1] ^= 1;
+  spreads.steps[3 * record + 15] ^= 1;
+  recovers.steps[1 * record + 1] ^= 1;
   rollout.add(0, truth, spreads);
   rollout.add(1, truth, recovers);
   rollout.add(2, truth, perfect_rollout());
@@ -270,7 +268,7 @@ TEST_F(Metrics, HowErrorsSpreadIsCountedFromTheFirstWrongState) {
 TEST_F(Metrics, CalibrationComparesConfidenceWithWhatIsRight) {
   auto prediction = perfect_rollout();
   prediction.confidence = {0.95F, 0.95F, 0.95F, 0.6F};
-  prediction.records[0] ^= 1;
+  prediction.steps[0] ^= 1;
   rollout.add(0, truth, prediction);
   // Three of confidence 0.95, two of them right; one of 0.6, right.
   EXPECT_NEAR(rollout.confidence.calibration_error(), (3 * 0.95 - 2 + (1 - 0.6)) / 4, 1e-6);
@@ -286,7 +284,7 @@ TEST_F(Metrics, TheWorstTracesAreKeptWorstFirst) {
   Scores scores(Mode::rollout, *machine, 2);
   for (const int64_t wrong : {1, 3, 0, 2, 3}) {
     auto prediction = perfect_rollout();
-    for (int64_t i = 0; i < wrong; ++i) prediction.records[static_cast<size_t>(i)] ^= 1;
+    for (int64_t i = 0; i < wrong; ++i) prediction.steps[static_cast<size_t>(i)] ^= 1;
     scores.add(scores.traces.total, truth, prediction);
   }
   ASSERT_EQ(scores.worst.size(), 2u);
@@ -297,13 +295,13 @@ TEST_F(Metrics, TheWorstTracesAreKeptWorstFirst) {
 // INC A; HLT with A = 5. State 1 differs from state 0 in PC, OP and ADDR1, state 2 from state 1 in these and
 // A, and from state 0 in PC and A.
 TEST_F(Metrics, TheCopyBaselineScoresWhatCountingByHandGives) {
-  const auto tiny = true_trace(*machine, "INC A\nHLT", {5});
+  const auto bytes = true_trace(*machine, "INC A\nHLT", {5});
+  const Trace tiny{machine->layout(), bytes};
   CopyPredictor copy(machine->layout());
-  const std::array<std::span<const uint8_t>, 1> traces = {tiny},
-                                                starts = {std::span(tiny).first(test_memory + record)};
+  const std::array traces = {tiny};
   const std::array<int64_t, 1> most = {2 + 16};
-  step.add(0, {tiny}, copy.step(traces)[0]);
-  rollout.add(0, {tiny}, copy.rollout(starts, most, {})[0]);
+  step.add(0, tiny, copy.step(traces)[0]);
+  rollout.add(0, tiny, copy.rollout(traces, most)[0]);
   EXPECT_EQ(step.bytes, (Rate{32 - 3 - 4, 32}));
   EXPECT_EQ(step.states, (Rate{0, 2}));
   EXPECT_EQ(step.late_ends, 1);

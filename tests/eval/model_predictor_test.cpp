@@ -22,13 +22,11 @@ class PlainPredictor final : public Predictor {
   explicit PlainPredictor(Predictor& model) : model_(model) {}
   std::string name() const override { return model_.name(); }
   const Layout& layout() const override { return model_.layout(); }
-  std::vector<StepPrediction> step(std::span<const std::span<const uint8_t>> traces) override {
-    return model_.step(traces);
-  }
-  std::vector<RolloutPrediction> rollout(std::span<const std::span<const uint8_t>> starts,
-                                         std::span<const int64_t> most,
-                                         std::span<const std::span<const uint8_t>>) override {
-    return model_.rollout(starts, most, {});
+  std::vector<StepPrediction> step(std::span<const Trace> traces) override { return model_.step(traces); }
+  std::vector<Rollout> rollout(std::span<const Trace> traces, std::span<const int64_t> most) override {
+    std::vector<Trace> starts;
+    for (const Trace& trace : traces) starts.push_back(trace.first(0));
+    return model_.rollout(starts, most);
   }
 
  private:

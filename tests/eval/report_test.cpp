@@ -53,11 +53,11 @@ struct Document : testing::Test {
 
 TEST_F(Document, TellsCountsIntervalsAndExamples) {
   Scores scores(Mode::rollout, *machine);
-  RolloutPrediction prediction{{trace.begin() + test_memory + 16, trace.end()}, true};
-  scores.add(0, {trace}, prediction);
-  prediction.records.back() ^= 1;
-  prediction.records.resize(48);
-  scores.add(3, {trace}, prediction);
+  Rollout prediction{{trace.begin() + test_memory + 16, trace.end()}, true};
+  scores.add(0, Trace(machine->layout(), trace), prediction);
+  prediction.steps.back() ^= 1;
+  prediction.steps.resize(48);
+  scores.add(3, Trace(machine->layout(), trace), prediction);
   const auto json = to_json(scores, *machine);
   EXPECT_EQ(json.at("states").at("right"), 3);
   EXPECT_EQ(json.at("states").at("total"), 5);
@@ -89,9 +89,9 @@ TEST_F(Document, TellsCountsIntervalsAndExamples) {
 
 TEST_F(Document, ListsWrongOperandsAsABitmap) {
   CorruptedPredictor corrupted(machine->layout());
-  corrupted.corrupt_step = [](StepPrediction& p, std::span<const uint8_t> t) {
-    const bool plain = t[test_memory + 16 + 3] == 0;           // names no register
-    if (plain && t[test_memory + 1] == 9) p.records[17] ^= 1;  // INC of ACC = 9
+  corrupted.corrupt_step = [](StepPrediction& p, const Trace& t) {
+    const bool plain = t.record(1)[3] == 0;              // names no register
+    if (plain && t.record(0)[1] == 9) p.steps[17] ^= 1;  // INC of ACC = 9
   };
   ExhaustiveOptions options;
   options.forms = {"INC"};
@@ -170,12 +170,12 @@ TEST_F(Document, ThePageShowsTheFiguresOfTheDocument) {
   programs.max_instructions = 15;
   const TestSet set = fresh_traces(*machine, programs, 60, 1, nullptr);
   CorruptedPredictor corrupted(machine->layout());
-  corrupted.corrupt_step = [](StepPrediction& p, std::span<const uint8_t> t) {
-    if (t[0] % 3 == 0) p.records[1] ^= 1;
-    if (t[test_memory + 1] == 9) p.records[17] ^= 1;
+  corrupted.corrupt_step = [](StepPrediction& p, const Trace& t) {
+    if (t.image()[0] % 3 == 0) p.steps[1] ^= 1;
+    if (t.record(0)[1] == 9) p.steps[17] ^= 1;
   };
-  corrupted.corrupt_rollout = [](RolloutPrediction& p, std::span<const uint8_t> t) {
-    if (t[0] % 4 == 0) p.records.resize(p.records.size() - 16);
+  corrupted.corrupt_rollout = [](Rollout& p, const Trace& t) {
+    if (t.image()[0] % 4 == 0) p.steps.resize(p.steps.size() - 16);
   };
   auto modes = modes_of(corrupted, set, *machine);
   ExhaustiveOptions options;
@@ -246,9 +246,9 @@ TEST_P(NativePage, ShowsRegistersFlagsWritesAndBreakdowns) {
   programs.max_instructions = 15;
   const TestSet set = fresh_traces(*machine, programs, 40, 1, nullptr);
   CorruptedPredictor corrupted(layout);
-  corrupted.corrupt_rollout = [&](RolloutPrediction& p, std::span<const uint8_t>) {
-    if (p.records.size() < 3u * layout.record_bytes) return;
-    uint8_t* record = p.records.data() + 2 * layout.record_bytes;
+  corrupted.corrupt_rollout = [&](Rollout& p, const Trace&) {
+    if (p.steps.size() < 3u * layout.record_bytes) return;
+    uint8_t* record = p.steps.data() + 2 * layout.record_bytes;
     record[test::field(layout, "PC").offset] ^= 1;
     record[flags.offset] ^= 4;  // PF, Z
     record[layout.fields[3].offset] ^= 1;

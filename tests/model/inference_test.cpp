@@ -1,9 +1,10 @@
 // Fast decoding against the plain way: the same bytes, whatever is drafted, cached or batched.
-#include "model/inference/inference.hpp"
-
 #include <gtest/gtest.h>
 
+#include "model/inference/decode.hpp"
 #include "model/inference/draft.hpp"
+#include "model/inference/rollout.hpp"
+#include "model/inference/steps.hpp"
 #include "tests/model/support.hpp"
 
 namespace bytecpu {
@@ -48,7 +49,7 @@ INSTANTIATE_TEST_SUITE_P(InFloat, ChaoticRuns, testing::Values(0, 2, 4), case_na
 TEST_P(Inference, DecodingEqualsReadingThePatchAnewForEveryByte) {
   torch::NoGradGuard no_grad;
   const auto batch = some_traces(300, 15);
-  const auto rows = model_->rows(views(batch), Targets::states);
+  const auto rows = model_->rows(documents(batch), Targets::scored);
   const int64_t count = rows.patches.size(0), patch = rows.patches.size(1);
   ASSERT_GE(count, 2000);
   const bool exact = model_->precision() == torch::kFloat;
@@ -96,7 +97,7 @@ TEST(Decode, AWrongByteThatChangesNoOtherCostsOnePass) {
   const auto model = tiny_model(tiny_config("transition"));
   for (auto& p : model->named_parameters()) p.value().mul_(p.key().starts_with("previous.") ? 0 : 2);
   const auto batch = some_traces(30, 15);
-  const auto rows = model->rows(views(batch), Targets::states);
+  const auto rows = model->rows(documents(batch), Targets::scored);
   const int64_t count = rows.patches.size(0), patch = rows.patches.size(1);
   const auto may_end = torch::zeros({count}, torch::kBool);
   const auto plain = decode_bytewise(*model, rows.condition, may_end);
@@ -112,19 +113,20 @@ TEST(Decode, AWrongByteThatChangesNoOtherCostsOnePass) {
 // Chaotic runs, which no rounding may part: in fp32. For bf16 see LearnsEightTracesByHeartAndRollsThemOut.
 TEST_P(ChaoticRuns, BatchedDraftedRolloutsEqualPlainOnesByteForByte) {
   const auto batch = some_traces(24, 15);
-  const auto begun = starts(batch, model_->config().layout);
+  const auto begun = starts(batch);
   std::vector<int64_t> room;
   for (size_t i = 0; i < begun.size(); ++i) room.push_back(static_cast<int64_t>(i % 12));
   RolloutCost drafted_cost, bytewise_cost;
-  const auto drafted = roll_out(*model_, begun, room, Decoding::drafted, &drafted_cost);
-  const auto bytewise = roll_out(*model_, begun, room, Decoding::bytewise, &bytewise_cost);
-  EXPECT_EQ(bytewise_cost.patch_passes, 16 * bytewise_cost.records);
+  const auto drafted = roll_out(*model_, begun, room, {.decoding = Decoding::drafted, .cost = &drafted_cost});
+  const auto bytewise =
+      roll_out(*model_, begun, room, {.decoding = Decoding::bytewise, .cost = &bytewise_cost});
+  EXPECT_EQ(bytewise_cost.patch_passes, 16 * bytewise_cost.steps);
   EXPECT_LE(drafted_cost.patch_passes, bytewise_cost.patch_passes);
   for (size_t i = 0; i < begun.size(); ++i) {
     const auto plain = roll_out_plainly(*model_, begun[i], room[i]);
     const auto alone = roll_out(*model_, std::span(begun).subspan(i, 1), std::span(room).subspan(i, 1))[0];
     for (const auto& fast : {drafted[i], bytewise[i], alone}) {
-      EXPECT_TRUE(fast.records == plain.records) << "trace " << i;
+      EXPECT_TRUE(fast.steps == plain.steps) << "trace " << i;
       EXPECT_EQ(fast.ended, plain.ended);
       ASSERT_EQ(fast.confidence.size(), plain.confidence.size());
       for (size_t t = 0; t < plain.confidence.size(); ++t)
@@ -133,21 +135,21 @@ TEST_P(ChaoticRuns, BatchedDraftedRolloutsEqualPlainOnesByteForByte) {
   }
 }
 
-// Cost as in inference.cpp: of each position 1, of a pass 2 for each patch and 24 for all. One run alone may
+// Cost as in draft_cost.cpp: of each position 1, of a pass 2 for each patch and 24 for all. One run alone may
 // compute more positions where that saves passes.
 TEST_P(ChaoticRuns, RejectedDraftsCostLittle) {
   const auto batch = some_traces(24, 15);
-  const auto begun = starts(batch, model_->config().layout);
+  const auto begun = starts(batch);
   for (const size_t at_once : {begun.size(), size_t{1}}) {
     RolloutCost drafted, bytewise;
     for (size_t i = 0; i < begun.size(); i += at_once) {
       const std::vector<int64_t> room(at_once, 12);
       const auto some = std::span(begun).subspan(i, at_once);
-      roll_out(*model_, some, room, Decoding::drafted, &drafted);
-      roll_out(*model_, some, room, Decoding::bytewise, &bytewise);
+      roll_out(*model_, some, room, {.decoding = Decoding::drafted, .cost = &drafted});
+      roll_out(*model_, some, room, {.decoding = Decoding::bytewise, .cost = &bytewise});
     }
-    EXPECT_EQ(drafted.records, bytewise.records);
-    EXPECT_EQ(bytewise.positions, 16 * bytewise.records);
+    EXPECT_EQ(drafted.steps, bytewise.steps);
+    EXPECT_EQ(bytewise.positions, 16 * bytewise.steps);
     EXPECT_LE(drafted.patch_passes, bytewise.patch_passes);
     const auto cost = [&](const RolloutCost& c) {
       return static_cast<double>(c.positions) +
@@ -162,47 +164,46 @@ TEST_P(ChaoticRuns, RejectedDraftsCostLittle) {
 // What each run turns out to be, and guesses that leave it: at once, later, too early, or say nothing of it.
 TEST_P(ChaoticRuns, GuessesMakeRolloutsCheaperAndNoDifferent) {
   const auto batch = some_traces(24, 15);
-  const auto& layout = model_->config().layout;
-  const auto begun = starts(batch, layout);
+  const auto begun = starts(batch);
   const std::vector<int64_t> room(begun.size(), 8);
   RolloutCost plain_cost, guessed_cost;
-  const auto plain = roll_out(*model_, begun, room, Decoding::drafted, &plain_cost);
-  std::vector<std::vector<uint8_t>> guesses(begun.size());
+  const auto plain = roll_out(*model_, begun, room, {.decoding = Decoding::drafted, .cost = &plain_cost});
+  std::vector<std::vector<uint8_t>> guesses(begun.size());  // steps, the given one first
   for (size_t i = 0; i < begun.size(); ++i) {
-    guesses[i].assign(begun[i].bytes.begin(), begun[i].bytes.end());
-    guesses[i].insert(guesses[i].end(), plain[i].records.begin(), plain[i].records.end());
+    guesses[i].assign(begun[i].steps.begin(), begun[i].steps.end());
+    guesses[i].insert(guesses[i].end(), plain[i].steps.begin(), plain[i].steps.end());
   }
   const auto guessed = [&](RolloutCost* cost) {
-    std::vector<TraceView> traces;
-    for (const auto& guess : guesses) traces.push_back({.bytes = guess});
-    const auto rollouts = roll_out(*model_, begun, room, Decoding::drafted, cost, traces);
+    auto traces = begun;
+    for (size_t i = 0; i < traces.size(); ++i) traces[i].steps = guesses[i];
+    const auto rollouts = roll_out(*model_, traces, room, {.guess = true, .cost = cost});
     for (size_t i = 0; i < begun.size(); ++i) {
-      EXPECT_TRUE(rollouts[i].records == plain[i].records) << "trace " << i;
+      EXPECT_TRUE(rollouts[i].steps == plain[i].steps) << "trace " << i;
       EXPECT_EQ(rollouts[i].ended, plain[i].ended);
     }
   };
   guessed(&guessed_cost);
-  EXPECT_EQ(guessed_cost.patch_passes, guessed_cost.records * model_->patches_per_record());
-  EXPECT_EQ(guessed_cost.positions, 16 * guessed_cost.records);
+  EXPECT_EQ(guessed_cost.patch_passes, guessed_cost.steps * model_->patches_per_step());
+  EXPECT_EQ(guessed_cost.positions, 16 * guessed_cost.steps);
   EXPECT_GT(plain_cost.patch_passes, guessed_cost.patch_passes);
   // Every fourth is told nothing: its drafts, rejected, cost the others nothing.
   const auto right = guesses;
-  for (size_t i = 0; i < begun.size(); i += 4) guesses[i].clear();
+  for (size_t i = 0; i < begun.size(); i += 4) guesses[i].resize(16);
   RolloutCost mixed_cost;
   guessed(&mixed_cost);
-  EXPECT_LE(mixed_cost.patch_passes, 8 * mixed_cost.records);
+  EXPECT_LE(mixed_cost.patch_passes, 8 * mixed_cost.steps);
   guesses = right;
   for (size_t i = 0; i < begun.size(); ++i) {
-    if (i % 3 == 0) guesses[i].resize(layout.start_bytes() + i % 5 * layout.record_bytes);
-    if (i % 3 == 1 && guesses[i].size() > layout.start_bytes() + i) guesses[i][layout.start_bytes() + i] ^= 1;
+    if (i % 3 == 0) guesses[i].resize(16 + i % 5 * 16);
+    if (i % 3 == 1 && guesses[i].size() > 16 + i) guesses[i][16 + i] ^= 1;
   }
   guessed(nullptr);
 }
 
 TEST_P(Inference, OneRecordOfEachTraceIsPredictedAsAmongAll) {
   const auto batch = some_traces(30, 15);
-  auto traces = views(batch);
-  for (auto& trace : traces) trace.bytes = trace.bytes.first(model_->config().layout.start_bytes() + 16);
+  auto traces = documents(batch);
+  for (auto& trace : traces) trace = trace.first(2);
   const auto all = predict_steps(*model_, traces);
   for (const int64_t number : {1, 2}) {
     const auto some = predict_steps(*model_, traces, number);
@@ -211,32 +212,31 @@ TEST_P(Inference, OneRecordOfEachTraceIsPredictedAsAmongAll) {
       EXPECT_EQ(some[i].ended[0], all[i].ended[number - 1]);
       EXPECT_NEAR(some[i].nats[0], all[i].nats[number - 1], 2e-2 * all[i].nats[number - 1]);
       if (model_->precision() != torch::kFloat) continue;  // where rounding may tip a balance
-      EXPECT_TRUE(
-          std::ranges::equal(some[i].records, std::span(all[i].records).subspan((number - 1) * 16, 16)));
+      EXPECT_TRUE(std::ranges::equal(some[i].steps, std::span(all[i].steps).subspan((number - 1) * 16, 16)));
     }
   }
 }
 
 TEST_P(Inference, AFrozenModelPredictsTheSame) {
   const auto batch = some_traces(30, 15);
-  const auto before = predict_steps(*model_, views(batch));
+  const auto before = predict_steps(*model_, documents(batch));
   model_->freeze(model_->precision());
-  const auto after = predict_steps(*model_, views(batch));
+  const auto after = predict_steps(*model_, documents(batch));
   for (size_t i = 0; i < before.size(); ++i) {
-    EXPECT_TRUE(after[i].records == before[i].records) << "trace " << i;
+    EXPECT_TRUE(after[i].steps == before[i].steps) << "trace " << i;
     EXPECT_TRUE(after[i].nats == before[i].nats) << "trace " << i;
   }
 }
 
 TEST(Draft, LearnsCounterAndInstructionFromWhatFollows) {
-  const auto layout = make_machine("toy8", 64)->layout();
-  Drafter drafter(layout);
+  Drafter drafter(frame_of(make_machine("toy8", 64)->layout()));
   const auto batch = some_traces(12, 15);
   int64_t late_bytes = 0, late_hits = 0;
   for (size_t i = 0; i < batch.size(); ++i) {
-    const auto trace = batch.trace(i), image = trace.first(layout.memory_bytes);
-    for (size_t at = layout.memory_bytes; at + 32 <= trace.size(); at += 16) {
-      const auto record = trace.subspan(at, 16), next = trace.subspan(at + 16, 16);
+    const Trace trace = batch.traces[i];
+    const auto image = trace.image();
+    for (int64_t t = 0; t < trace.states(); ++t) {
+      const auto record = trace.record(t), next = trace.record(t + 1);
       std::vector<uint8_t> guess(16);
       drafter.draft(image, record, guess);
       drafter.learn(image, record, next);

@@ -7,7 +7,9 @@
 #include "emulator/error.hpp"
 #include "model/compute/fused.hpp"
 #include "model/compute/product.hpp"
-#include "model/inference/inference.hpp"
+#include "model/heads/next_step.hpp"
+#include "model/inference/rollout.hpp"
+#include "model/inference/steps.hpp"
 #include "model/training/optimizer.hpp"
 #include "tests/model/support.hpp"
 
@@ -26,8 +28,8 @@ std::string family_name(const testing::TestParamInfo<int>& info) {
 
 INSTANTIATE_TEST_SUITE_P(Models, EveryFamily, testing::Values(0, 1, 2), family_name);
 
-torch::Tensor loss_of(ByteModel& model, std::span<const TraceView> traces) {
-  const auto rows = model.rows(traces, Targets::states);
+torch::Tensor loss_of(ByteModel& model, std::span<const Document> traces) {
+  const auto rows = model.rows(traces, Targets::scored);
   return cross_entropy(model.logits(rows.condition, rows.patches), rows.patches).nats;
 }
 
@@ -36,7 +38,7 @@ TEST_P(EveryFamily, GradientsEqualFiniteDifferencesInDouble) {
   model->to(torch::kDouble);
   model->set_precision(torch::kDouble);
   const auto batch = some_traces(3, 4);
-  const auto traces = views(batch);
+  const auto traces = documents(batch);
   loss_of(*model, traces).backward();
 
   torch::NoGradGuard no_grad;
@@ -64,12 +66,12 @@ TEST_P(EveryFamily, ChosenRowsAreThoseOfAll) {
   torch::NoGradGuard no_grad;
   auto model = tiny_model(config_);
   const auto batch = some_traces(5, 6);
-  const auto all = model->rows(views(batch), Targets::states);
+  const auto all = model->rows(documents(batch), Targets::scored);
   auto chosen = torch::arange(all.patches.size(0)).remainder(3).eq(1);
-  const auto some = model->rows(views(batch), Targets::states, chosen);
+  const auto some = model->rows(documents(batch), Targets::scored, chosen);
   EXPECT_TRUE(torch::equal(some.patches, all.patches.index({chosen})));
-  EXPECT_TRUE(torch::equal(some.record, all.record.index({chosen})));
-  EXPECT_TRUE(torch::equal(some.trace, all.trace.index({chosen})));
+  EXPECT_TRUE(torch::equal(some.step, all.step.index({chosen})));
+  EXPECT_TRUE(torch::equal(some.document, all.document.index({chosen})));
   EXPECT_TRUE(torch::allclose(some.condition, all.condition.index({chosen}), 1e-5, 1e-5));
 }
 
@@ -78,9 +80,10 @@ TEST_P(EveryFamily, TrainsOnAllRowsButAFewSoThatCountsRepeat) {
   int chosen = 0;
   for (int traces = 1; traces < 40; ++traces) {
     const auto batch = some_traces(traces, 6, traces);
-    const auto n = model->rows(views(batch), Targets::states).patches.size(0);
-    EXPECT_EQ(model->predicted(views(batch), Targets::states), n);
-    const auto choice = model->common_choice(views(batch), Targets::states);
+    const auto n = model->rows(documents(batch), Targets::scored).patches.size(0);
+    const NextStep objective(*model, Targets::scored);
+    EXPECT_EQ(objective.count(documents(batch)), n);
+    const auto choice = objective.common_choice(documents(batch));
     const int64_t taken = choice.defined() ? choice.sum().item<int64_t>() : n;
     EXPECT_EQ(taken, common_size(n));
     EXPECT_GE(taken, n - n / 16);
@@ -97,11 +100,12 @@ TEST_P(EveryFamily, ALaterByteChangesNoEarlierLogit) {
   torch::NoGradGuard no_grad;
   auto model = tiny_model(config_);
   const auto batch = some_traces(1, 6, 3);
-  std::vector<uint8_t> bytes(batch.trace(0).begin(), batch.trace(0).end());
+  const auto original = batch.traces[0].bytes;
+  std::vector<uint8_t> bytes(original.begin(), original.end());
   ASSERT_GE(bytes.size(), 64U + 5 * 16);
   const auto logits = [&](std::vector<uint8_t>& trace) {
-    const std::vector<TraceView> one = {{.bytes = trace}};
-    const auto rows = model->rows(one, Targets::states);
+    const Document one(Trace(config_.frame.layout, trace));
+    const auto rows = model->rows({&one, 1}, Targets::scored);
     return model->logits(rows.condition, rows.patches);  // [N, P, V], in the order of the trace
   };
   const auto plain = logits(bytes).flatten(0, 1);
@@ -121,16 +125,16 @@ TEST_P(EveryFamily, AHistoryGivesTheConditionsOfTheWholeTrace) {
   torch::NoGradGuard no_grad;
   auto model = tiny_model(config_);
   const auto batch = some_traces(6, 8);
-  const auto whole = views(batch);
-  const auto rows = model->rows(whole, Targets::states);
-  auto history = model->begin(starts(batch, config_.layout));
+  const auto whole = documents(batch);
+  const auto rows = model->rows(whole, Targets::scored);
+  auto history = model->begin(starts(batch));
   std::vector<int64_t> live = {0, 1, 2, 3, 4, 5};
   for (int64_t t = 1; !live.empty(); ++t) {
     const auto condition = history->condition();
     std::vector<int64_t> kept, next_live;
     std::vector<torch::Tensor> next;
     for (int64_t b = 0; b < std::ssize(live); ++b) {
-      const auto row = ((rows.trace == live[b]) & (rows.record == t)).nonzero().item<int64_t>();
+      const auto row = ((rows.document == live[b]) & (rows.step == t)).nonzero().item<int64_t>();
       EXPECT_TRUE(torch::allclose(condition[b], rows.condition[row], 1e-4, 1e-5))
           << "trace " << live[b] << " state " << t;
       if (rows.patches[row][0].item<int64_t>() == nothing) continue;
@@ -151,17 +155,17 @@ void expect_learnt_by_heart(ModelConfig config, torch::Device device, torch::Sca
   torch::manual_seed(0);
   config.patch_width = config.byte_width = 64;
   const auto batch = some_traces(8, 8);
-  const auto traces = views(batch);
+  const auto traces = documents(batch);
   int64_t longest = 0;
   for (const auto& trace : traces) {
-    longest = std::max(longest, (std::ssize(trace.bytes) - config.layout.start_bytes()) / 16);
+    longest = std::max(longest, trace.count());
   }
-  const int64_t takes = make_model(config)->longest_trace();
+  const int64_t takes = make_model(config)->most_steps();
   if (takes < 100) config.patch_length -= static_cast<int>(takes - longest);
   auto model = make_model(config);
   model->to(device);
   model->set_precision(precision);
-  ASSERT_EQ(model->longest_trace(), takes < 100 ? longest : takes);
+  ASSERT_EQ(model->most_steps(), takes < 100 ? longest : takes);
   TrainConfig training;
   training.learning_rate = 3e-3;
   training.weight_decay = 0;
@@ -169,7 +173,7 @@ void expect_learnt_by_heart(ModelConfig config, torch::Device device, torch::Sca
   int64_t mistakes = 1;
   for (int step = 0; step < 1500 && mistakes > 0; ++step) {
     optimizer.zero_gradients();
-    const auto rows = model->rows(traces, Targets::states);
+    const auto rows = model->rows(traces, Targets::scored);
     const auto loss = cross_entropy(model->logits(rows.condition, rows.patches), rows.patches);
     loss.nats.backward();
     mistakes = loss.mistakes.sum().item<int64_t>();
@@ -179,16 +183,16 @@ void expect_learnt_by_heart(ModelConfig config, torch::Device device, torch::Sca
 
   const auto steps = predict_steps(*model, traces);
   const std::vector<int64_t> room(traces.size(), 20);
-  const auto begun = starts(batch, config.layout);
+  const auto begun = starts(batch);
   const auto free = roll_out(*model, begun, room);
   for (size_t i = 0; i < traces.size(); ++i) {
-    const auto truth = traces[i].bytes.subspan(config.layout.start_bytes());
-    ASSERT_EQ(steps[i].records.size(), truth.size() + 16);
-    EXPECT_TRUE(std::equal(truth.begin(), truth.end(), steps[i].records.begin()));
+    const auto truth = traces[i].steps.subspan(16);
+    ASSERT_EQ(steps[i].steps.size(), truth.size() + 16);
+    EXPECT_TRUE(std::equal(truth.begin(), truth.end(), steps[i].steps.begin()));
     EXPECT_EQ(std::count(steps[i].ended.begin(), steps[i].ended.end(), 1), 1);
     EXPECT_EQ(steps[i].ended.back(), 1);
     EXPECT_TRUE(free[i].ended);
-    EXPECT_TRUE(std::equal(truth.begin(), truth.end(), free[i].records.begin(), free[i].records.end()));
+    EXPECT_TRUE(std::equal(truth.begin(), truth.end(), free[i].steps.begin(), free[i].steps.end()));
   }
   std::vector<Rollout> drafted;
   for (const auto products : {torch::kFloat, torch::kBFloat16}) {
@@ -196,13 +200,13 @@ void expect_learnt_by_heart(ModelConfig config, torch::Device device, torch::Sca
     drafted = roll_out(*model, begun, room);
     for (size_t i = 0; i < traces.size(); ++i) {
       const auto plain = roll_out_plainly(*model, begun[i], room[i]);
-      EXPECT_TRUE(drafted[i].records == plain.records) << "trace " << i;
+      EXPECT_TRUE(drafted[i].steps == plain.steps) << "trace " << i;
       EXPECT_EQ(drafted[i].ended, plain.ended);
     }
   }
   model->freeze(torch::kBFloat16);
   const auto frozen = roll_out(*model, begun, room);
-  for (size_t i = 0; i < traces.size(); ++i) EXPECT_TRUE(frozen[i].records == drafted[i].records);
+  for (size_t i = 0; i < traces.size(); ++i) EXPECT_TRUE(frozen[i].steps == drafted[i].steps);
 }
 
 TEST_P(EveryFamily, LearnsEightTracesByHeartAndRollsThemOut) {
@@ -215,7 +219,7 @@ TEST_P(EveryFamily, OnAGpuLearnsEightTracesByHeartAndRollsThemOut) {
 }
 
 // Gradients of the loss by parameter, the loss itself under "".
-std::map<std::string, torch::Tensor> gradients_of(ByteModel& model, std::span<const TraceView> traces) {
+std::map<std::string, torch::Tensor> gradients_of(ByteModel& model, std::span<const Document> traces) {
   model.zero_grad();
   const auto loss = loss_of(model, traces);
   loss.backward();
@@ -239,7 +243,7 @@ void expect_close(const std::map<std::string, torch::Tensor>& some,
 TEST_P(EveryFamily, WithoutKernelsLossAndGradientsAreTheSame) {
   auto model = tiny_model(config_);
   const auto batch = some_traces(4, 8);
-  const auto traces = views(batch);
+  const auto traces = documents(batch);
   const auto expected = gradients_of(*model, traces);
   use_kernels() = false;
   expect_close(expected, gradients_of(*model, traces), 1e-4);
@@ -251,7 +255,7 @@ TEST_P(EveryFamily, OnAGpuLossAndGradientsAreTheSame) {
   config_.patch_width = config_.byte_width = 64;
   auto model = tiny_model(config_);
   const auto batch = some_traces(16, 15);
-  const auto traces = views(batch);
+  const auto traces = documents(batch);
   const auto expected = gradients_of(*model, traces);
   model->to(torch::kCUDA);
   expect_close(expected, gradients_of(*model, traces), 1e-3);
@@ -293,14 +297,14 @@ TEST_P(EveryFamily, CountsTheOperationsOfItsProducts) {
   config_.patch_width = config_.byte_width = 128;
   auto model = tiny_model(config_);
   const auto batch = some_traces(1, 15);  // alone, so without padding
-  const auto traces = views(batch);
+  const auto traces = documents(batch);
   torch::NoGradGuard no_grad;
   use_kernels() = false;
   const CountedProducts products;
   loss_of(*model, traces);
   use_kernels() = true;
   // Causal attention is counted as half of what the plain one computes.
-  const double counted = model->forward_flops(traces, Targets::states);
+  const double counted = model->forward_flops(traces, Targets::scored);
   EXPECT_NEAR(counted / products.operations(), 1, 0.05);
 }
 
@@ -308,10 +312,10 @@ TEST_P(EveryFamily, ARolloutStopsAtItsLimit) {
   auto model = tiny_model(config_);
   const auto batch = some_traces(4, 8);
   const std::vector<int64_t> room = {0, 1, 2, 3};
-  const auto free = roll_out(*model, starts(batch, config_.layout), room);
+  const auto free = roll_out(*model, starts(batch), room);
   for (size_t i = 0; i < room.size(); ++i) {
-    EXPECT_LE(free[i].records.size(), 16 * static_cast<size_t>(room[i]));
-    EXPECT_TRUE(free[i].ended || free[i].records.size() == 16 * static_cast<size_t>(room[i]));
+    EXPECT_LE(free[i].steps.size(), 16 * static_cast<size_t>(room[i]));
+    EXPECT_TRUE(free[i].ended || free[i].steps.size() == 16 * static_cast<size_t>(room[i]));
   }
 }
 
@@ -319,9 +323,9 @@ TEST_P(EveryFamily, LogitsOfBf16AreThoseOfFloatWithinItsPrecision) {
   torch::NoGradGuard no_grad;
   auto model = tiny_model(config_);
   const auto batch = some_traces(4, 8);
-  const auto plain = loss_of(*model, views(batch)).item<double>();
+  const auto plain = loss_of(*model, documents(batch)).item<double>();
   model->set_precision(torch::kBFloat16);
-  EXPECT_NEAR(loss_of(*model, views(batch)).item<double>(), plain, 0.02 * plain);
+  EXPECT_NEAR(loss_of(*model, documents(batch)).item<double>(), plain, 0.02 * plain);
 }
 
 TEST(Bgpt, HasTheNamesAndShapesOfThePublishedWeights) {
@@ -360,7 +364,7 @@ TEST(Bgpt, HasTheNamesAndShapesOfThePublishedWeights) {
 
 TEST(Bgpt, APublishedSizeModelHasAbout110MillionParameters) {
   ModelConfig config;
-  config.layout = make_machine("toy8", 1024)->layout();
+  config.frame = frame_of(make_machine("toy8", 1024)->layout());
   int64_t parameters = 0;
   for (const auto& p : make_model(config)->parameters()) parameters += p.numel();
   EXPECT_NEAR(static_cast<double>(parameters), 110e6, 2e6);
@@ -371,14 +375,14 @@ TEST(Bgpt, RefusesATraceLongerThanItsSequence) {
   config.patch_length = 10;
   auto model = make_model(config);
   const auto batch = some_traces(50, 15);
-  EXPECT_THROW(model->rows(views(batch), Targets::states), Error);
+  EXPECT_THROW(model->rows(documents(batch), Targets::scored), Error);
 }
 
 TEST(Bgpt, LossOnAllPatchesCountsTheMemoryImageToo) {
   auto model = tiny_model(tiny_config("bgpt"));
   const auto batch = some_traces(2, 5);
-  const auto traces = views(batch);
-  const auto all = model->rows(traces, Targets::all), states = model->rows(traces, Targets::states);
+  const auto traces = documents(batch);
+  const auto all = model->rows(traces, Targets::all), states = model->rows(traces, Targets::scored);
   EXPECT_EQ(all.patches.size(0), states.patches.size(0) + 2 * (64 / 16 + 1));
 }
 

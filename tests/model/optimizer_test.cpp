@@ -225,15 +225,15 @@ TEST(Schedule, RisesThenFallsAsNamed) {
 TEST(Batches, HoldEveryTraceOnceWithinTheLimitAndLittlePadding) {
   const auto pool = some_traces(2048, 15);
   std::vector<int64_t> lengths;
-  for (size_t i = 0; i < pool.size(); ++i) lengths.push_back(static_cast<int64_t>(pool.trace(i).size()));
-  const auto plan = plan_batches(lengths, 16, 2, 512, 1);
+  for (size_t i = 0; i < pool.size(); ++i) lengths.push_back(pool[i].count() + 6);
+  const auto plan = plan_batches(lengths, 512, 1);
   std::vector<size_t> seen;
   int64_t used = 0, padded = 0;
   for (const auto& batch : plan) {
     int64_t longest = 0;
     for (size_t i : batch) {
-      longest = std::max(longest, lengths[i] / 16 + 2);
-      used += lengths[i] / 16 + 2;
+      longest = std::max(longest, lengths[i]);
+      used += lengths[i];
     }
     padded += longest * std::ssize(batch);
     EXPECT_LE(longest * std::ssize(batch), 512);
@@ -244,7 +244,7 @@ TEST(Batches, HoldEveryTraceOnceWithinTheLimitAndLittlePadding) {
   std::iota(all.begin(), all.end(), 0);
   EXPECT_EQ(seen, all);
   EXPECT_LT(static_cast<double>(padded - used), 0.05 * static_cast<double>(padded));
-  EXPECT_EQ(plan, plan_batches(lengths, 16, 2, 512, 1));
+  EXPECT_EQ(plan, plan_batches(lengths, 512, 1));
   EXPECT_NE(plan, plan_batches(lengths, 16, 2, 512, 2));
 }
 

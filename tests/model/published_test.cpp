@@ -10,7 +10,8 @@
 #include "datagen/io/files.hpp"
 #include "datagen/io/safetensors.hpp"
 #include "emulator/error.hpp"
-#include "model/inference/inference.hpp"
+#include "model/heads/next_step.hpp"
+#include "model/inference/rollout.hpp"
 #include "model/training/checkpoint.hpp"
 #include "tests/model/support.hpp"
 
@@ -38,19 +39,19 @@ class Published : public testing::TestWithParam<const char*> {
     layout_.memory_bytes = std::stoi(expected_.metadata().at("memory_bytes"));
     layout_.record_bytes = 16;
     model_ = load_published(fixture("weights"), layout_);
-    traces_ = slices("traces", "offsets");
+    for (const auto bytes : slices("traces", "offsets")) traces_.emplace_back(Trace(layout_, bytes));
   }
   static fs::path fixture(const std::string& kind) {
     return fs::path(BYTECPU_FIXTURES) / (std::string(GetParam()) + "." + kind + ".safetensors");
   }
   // Byte strings that lie back to back in the fixture.
-  std::vector<TraceView> slices(const std::string& bytes, const std::string& offsets) {
+  std::vector<std::span<const uint8_t>> slices(const std::string& bytes, const std::string& offsets) {
     const auto data = expected_.find(bytes)->bytes;
     const auto at = tensor(expected_, offsets);
-    std::vector<TraceView> result;
+    std::vector<std::span<const uint8_t>> result;
     for (int64_t i = 0; i + 1 < at.numel(); ++i) {
       const auto first = at[i].item<int64_t>(), last = at[i + 1].item<int64_t>();
-      result.push_back({.bytes = data.subspan(first, last - first)});
+      result.push_back(data.subspan(first, last - first));
     }
     return result;
   }
@@ -65,7 +66,7 @@ class Published : public testing::TestWithParam<const char*> {
   safetensors::File expected_;
   Layout layout_;
   std::shared_ptr<ByteModel> model_;
-  std::vector<TraceView> traces_;
+  std::vector<Document> traces_;
 };
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, Published, testing::Values("patch16", "patch4"),
@@ -112,15 +113,13 @@ TEST_P(Published, LossAndGradientsAreThePublishedOnes) {
 }
 
 TEST_P(Published, FreeRunsAreThePublishedOnes) {
-  auto begun = traces_;
-  for (auto& trace : begun) trace.bytes = trace.bytes.first(layout_.start_bytes());
   const auto generated = slices("generated", "generated_offsets");
-  const std::vector<int64_t> room(begun.size(), 1000);
-  const auto runs = roll_out(*model_, begun, room);
+  const std::vector<int64_t> room(traces_.size(), 1000);
+  const auto runs = roll_out(*model_, traces_, room);
   ASSERT_EQ(generated.size(), runs.size());
   for (size_t i = 0; i < runs.size(); ++i) {
     EXPECT_TRUE(runs[i].ended);
-    EXPECT_TRUE(std::ranges::equal(runs[i].records, generated[i].bytes)) << "trace " << i;
+    EXPECT_TRUE(std::ranges::equal(runs[i].steps, generated[i])) << "trace " << i;
   }
 }
 
@@ -184,7 +183,7 @@ TEST_F(WeightFile, SizesAreThoseOfItsTensors) {
 
 TEST_F(WeightFile, HeadsAreThoseOfTheMetadataElse64Wide) {
   auto config = tiny_config("bgpt");
-  config.layout = layout_;
+  config.frame = frame_of(layout_);
   config.patch_width = config.byte_width = 128;
   config.patch_heads = config.byte_heads = 4;
   const auto model = tiny_model(config);
@@ -278,7 +277,7 @@ TEST_F(WeightFile, TruncatedAnywhereItIsAnError) {
 
 TEST_F(WeightFile, StartsATrainingOfTheSameSizesOnly) {
   ModelConfig config;
-  config.layout = layout_;
+  config.frame = frame_of(layout_);
   config.patch_size = 4;
   config.patch_length = 30;
   config.patch_layers = config.byte_layers = config.patch_heads = config.byte_heads = 2;
@@ -286,7 +285,7 @@ TEST_F(WeightFile, StartsATrainingOfTheSameSizesOnly) {
   config.byte_init = "structured";
   const auto model = make_model(config);
   load_initial_weights(fixture_, *model);
-  const auto loaded = load_published(fixture_, config.layout);
+  const auto loaded = load_published(fixture_, layout_);
   for (const auto& item : loaded->named_parameters()) {
     EXPECT_TRUE(torch::equal(model->named_parameters()[item.key()], item.value())) << item.key();
   }

@@ -9,39 +9,35 @@
 namespace bytecpu {
 
 // Whole toy8 traces of 64 bytes of memory and programs of at most `max_instructions`.
-inline TraceBatch some_traces(int count, int max_instructions, uint64_t seed = 1) {
-  StreamSource source({.machine = "toy8",
-                       .memory_bytes = 64,
-                       .seed = seed,
-                       .split = Split::train,
-                       .pool_traces = count,
-                       .threads = 1});
-  ProgramOptions programs;
-  programs.max_instructions = max_instructions;
-  TraceBatch batch;
-  source.fill(0, programs, batch);
-  return batch;
+inline Pool some_traces(int count, int max_instructions, uint64_t seed = 1) {
+  ProgramStream::Options options;
+  options.memory_bytes = 64;
+  options.programs.max_instructions = max_instructions;
+  options.seed = seed;
+  options.pool_traces = count;
+  ProgramStream stream(options);
+  Pool pool(stream.frame().layout);
+  stream.fill(0, {}, pool);
+  return pool;
 }
 
-inline std::vector<TraceView> views(const TraceBatch& batch) {
-  std::vector<TraceView> result;
-  for (size_t i = 0; i < batch.size(); ++i) {
-    result.push_back({.bytes = batch.trace(i), .complete = batch.stops[i] == StopReason::halted});
-  }
+inline std::vector<Document> documents(const Pool& pool) {
+  std::vector<Document> result;
+  for (size_t i = 0; i < pool.size(); ++i) result.push_back(pool[i]);
   return result;
 }
 
-// Image ‖ state 0 of each trace.
-inline std::vector<TraceView> starts(const TraceBatch& batch, const Layout& layout) {
-  auto result = views(batch);
-  for (auto& view : result) view.bytes = view.bytes.first(layout.start_bytes());
+// Memory image and state 0 of each trace.
+inline std::vector<Document> starts(const Pool& pool) {
+  std::vector<Document> result;
+  for (size_t i = 0; i < pool.size(); ++i) result.push_back(pool[i].first(1));
   return result;
 }
 
 inline ModelConfig tiny_config(const std::string& family) {
   ModelConfig c;
   c.family = family;
-  c.layout = make_machine("toy8", 64)->layout();
+  c.frame = frame_of(make_machine("toy8", 64)->layout());
   c.patch_length = 32;
   c.patch_layers = 2;
   c.patch_width = 16;

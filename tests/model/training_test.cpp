@@ -269,24 +269,25 @@ TEST_F(Training, ResumedInTheMiddleOfItsLengthWarmupItHasTheSameLosses) {
 }
 
 // A stream that keeps how long the programs might be that it was asked for.
-class WatchedStream final : public TraceSource {
+class WatchedStream final : public Corpus {
  public:
-  explicit WatchedStream(const StreamSource::Options& options) : stream_(options) {}
-  const Layout& layout() const override { return stream_.layout(); }
+  explicit WatchedStream(const ProgramStream::Options& options) : stream_(options) {}
+  const Frame& frame() const override { return stream_.frame(); }
   std::string describe() const override { return stream_.describe(); }
-  void fill(uint64_t index, const ProgramOptions& options, TraceBatch& out) override {
-    longest.push_back(options.max_instructions);
-    stream_.fill(index, options, out);
+  int longest() const override { return stream_.longest(); }
+  void fill(uint64_t index, const Emphasis& emphasis, Pool& out) override {
+    asked.push_back(emphasis.longest);
+    stream_.fill(index, emphasis, out);
   }
-  std::vector<int> longest;
+  std::vector<int> asked;
 
  private:
-  StreamSource stream_;
+  ProgramStream stream_;
 };
 
 TEST_F(Training, LengthWarmupLetsProgramsGrow) {
   auto model_config = tiny_config("transition");
-  model_config.layout = make_machine("toy8", 256)->layout();
+  model_config.frame = frame_of(make_machine("toy8", 256)->layout());
   TrainConfig config;
   config.steps = 40;
   config.batch_patches = 64;
@@ -294,21 +295,18 @@ TEST_F(Training, LengthWarmupLetsProgramsGrow) {
   config.precision = "fp32";
   config.threads = 1;
   config.validation_traces = 8;
-  StreamSource::Options options{.machine = "toy8",
-                                .memory_bytes = 256,
-                                .seed = 1,
-                                .split = Split::train,
-                                .pool_traces = 8,
-                                .threads = 1};
+  ProgramStream::Options options;
+  options.memory_bytes = 256;
+  options.programs.max_instructions = 63;
+  options.seed = 1;
+  options.pool_traces = 8;
   WatchedStream programs(options);
   options.split = Split::test;
-  StreamSource held_out(options);
+  ProgramStream held_out(options);
   const auto model = make_model(model_config);
-  ProgramOptions drawn;
-  drawn.max_instructions = 63;
-  bytecpu::train(*model, config, {programs, held_out, drawn}, folder_ / "run", /*checkpoint=*/std::nullopt,
+  bytecpu::train(*model, config, {programs, held_out}, folder_ / "run", /*checkpoint=*/std::nullopt,
                  std::atomic<bool>(false), [] {});
-  const auto& longest = programs.longest;
+  const auto& longest = programs.asked;
   EXPECT_EQ(longest.front(), 16);
   EXPECT_EQ(longest.back(), 63);
   EXPECT_TRUE(std::is_sorted(longest.begin(), longest.end()));
@@ -388,8 +386,8 @@ TEST_F(Training, StoppedBeforeItsNextStepItLeavesTheCheckpointItResumesFrom) {
   config.optimizer = "muon";
   config.operation_mix = "loss";
   config.average = 0.3;
-  const StreamSource::Options stream{.memory_bytes = 64};
-  StreamSource source(stream);
+  const ProgramStream::Options stream{.memory_bytes = 64};
+  ProgramStream source(stream);
   EXPECT_EQ(bytecpu::train(*model, config, {source, source, {.max_instructions = 6}}, run, checkpoint,
                            /*stop=*/true, [] {}),
             TrainingEnd::stopped);

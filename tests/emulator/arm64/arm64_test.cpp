@@ -244,7 +244,7 @@ std::string mnemonic(const std::string& text) { return text.substr(0, text.find_
 
 class Arm64Test : public testing::Test {
  protected:
-  test::Trace run(const std::vector<uint32_t>& code, const test::Values& before) {
+  test::OwnedTrace run(const std::vector<uint32_t>& code, const test::Values& before) {
     std::vector<uint8_t> data(32);
     for (size_t i = 0; i < data.size(); ++i) data[i] = static_cast<uint8_t>(0x80 + i);
     test::Values values = {{"W7", 0x11000}};
@@ -260,9 +260,9 @@ TEST_F(Arm64Test, InstructionsDoWhatTheManualSays) {
     const auto trace = run(c.code, c.before);
     EXPECT_EQ(trace.stop, StopReason::halted) << c.assembly;
     for (const auto& [name, value] : c.after) {
-      EXPECT_EQ(trace.get(trace.states() - 1, name), value) << c.assembly << ": " << name;
+      EXPECT_EQ(trace.get(trace.count() - 1, name), value) << c.assembly << ": " << name;
     }
-    EXPECT_EQ(mnemonic(machine_->instruction_text(trace.state(1))), mnemonic(c.assembly));
+    EXPECT_EQ(mnemonic(machine_->describe(trace.record(1)).text), mnemonic(c.assembly));
   }
 }
 
@@ -288,8 +288,8 @@ TEST_F(Arm64Test, BranchesFollowTheirConditionForAllFlags) {
       // B.cond past one instruction, which sets W0.
       const auto trace = run({0x54000040 | cc, 0x52800020}, {{"NZCV", nzcv}});
       const bool taken = conditions[cc].second(nzcv & 8, nzcv & 4, nzcv & 2, nzcv & 1);
-      EXPECT_EQ(trace.get(trace.states() - 1, "W0"), !taken) << conditions[cc].first << ' ' << nzcv;
-      EXPECT_EQ(mnemonic(machine_->instruction_text(trace.state(1))), conditions[cc].first);
+      EXPECT_EQ(trace.get(trace.count() - 1, "W0"), !taken) << conditions[cc].first << ' ' << nzcv;
+      EXPECT_EQ(mnemonic(machine_->describe(trace.record(1)).text), conditions[cc].first);
     }
   }
 }
@@ -310,9 +310,9 @@ TEST_F(Arm64Test, WhatIsNotIncludedIsIllegal) {
         0xD4400020u /* HLT #1 */, 0x5400004Eu /* B.AL */}) {
     const auto trace = run({word}, {});
     EXPECT_EQ(trace.stop, StopReason::illegal_instruction) << std::hex << word;
-    EXPECT_EQ(trace.states(), 2u);
+    EXPECT_EQ(trace.count(), 2u);
     EXPECT_EQ(trace.get(1, "INSN"), word);
-    EXPECT_EQ(machine_->instruction_text(trace.state(1)), "???");
+    EXPECT_EQ(machine_->describe(trace.record(1)).text, "???");
   }
 }
 

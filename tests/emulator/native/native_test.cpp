@@ -42,7 +42,7 @@ const Example examples[] = {
 class NativeTest : public testing::TestWithParam<Example> {
  protected:
   const Example& example() const { return GetParam(); }
-  std::vector<test::Trace> random_traces(int count, const ProgramOptions& options, uint64_t seed = 1) {
+  std::vector<test::OwnedTrace> random_traces(int count, const ProgramOptions& options, uint64_t seed = 1) {
     return test::run(*machine_, test::random_starts(*machine_, seed, count, options));
   }
 
@@ -65,7 +65,7 @@ TEST_P(NativeTest, TheImageIsHalfCodeHalfDataOf256To4096Bytes) {
 TEST_P(NativeTest, ARecordShowsTheFetchedInstructionAndTheStateBeforeIt) {
   const auto code = example().store + example().halt;
   const auto trace = test::run_code(*machine_, code, {{example().base, data_address + 8}});
-  ASSERT_EQ(trace.states(), 3u);
+  ASSERT_EQ(trace.count(), 3u);
   EXPECT_EQ(trace.stop, StopReason::halted);
   EXPECT_EQ(trace.get(0, "PC"), 0u);
   EXPECT_EQ(trace.get(0, "INSN"), 0u);
@@ -74,7 +74,7 @@ TEST_P(NativeTest, ARecordShowsTheFetchedInstructionAndTheStateBeforeIt) {
   EXPECT_EQ(trace.get(2, "PC"), code.size());
   EXPECT_EQ(trace.get(2, "WRITE_SIZE"), 4u);
   EXPECT_EQ(trace.get(2, "WRITE_OFFSET"), 512u + 8);
-  const auto insn = trace.state(1).subspan(test::field(trace.layout, "INSN").offset);
+  const auto insn = trace.record(1).subspan(test::field(trace.layout, "INSN").offset);
   EXPECT_EQ(std::memcmp(insn.data(), example().store.data(), example().store.size()), 0);
 }
 
@@ -103,7 +103,7 @@ TEST_P(NativeTest, FaultsStopTheTraceWithTheirReason) {
 TEST_P(NativeTest, LimitsOfStepsAndTimeHold) {
   for (const uint64_t steps : {0, 1, 2, 1000}) {
     const auto trace = test::run_code(*machine_, example().endless, {}, {}, {.steps = steps});
-    EXPECT_EQ(trace.states(), 1 + steps);
+    EXPECT_EQ(trace.count(), 1 + steps);
     EXPECT_EQ(trace.stop, StopReason::step_limit);
   }
   const auto halted = test::run_code(*machine_, example().halt, {}, {}, {.steps = 1});
@@ -111,7 +111,7 @@ TEST_P(NativeTest, LimitsOfStepsAndTimeHold) {
   const auto timed =
       test::run_code(*machine_, example().endless, {}, {}, {.time = std::chrono::milliseconds(5)});
   EXPECT_EQ(timed.stop, StopReason::time_limit);
-  EXPECT_GT(timed.states(), 100u);
+  EXPECT_GT(timed.count(), 100u);
 }
 
 TEST_P(NativeTest, ReplayingTheWritesGivesTheMemoryAtEveryStep) {
@@ -120,21 +120,21 @@ TEST_P(NativeTest, ReplayingTheWritesGivesTheMemoryAtEveryStep) {
   int checked = 0;
   for (const auto& trace : random_traces(400, options)) {
     auto memory = std::vector<uint8_t>(trace.image().begin(), trace.image().end());
-    for (size_t t = 1; t < trace.states(); ++t) {
+    for (size_t t = 1; t < trace.count(); ++t) {
       const uint64_t value = trace.get(t, "WRITE_VALUE");
       std::memcpy(&memory[trace.get(t, "WRITE_OFFSET")], &value, trace.get(t, "WRITE_SIZE"));
       // The rest of the run, from this memory and these registers, is the rest of the trace.
-      const bool jumped = t > 1 && machine_->instruction_group(trace.state(t - 1)) == "branch";
+      const bool jumped = t > 1 && machine_->describe(trace.record(t - 1)).group == "branch";
       if (t % 7 != 0 || jumped) continue;
       auto start = memory;
-      start.insert(start.end(), trace.state(t).begin(), trace.state(t).end());
+      start.insert(start.end(), trace.record(t).begin(), trace.record(t).end());
       const auto state = std::span(start).subspan(trace.layout.memory_bytes);
       test::set(trace.layout, state, "PC", trace.get(t - 1, "PC"));  // where it was fetched
       const auto rest = test::run(*machine_, start).at(0);
-      ASSERT_EQ(rest.states(), trace.states() - t + 1);
-      for (size_t i = 2; i < rest.states(); ++i) {
-        ASSERT_TRUE(std::ranges::equal(rest.state(i), trace.state(t + i - 1)))
-            << "state " << t + i - 1 << ", " << machine_->instruction_text(trace.state(t + i - 2));
+      ASSERT_EQ(rest.count(), trace.count() - t + 1);
+      for (size_t i = 2; i < rest.count(); ++i) {
+        ASSERT_TRUE(std::ranges::equal(rest.record(i), trace.record(t + i - 1)))
+            << "state " << t + i - 1 << ", " << machine_->describe(trace.record(t + i - 2)).text;
       }
       ++checked;
     }
@@ -146,20 +146,24 @@ TEST_P(NativeTest, RandomProgramsEndAndUseAllOperations) {
   std::set<std::string> seen;
   std::map<StopReason, int> stops;
   std::map<std::string_view, int> groups;
+  const auto operations = machine_->operations();
   int states = 0, written = 0;
   for (const auto& trace : random_traces(1500, options_)) {
     ++stops[trace.stop];
-    for (size_t t = 1; t < trace.states(); ++t) {
-      const auto form = machine_->instruction_form(trace.state(t));
+    for (size_t t = 1; t < trace.count(); ++t) {
+      const auto instruction = machine_->describe(trace.record(t));
+      const auto& form = instruction.form;
       seen.insert(form.substr(0, form.find(' ')));
-      ++groups[machine_->instruction_group(trace.state(t))];
+      EXPECT_EQ(instruction.name, form.substr(0, form.find(' ')));
+      const auto drawn = std::ranges::find(operations, instruction.name);
+      EXPECT_EQ(instruction.operation, drawn == operations.end() ? -1 : drawn - operations.begin());
+      ++groups[instruction.group];
       ++states;
       written += trace.get(t, "WRITE_SIZE") > 0;
     }
   }
-  EXPECT_GE(machine_->operations().size(), example().operations);
-  for (const auto operation : machine_->operations())
-    EXPECT_TRUE(seen.contains(std::string(operation))) << operation;
+  EXPECT_GE(operations.size(), example().operations);
+  for (const auto operation : operations) EXPECT_TRUE(seen.contains(std::string(operation))) << operation;
   EXPECT_FALSE(seen.contains("???"));
   EXPECT_FALSE(groups.contains("???"));
   EXPECT_GE(groups["branch"], states / 20);
@@ -172,21 +176,21 @@ TEST_P(NativeTest, SharesAndWeightsDecideWhatIsDrawn) {
   const auto share = [&](const ProgramOptions& options, auto counts) {
     int states = 0, counted = 0;
     for (const auto& trace : random_traces(200, options, 3)) {
-      for (size_t t = 1; t < trace.states(); ++t, ++states) counted += counts(trace.state(t));
+      for (size_t t = 1; t < trace.count(); ++t, ++states) counted += counts(trace.record(t));
     }
     return counted / static_cast<double>(states);
   };
   const auto accesses = [&](auto record) {
-    return machine_->instruction_form(record).find('m', 4) != std::string::npos ||
-           machine_->instruction_group(record) == "memory";
+    const auto instruction = machine_->describe(record);
+    return instruction.form.find('m', 4) != std::string::npos || instruction.group == "memory";
   };
-  const auto branches = [&](auto record) { return machine_->instruction_group(record) == "branch"; };
+  const auto branches = [&](auto record) { return machine_->describe(record).group == "branch"; };
   auto options = options_;
   options.min_instructions = 40;
   options.memory_share = 0;
   options.branch_share = options.loop_share = 0;
   EXPECT_EQ(share(options, branches), 0);
-  EXPECT_EQ(share(options, [&](auto record) { return machine_->instruction_group(record) == "memory"; }), 0);
+  EXPECT_EQ(share(options, [&](auto record) { return machine_->describe(record).group == "memory"; }), 0);
   options.memory_share = 0.8;
   EXPECT_GT(share(options, accesses), 0.5);
   options.memory_share = 0;
@@ -197,7 +201,7 @@ TEST_P(NativeTest, SharesAndWeightsDecideWhatIsDrawn) {
   options.operation_weights[0] = 1;
   EXPECT_GT(share(options,
                   [&](auto record) {
-                    return machine_->instruction_text(record).starts_with(machine_->operations()[0]);
+                    return machine_->describe(record).text.starts_with(machine_->operations()[0]);
                   }),
             0.9);
 }
@@ -278,7 +282,7 @@ TEST(X86_64Test, RunsMoreInstructionsThanItKeeps) {
       code.append(reinterpret_cast<const char*>(&i), sizeof i);
     }
     const auto trace = test::run_code(*machine, code);
-    ASSERT_EQ(trace.states(), each + 2u);
+    ASSERT_EQ(trace.count(), each + 2u);
     ASSERT_EQ(trace.get(each + 1, "EAX"), done + each - 1u);
     ASSERT_EQ(test::run_code(*machine, code.substr(0, 5)).get(2, "EAX"), static_cast<uint64_t>(done));
   }
@@ -297,7 +301,7 @@ TEST_P(NativeTest, AnyBytesAreSafeToRun) {
   }
   for (const auto& trace : test::run(*machine_, starts, {.steps = 1000})) {
     machine_->disassemble(trace.image());
-    for (size_t t = 0; t < trace.states(); ++t) machine_->instruction_form(trace.state(t));
+    for (size_t t = 0; t < trace.count(); ++t) machine_->describe(trace.record(t));
   }
 }
 

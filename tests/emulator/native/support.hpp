@@ -33,28 +33,30 @@ inline void set(const Layout& layout, std::span<uint8_t> record, std::string_vie
   std::memcpy(record.data() + f.offset, &value, f.bytes);
 }
 
-struct Trace {
+// A trace that holds its bytes.
+struct OwnedTrace {
   Layout layout;
   std::vector<uint8_t> bytes;
   StopReason stop{};
 
-  std::span<const uint8_t> image() const { return std::span(bytes).first(layout.memory_bytes); }
-  size_t states() const { return (bytes.size() - layout.memory_bytes) / layout.record_bytes; }
-  std::span<const uint8_t> state(size_t t) const {
-    return std::span(bytes).subspan(layout.memory_bytes + t * layout.record_bytes, layout.record_bytes);
-  }
-  uint64_t get(size_t t, std::string_view name) const { return test::get(layout, state(t), name); }
+  Trace trace() const { return {layout, bytes, stop}; }
+  std::span<const uint8_t> image() const { return trace().image(); }
+  // Of records, state 0 included.
+  size_t count() const { return static_cast<size_t>(trace().states()) + 1; }
+  std::span<const uint8_t> record(size_t t) const { return trace().record(static_cast<int64_t>(t)); }
+  uint64_t get(size_t t, std::string_view name) const { return test::get(layout, record(t), name); }
 };
 
 using Values = std::vector<std::pair<std::string, uint64_t>>;
 
-inline std::vector<Trace> run(Machine& machine, std::span<const uint8_t> starts, const Limits& limits = {}) {
-  TraceBatch batch;
+inline std::vector<OwnedTrace> run(Machine& machine, std::span<const uint8_t> starts,
+                                   const Limits& limits = {}) {
+  TraceBatch batch(machine.layout());
   machine.run(starts, limits, batch);
-  std::vector<Trace> traces;
+  std::vector<OwnedTrace> traces;
   for (size_t i = 0; i < batch.size(); ++i) {
-    const auto trace = batch.trace(i);
-    traces.push_back({machine.layout(), {trace.begin(), trace.end()}, batch.stops[i]});
+    const Trace trace = batch[i];
+    traces.push_back({machine.layout(), {trace.bytes.begin(), trace.bytes.end()}, trace.stop});
   }
   return traces;
 }
@@ -82,8 +84,8 @@ inline std::vector<uint8_t> raw_start(const Machine& machine, std::string_view c
   return start;
 }
 
-inline Trace run_code(Machine& machine, std::string_view code, const Values& values = {},
-                      std::span<const uint8_t> data = {}, const Limits& limits = {}) {
+inline OwnedTrace run_code(Machine& machine, std::string_view code, const Values& values = {},
+                           std::span<const uint8_t> data = {}, const Limits& limits = {}) {
   return run(machine, start_of(machine, code, values, data), limits).at(0);
 }
 

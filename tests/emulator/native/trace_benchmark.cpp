@@ -21,7 +21,7 @@ void fresh(benchmark::State& state, const char* name, const ProgramOptions& opti
   const auto machine = make_machine(name, 1024);
   uint64_t seed = 0;
   int64_t states = 0;
-  TraceBatch batch;
+  TraceBatch batch(machine->layout());
   for (auto _ : state) {
     state.PauseTiming();
     const auto starts = test::random_starts(*machine, seed++, programs, options);
@@ -66,7 +66,7 @@ void loop(benchmark::State& state, const char* name, std::string code) {
   const auto machine = make_machine(name, 1024);
   const auto start = test::start_of(*machine, code);
   constexpr uint64_t steps = 100'000;
-  TraceBatch batch;
+  TraceBatch batch(machine->layout());
   for (auto _ : state) {
     batch.clear();
     machine->run(start, {.steps = steps}, batch);

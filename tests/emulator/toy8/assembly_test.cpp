@@ -62,9 +62,8 @@ TEST_F(Assembly, EncodesEveryMnemonic) {
                                                                            {"MOV J A", {20, 10, 1}}};
   for (const auto& [text, code] : known) {
     EXPECT_EQ(assemble(text), image(code)) << text;
-    EXPECT_EQ(machine_->instruction_text(
-                  record({assemble(text)[0], assemble(text)[1], assemble(text)[2], assemble(text)[3]})),
-              text);
+    const auto bytes = assemble(text);
+    EXPECT_EQ(machine_->describe(record({bytes[0], bytes[1], bytes[2], bytes[3]})).text, text);
   }
 }
 
@@ -131,7 +130,7 @@ TEST_F(Assembly, EveryEncodingSurvivesTheRoundTrip) {
 }
 
 TEST_F(Assembly, FormsNameTheKindsOfOperands) {
-  const auto form = [&](std::array<uint8_t, 4> code) { return machine_->instruction_form(record(code)); };
+  const auto form = [&](std::array<uint8_t, 4> code) { return machine_->describe(record(code)).form; };
   EXPECT_EQ(form({0, 0, 0, 0}), "HLT");
   EXPECT_EQ(form({2, 0, 0, 0}), "INC");
   EXPECT_EQ(form({2, 4, 0, 0}), "INC R");

@@ -12,7 +12,7 @@ namespace bytecpu::testing {
 
 // Runs all starts in one call and compares every trace with the reference's. Returns the number of states.
 inline size_t compare(Machine& machine, std::span<const uint8_t> starts, const Limits& limits = {}) {
-  TraceBatch batch;
+  TraceBatch batch(machine.layout());
   machine.run(starts, limits, batch);
   const size_t start_bytes = machine.layout().start_bytes();
   EXPECT_EQ(batch.size(), starts.size() / start_bytes);
@@ -20,7 +20,7 @@ inline size_t compare(Machine& machine, std::span<const uint8_t> starts, const L
   size_t states = 0;
   for (size_t i = 0; i < batch.size(); ++i) {
     const auto expected = ReferenceToy8::run(starts.subspan(i * start_bytes, start_bytes), limits.steps);
-    const bool same = std::ranges::equal(batch.trace(i), expected.bytes);
+    const bool same = std::ranges::equal(batch[i].bytes, expected.bytes);
     EXPECT_TRUE(same) << "trace " << i << ":\n"
                       << machine.disassemble(
                              starts.subspan(i * start_bytes).first(machine.layout().memory_bytes));

@@ -54,7 +54,7 @@ TEST_F(RandomPrograms, PythonSeedZeroReproducesThePublishedFiles) {
   }
   ASSERT_EQ(expected.size(), 22u);
   PythonRandom random(0);
-  TraceBatch batch;
+  TraceBatch batch(machine_->layout());
   std::vector<uint8_t> starts;
   for (int i = 0; i < 2200; ++i) {
     const auto start = draw(random);
@@ -62,7 +62,7 @@ TEST_F(RandomPrograms, PythonSeedZeroReproducesThePublishedFiles) {
   }
   machine_->run(starts, {}, batch);
   for (size_t i = 0; i < batch.size(); ++i) {
-    const auto trace = batch.trace(i);
+    const auto trace = batch[i].bytes;
     expected.erase(std::string(trace.begin(), trace.end()));
   }
   EXPECT_EQ(expected.size(), 0u);
@@ -89,7 +89,7 @@ TEST_F(RandomPrograms, OperationsAndFormsAreUniform) {
     for (int at = 0; at + 1 < length(start); ++at) {
       std::vector<uint8_t> record(16);
       std::copy_n(start.begin() + 4 * at, 4, record.begin() + 2);
-      const std::string form = machine_->instruction_form(record);
+      const std::string form = machine_->describe(record).form;
       ++forms[form];
       ++operations[form.substr(0, form.find(' '))];
       ++total;
@@ -156,7 +156,7 @@ TEST_F(RandomPrograms, WindowsStartAnywhereAndStopWithTheProgram) {
     places.insert(place);
     EXPECT_TRUE(
         std::all_of(start.begin() + 1026, start.begin() + 1030, [](uint8_t byte) { return byte == 0; }));
-    TraceBatch batch;
+    TraceBatch batch(machine_->layout());
     machine_->run(start, {.steps = 32}, batch);
     EXPECT_EQ(batch.bytes.size(), 1024u + (1 + std::min(left, 32)) * 16u);
     EXPECT_EQ(batch.stops[0], left <= 32 ? StopReason::halted : StopReason::step_limit);

@@ -31,7 +31,7 @@ TEST(Toy8, ReproducesTheReferenceTraces) {
   for (const auto& entry : std::filesystem::directory_iterator(BYTECPU_REFERENCE "/traces")) {
     std::ifstream file(entry.path(), std::ios::binary);
     const std::vector<uint8_t> expected(std::istreambuf_iterator<char>(file), {});
-    TraceBatch batch;
+    TraceBatch batch(machine->layout());
     machine->run(std::span(expected).first(1040), {}, batch);
     EXPECT_EQ(batch.bytes, expected) << entry.path();
     EXPECT_EQ(batch.stops[0], StopReason::halted);
@@ -99,12 +99,9 @@ class Toy8Limits : public ::testing::Test {
     return bytes;
   }
   TraceBatch run(const std::vector<uint8_t>& starts, const Limits& limits) {
-    TraceBatch batch;
+    TraceBatch batch(machine_->layout());
     machine_->run(starts, limits, batch);
     return batch;
-  }
-  int64_t states(const TraceBatch& batch, size_t i) {
-    return (batch.offsets[i + 1] - batch.offsets[i] - machine_->layout().start_bytes()) / 16;
   }
   // Sixteen INC fill the memory: it never halts.
   std::vector<uint8_t> endless() {
@@ -120,19 +117,19 @@ TEST_F(Toy8Limits, StepsCutATraceExactly) {
   const auto program = start("INC\nINC\nINC\nHLT");
   for (const int64_t steps : {0, 1, 2, 3}) {
     const auto batch = run(program, {.steps = static_cast<uint64_t>(steps)});
-    EXPECT_EQ(states(batch, 0), steps);
+    EXPECT_EQ(batch[0].states(), steps);
     EXPECT_EQ(batch.stops[0], StopReason::step_limit);
   }
   for (const uint64_t steps : {4, 5, 1000000}) {
     const auto batch = run(program, {.steps = steps});
-    EXPECT_EQ(states(batch, 0), 4);
+    EXPECT_EQ(batch[0].states(), 4);
     EXPECT_EQ(batch.stops[0], StopReason::halted);
   }
 }
 
 TEST_F(Toy8Limits, WithoutALimitEveryInstructionRunsOnce) {
   const auto batch = run(endless(), {});
-  EXPECT_EQ(states(batch, 0), 16);
+  EXPECT_EQ(batch[0].states(), 16);
   EXPECT_EQ(batch.stops[0], StopReason::step_limit);
 }
 
@@ -158,12 +155,12 @@ TEST_F(Toy8Limits, TimeEndsATraceAndOnlyThatOne) {
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
   ASSERT_EQ(batch.size(), 2u);
   EXPECT_EQ(batch.stops[0], StopReason::time_limit);
-  EXPECT_GT(states(batch, 0), 0);
+  EXPECT_GT(batch[0].states(), 0);
   EXPECT_EQ(batch.stops[1], StopReason::halted);
-  EXPECT_EQ(states(batch, 1), 2);
-  const auto trace = batch.trace(0);
+  EXPECT_EQ(batch[1].states(), 2);
+  const Trace trace = batch[0];
   const std::span<const uint8_t> first(starts.data(), 80);
-  EXPECT_TRUE(std::ranges::equal(trace, ReferenceToy8::run(first, states(batch, 0)).bytes));
+  EXPECT_TRUE(std::ranges::equal(trace.bytes, ReferenceToy8::run(first, trace.states()).bytes));
 }
 
 TEST_F(Toy8Limits, IllegalInstructionsEndTheTraceWithTheirRecord) {
@@ -171,8 +168,8 @@ TEST_F(Toy8Limits, IllegalInstructionsEndTheTraceWithTheirRecord) {
                               ".byte 13 1 2 11", ".byte 9 0 0 0", ".byte 20 1 0 0", ".byte 12 0 0 0"}) {
     const auto batch = run(start(std::string("INC\n") + illegal + "\nINC"), {});
     EXPECT_EQ(batch.stops[0], StopReason::illegal_instruction) << illegal;
-    EXPECT_EQ(states(batch, 0), 2) << illegal;
-    EXPECT_EQ(machine_->instruction_text(batch.trace(0).last(16)), "???");
+    EXPECT_EQ(batch[0].states(), 2) << illegal;
+    EXPECT_EQ(machine_->describe(batch[0].record(batch[0].states())).text, "???");
   }
 }
 
@@ -188,22 +185,22 @@ TEST_F(Toy8Limits, AFirstPcOutsideOfMemoryIsAMemoryFaultWithoutARecord) {
   program[64] = 16;
   const auto batch = run(program, {});
   EXPECT_EQ(batch.stops[0], StopReason::memory_fault);
-  EXPECT_EQ(states(batch, 0), 0);
+  EXPECT_EQ(batch[0].states(), 0);
 }
 
 TEST_F(Toy8Limits, TracesAreAppendedToTheBatch) {
-  TraceBatch batch;
+  TraceBatch batch(machine_->layout());
   machine_->run({}, {}, batch);
   EXPECT_EQ(batch.size(), 0u);
   machine_->run(start("HLT"), {}, batch);
   machine_->run(start("INC\nHLT"), {}, batch);
   ASSERT_EQ(batch.size(), 2u);
-  EXPECT_EQ(states(batch, 0), 1);
-  EXPECT_EQ(states(batch, 1), 2);
+  EXPECT_EQ(batch[0].states(), 1);
+  EXPECT_EQ(batch[1].states(), 2);
 }
 
 TEST_F(Toy8Limits, StartsMustBeWhole) {
-  TraceBatch batch;
+  TraceBatch batch(machine_->layout());
   EXPECT_THROW(machine_->run(std::vector<uint8_t>(79), {}, batch), std::logic_error);
 }
 
@@ -243,8 +240,9 @@ TEST(Toy8, MakingAndDestroyingMachinesDoesNotLeak) {
 #endif
   const auto cycle = [](int count) {
     for (int i = 0; i < count; ++i) {
-      TraceBatch batch;
-      make_toy8(64)->run(std::vector<uint8_t>(80), {}, batch);
+      const auto machine = make_toy8(64);
+      TraceBatch batch(machine->layout());
+      machine->run(std::vector<uint8_t>(80), {}, batch);
     }
   };
   cycle(20);

@@ -62,7 +62,7 @@ class ProcessorTest : public testing::Test {
   }
 
   // Steps through the trace; each step starts from the trace's record, so that a difference stays alone.
-  void compare(const test::Trace& trace, size_t most_steps = std::numeric_limits<size_t>::max()) {
+  void compare(const test::OwnedTrace& trace, size_t most_steps = std::numeric_limits<size_t>::max()) {
     const auto& layout = trace.layout;
     const size_t code_bytes = layout.data_offset;
     std::vector<uint8_t> image(trace.image().begin(), trace.image().end());
@@ -72,13 +72,13 @@ class ProcessorTest : public testing::Test {
     std::copy(image.begin() + code_bytes, image.end(), data.begin());
 
     uint64_t at = trace.get(0, "PC");
-    for (size_t t = 1; t < trace.states() && t <= most_steps; ++t) {
+    for (size_t t = 1; t < trace.count() && t <= most_steps; ++t) {
       const uint64_t length = trace.get(t, "PC") - at;
-      const auto insn = trace.state(t).subspan(test::field(layout, "INSN").offset, 10);
+      const auto insn = trace.record(t).subspan(test::field(layout, "INSN").offset, 10);
       ASSERT_TRUE(length >= 1 && length <= 10) << "state " << t;
       const auto code = insn.first(length);
       ASSERT_TRUE(std::ranges::equal(code, std::span(image).subspan(at, length))) << "state " << t;
-      const bool last = t + 1 == trace.states();
+      const bool last = t + 1 == trace.count();
       if (last && trace.stop != StopReason::divide_error) return;
 
       user_regs_struct r = processor_.initial();
@@ -89,7 +89,7 @@ class ProcessorTest : public testing::Test {
       const uint64_t cl = r.rcx & 0xFF;
       const int signal = processor_.step(r);
       ++steps_;
-      const auto text = machine_->instruction_text(trace.state(t));
+      const auto text = machine_->describe(trace.record(t)).text;
       if (last) {
         EXPECT_EQ(signal, SIGFPE) << text;
         return;
@@ -158,11 +158,11 @@ TEST_F(ProcessorTest, RandomInstructionsOfAllEncodingsDoTheSame) {
   std::map<std::string, int> seen;
   for (const auto& trace : test::run(*machine_, starts, {.steps = 2})) {
     // The first step alone: what follows the instruction is not one.
-    const bool whole = trace.states() > 2 || trace.stop == StopReason::divide_error;
+    const bool whole = trace.count() > 2 || trace.stop == StopReason::divide_error;
     if (!whole) continue;
     compare(trace, 1);
     if (HasFailure()) return;
-    const auto text = machine_->instruction_text(trace.state(1));
+    const auto text = machine_->describe(trace.record(1)).text;
     ++seen[text.substr(0, text.find(' '))];
   }
   EXPECT_GE(steps_, 30'000);

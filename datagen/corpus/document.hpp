@@ -1,0 +1,87 @@
+// A document: all that a model learns from. Given bytes that it may look at (the context), then steps of a
+// fixed length that it predicts one after the other, then the end. A machine's trace is one: its memory image
+// is the context, its records are the steps. Everything downstream of the data knows documents alone.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "emulator/layout.hpp"
+#include "emulator/trace.hpp"
+
+namespace bytecpu {
+
+enum class DocumentKind { trace };
+
+// What all documents of a corpus have in common.
+struct Frame {
+  DocumentKind kind = DocumentKind::trace;
+  // Of a machine's traces; names the fields of a step.
+  Layout layout = {};
+  // Lengths in bytes of the context, and of a step.
+  int context_bytes = 0, step_bytes = 0;
+  // The first step that is predicted; those before it are given.
+  int first_scored = 1;
+
+  bool operator==(const Frame&) const = default;
+};
+
+// That of a machine's traces: predicted from state 1 on; a document may end after any record.
+inline Frame frame_of(const Layout& layout) {
+  return {DocumentKind::trace, layout, layout.memory_bytes, layout.record_bytes, 1};
+}
+
+// One document, borrowed.
+struct Document {
+  int step_bytes = 0;
+  std::span<const uint8_t> context = {};
+  // Back to back.
+  std::span<const uint8_t> steps = {};
+  // Whether it ends after the last step, so that the end is there to be predicted too; else it was cut.
+  bool complete = true;
+  // Of each step, which of the corpus's skills the step after it needs; -1: none. Empty where nobody asked.
+  std::span<const int16_t> skills = {};
+
+  Document() = default;
+  // A trace; `skills` as above.
+  explicit Document(const Trace& trace, std::span<const int16_t> skills_ = {})
+      : step_bytes(trace.record_bytes),
+        context(trace.image()),
+        steps(trace.records()),
+        complete(trace.complete()),
+        skills(skills_) {}
+
+  int64_t count() const { return std::ssize(steps) / step_bytes; }
+  std::span<const uint8_t> step(int64_t t) const {
+    return steps.subspan(static_cast<size_t>(t * step_bytes), static_cast<size_t>(step_bytes));
+  }
+  // Its first steps, cut there.
+  Document first(int64_t count) const {
+    Document cut = *this;
+    cut.steps = steps.first(static_cast<size_t>(count * step_bytes));
+    cut.complete = false;
+    return cut;
+  }
+};
+
+// Documents that are held together: a machine's traces, with the skills of their steps.
+struct Pool {
+  TraceBatch traces;
+  // Of all steps of all traces, or none at all.
+  std::vector<int16_t> skills = {};
+
+  explicit Pool(const Layout& layout) : traces(layout) {}
+
+  size_t size() const { return traces.size(); }
+  Document operator[](size_t i) const {
+    if (skills.empty()) return Document(traces[i]);
+    // Steps before this trace: its offset, less the images of the traces up to it.
+    const Trace trace = traces[i];
+    const auto images = static_cast<int64_t>(i) * traces.memory_bytes;
+    const auto first = static_cast<size_t>((traces.offsets[i] - images) / traces.record_bytes);
+    return Document(trace, std::span(skills).subspan(first, static_cast<size_t>(trace.states() + 1)));
+  }
+};
+
+}  // namespace bytecpu

@@ -1,0 +1,47 @@
+#include "model/compute/device.hpp"
+
+#include <string_view>
+#include <thread>
+#include <utility>
+
+#include "emulator/error.hpp"
+#include "model/compute/cuda.hpp"
+#include "model/compute/torch_compat.hpp"
+
+namespace bytecpu {
+
+torch::Device choose_device(const std::string& device) {
+  const bool cuda = torch::cuda::is_available();
+  if (device == "cuda" && !cuda) throw Error("device cuda: this LibTorch sees no GPU");
+  return device != "cpu" && cuda ? torch::kCUDA : torch::kCPU;
+}
+
+int use_threads(int threads) {
+  if (threads <= 0) threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  at::set_num_threads(threads);
+  return threads;
+}
+
+torch::ScalarType supported_precision(const std::string& precision, torch::Device device) {
+  if (precision == "fp32") return torch::kFloat;
+  if (device.is_cuda() || cpu_has_bf16()) return torch::kBFloat16;
+  fmt::print(stderr, "this processor has no bf16 instructions: computing in fp32\n");
+  return torch::kFloat;
+}
+
+double peak_flops(double peak_tflops, const std::string& precision, torch::Device device) {
+  const bool listed = device.is_cuda() && cuda::built() && precision == "bf16";
+  if (peak_tflops > 0 || !listed) return peak_tflops * 1e12;
+  // Dense bf16 products, from the makers' data sheets; the first name that the card's contains.
+  constexpr std::pair<std::string_view, double> cards[] = {
+      {"B200", 2250e12}, {"H200", 989e12}, {"H100 PCIe", 756e12},
+      {"H100", 989e12},  {"A100", 312e12}, {"L40S", 362e12},
+  };
+  const auto name = cuda::card();
+  for (const auto& [card, peak] : cards) {
+    if (name.find(card) != std::string::npos) return peak;
+  }
+  return 0;
+}
+
+}  // namespace bytecpu

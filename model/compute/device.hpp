@@ -1,0 +1,24 @@
+// Where models compute: device, threads, precision, and what the device can do at best.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <string>
+
+namespace bytecpu {
+
+// "cpu", "cuda" or "auto" (CUDA where there is a GPU). Throws Error if "cuda" is asked for and not there.
+torch::Device choose_device(const std::string& device);
+
+// The number of threads that `threads` asks for (0: every core), told to LibTorch.
+int use_threads(int threads);
+
+// What "bf16" or "fp32" means on `device`: float, with a line on stderr, where the processor lacks bf16
+// instructions.
+torch::ScalarType supported_precision(const std::string& precision, torch::Device device);
+
+// Floating-point operations a second that the device could do at best, which model FLOP utilisation (MFU) is
+// a share of: the given peak_tflops, or for "bf16" a known GPU's own; 0: not known.
+double peak_flops(double peak_tflops, const std::string& precision, torch::Device device);
+
+}  // namespace bytecpu

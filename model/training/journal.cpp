@@ -1,0 +1,114 @@
+#include "model/training/journal.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <sstream>
+
+#include "datagen/io/files.hpp"
+#include "emulator/error.hpp"
+#include "model/compute/device.hpp"
+#include "model/training/optimizer.hpp"
+
+namespace bytecpu {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::ordered_json;
+
+// The lines up to `last_step`.
+std::string kept_lines(const fs::path& path, int64_t last_step) {
+  std::string kept;
+  if (last_step == 0 || !fs::exists(path)) return kept;
+  std::istringstream lines(read_file(path));
+  for (std::string line; std::getline(lines, line);) {
+    const auto json = ordered_json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (json.is_object() && json.value("step", last_step + 1) <= last_step) kept += line + "\n";
+  }
+  return kept;
+}
+
+}  // namespace
+
+Journal::Journal(const fs::path& run, const TrainConfig& config, const ByteModel& model,
+                 const Progress& progress)
+    : config_(config),
+      model_(model),
+      path_(run / "metrics.jsonl"),
+      peak_(peak_flops(config.peak_tflops, config.precision, model.device())),
+      logged_flops_(progress.flops),
+      logged_seconds_(progress.seconds) {
+  write_file(path_, kept_lines(path_, progress.step));
+  out_.open(path_, std::ios::app);
+  if (config.tensorboard) events_.emplace(run, progress.step);
+}
+
+void Journal::count(const Part& part) {
+  steps_seen_ += part.seen / model_.patches_per_step();
+  for (const auto& batch : part.batches) {
+    int64_t longest = 0;
+    for (const auto& document : batch.documents) {
+      const int64_t length = model_.length(document);
+      longest = std::max(longest, length);
+      patches_ += length;
+    }
+    padded_patches_ += longest * std::ssize(batch.documents);
+  }
+}
+
+void Journal::log(Progress& progress) {
+  const double seconds = progress.seconds - logged_seconds_,
+               steps = static_cast<double>(progress.step - progress.logged_step);
+  const double padding =
+      padded_patches_ ? 1 - static_cast<double>(patches_) / static_cast<double>(padded_patches_) : 0;
+  const double rate = static_cast<double>(steps_seen_) / seconds,
+               flops = (progress.flops - logged_flops_) / seconds;
+  const double done = spent_share(config_, progress);
+  const double learning_rate = config_.learning_rate * learning_rate_share(config_, done);
+  ordered_json line = {{"step", progress.step},
+                       {"loss", progress.loss_sum / steps},
+                       {"lr", learning_rate},
+                       {"gradient_norm", progress.norm_sum / steps},
+                       {"states_per_second", rate},
+                       {"tokens_per_second", rate * model_.frame().step_bytes},
+                       {"gflops", flops / 1e9},
+                       {"padding", padding},
+                       {"wrong_share", progress.wrong_share},
+                       {"seconds", progress.seconds}};
+  std::string utilisation;
+  if (peak_ > 0) {
+    line["mfu"] = flops / peak_;
+    utilisation = fmt::format(", MFU {:.1f} %", 100 * flops / peak_);
+  }
+  write(line);
+  const double left = done > 0 ? progress.seconds * (1 / done - 1) : 0;
+  fmt::print("step {:>7}  loss {:.5f} nats/byte  lr {:.2e}  {:.0f} states/s  {:.0f} GFLOP/s{}  ",
+             progress.step, progress.loss_sum / steps, learning_rate, rate, flops / 1e9, utilisation);
+  fmt::print("padding {:.1f} %  {:.1f} min left\n", 100 * padding, left / 60);
+  std::fflush(stdout);
+
+  progress.loss_sum = progress.norm_sum = 0;
+  progress.logged_step = progress.step;
+  logged_seconds_ = progress.seconds;
+  logged_flops_ = progress.flops;
+  steps_seen_ = patches_ = padded_patches_ = 0;
+}
+
+void Journal::log(const Progress& progress, const Validation& v) {
+  const double bytes = 1 - static_cast<double>(v.wrong_bytes) / static_cast<double>(v.bytes);
+  const double steps = 1 - static_cast<double>(v.wrong_steps) / static_cast<double>(v.steps);
+  write({{"step", progress.step},
+         {"seconds", progress.seconds},
+         {"validation",
+          {{"loss", v.loss}, {"byte_accuracy", bytes}, {"step_accuracy", steps}, {"states", v.steps}}}});
+  fmt::print("step {:>7}  held out: loss {:.5f}, {} of {} bytes wrong ({:.4f} % right), ", progress.step,
+             v.loss, v.wrong_bytes, v.bytes, 100 * bytes);
+  fmt::print("{} of {} states ({:.3f} %)\n", v.wrong_steps, v.steps, 100 * steps);
+}
+
+void Journal::write(const ordered_json& line) {
+  out_ << line.dump() << std::endl;
+  if (!out_) throw Error("{}: cannot write: {}", path_.string(), std::strerror(errno));
+  if (events_) events_->write(line);
+}
+
+}  // namespace bytecpu

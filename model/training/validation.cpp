@@ -1,0 +1,54 @@
+#include "model/training/validation.hpp"
+
+#include <set>
+#include <utility>
+
+#include "emulator/error.hpp"
+#include "model/training/feed.hpp"
+
+namespace bytecpu {
+
+Validation validate(ByteModel& model, const Pool& held_out, int64_t batch_patches) {
+  torch::NoGradGuard no_grad;
+  const NextStep objective(model, Targets::scored);
+  Validation v;
+  double nats = 0;
+  for (const auto& indices : plan(model, held_out, batch_patches, 0)) {
+    std::vector<Document> documents;
+    for (const size_t i : indices) documents.push_back(held_out[i]);
+    const auto outcome = objective.predict(documents);
+    if (!outcome) continue;
+    const auto& [rows, loss] = *outcome;
+    nats += loss.nats.item<double>() * static_cast<double>(rows.patches.numel());
+    v.bytes += rows.patches.numel();
+    v.wrong_bytes += loss.mistakes.sum().item<int64_t>();
+    // A step is wrong where any of its patches is.
+    const auto mistakes = loss.mistakes.to(torch::kCPU);
+    std::set<std::pair<int64_t, int64_t>> steps, wrong;
+    for (int64_t i = 0; i < mistakes.size(0); ++i) {
+      const std::pair step(rows.document.data_ptr<int64_t>()[i], rows.step.data_ptr<int64_t>()[i]);
+      steps.insert(step);
+      if (mistakes.data_ptr<int64_t>()[i] > 0) wrong.insert(step);
+    }
+    v.steps += std::ssize(steps);
+    v.wrong_steps += std::ssize(wrong);
+  }
+  v.loss = v.bytes ? nats / static_cast<double>(v.bytes) : 0;
+  return v;
+}
+
+void check_held_out(const ByteModel& model, const Pool& held_out) {
+  int64_t predicted = 0;
+  for (size_t i = 0; i < held_out.size(); ++i) {
+    const Document document = held_out[i];
+    if (document.count() > model.most_steps()) {
+      throw Error("a held-out trace has {} states, the model takes {}: raise patch-length",
+                  document.count() - 1, model.most_steps() - 1);
+    }
+    predicted += document.count() - model.frame().first_scored + (document.complete ? 1 : 0);
+  }
+  if (predicted <= 0)
+    throw Error("the held-out traces have nothing to predict: none has a state after state 0");
+}
+
+}  // namespace bytecpu
