@@ -185,7 +185,7 @@ TEST(GivenArm64Test, AJumpToAnAddressThatIsNoMultipleOf4IsAFault) {
       const auto code = words({0x10000060u | low << 29, jump, 0xD503201F, 0xD503201F, 0xD503201F});
       const auto trace = test::run_code(*machine, code);
       EXPECT_EQ(trace.stop, low ? StopReason::memory_fault : StopReason::halted);
-      EXPECT_EQ(trace.states(), low ? 3u : 6u);
+      EXPECT_EQ(trace.count(), low ? 3u : 6u);
     }
   }
 }
