@@ -12,9 +12,9 @@
 
 #include "datagen/dataset/bin_files.hpp"
 #include "datagen/dataset/dataset.hpp"
+#include "datagen/dataset/generate.hpp"
 #include "datagen/dataset/verify.hpp"
 #include "datagen/io/files.hpp"
-#include "datagen/programs/generate.hpp"
 #include "datagen/programs/show.hpp"
 #include "emulator/error.hpp"
 

@@ -76,8 +76,6 @@ SplitInfo split_from_json(const ordered_json& json) {
 
 }  // namespace
 
-std::string_view to_string(Split split) { return split == Split::train ? "train" : "test"; }
-
 ordered_json to_json(const Layout& layout) {
   auto fields = ordered_json::array();
   for (const auto& f : layout.fields) {

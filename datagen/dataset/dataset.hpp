@@ -12,14 +12,11 @@
 #include <vector>
 
 #include "datagen/io/safetensors.hpp"
+#include "datagen/programs/split.hpp"
 #include "emulator/layout.hpp"
 #include "emulator/machine.hpp"
 
 namespace bytecpu {
-
-enum class Split { train, test };
-inline constexpr std::array splits = {Split::train, Split::test};
-std::string_view to_string(Split split);
 
 struct ShardInfo {
   std::string file;  // relative to the dataset's folder

@@ -15,6 +15,8 @@ constexpr int most_draws = 10'000;  // seven in eight being wrong, all of them a
 
 }  // namespace
 
+std::string_view to_string(Split split) { return split == Split::train ? "train" : "test"; }
+
 uint64_t program_hash(std::span<const uint8_t> image) { return XXH3_64bits(image.data(), image.size()); }
 
 Split split_of(std::span<const uint8_t> image) {

@@ -2,13 +2,18 @@
 // seed agree and nothing trained on one is ever tested by another.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
-#include "datagen/dataset/dataset.hpp"
 #include "emulator/machine.hpp"
 
 namespace bytecpu {
+
+enum class Split { train, test };
+inline constexpr std::array splits = {Split::train, Split::test};
+std::string_view to_string(Split split);
 
 // XXH3-64 of the memory image.
 uint64_t program_hash(std::span<const uint8_t> image);

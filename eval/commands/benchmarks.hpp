@@ -8,6 +8,7 @@
 #include "emulator/machine.hpp"
 #include "eval/truth/evaluation.hpp"
 #include "model/network/byte_model.hpp"
+#include "model/training/config.hpp"
 
 namespace bytecpu {
 

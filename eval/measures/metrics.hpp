@@ -23,7 +23,7 @@
 #include <vector>
 
 #include "emulator/machine.hpp"
-#include "eval/predictors/predictor.hpp"
+#include "model/inference/prediction.hpp"
 
 namespace bytecpu {
 

@@ -1,4 +1,4 @@
-#include "datagen/programs/generate.hpp"
+#include "datagen/dataset/generate.hpp"
 
 #include <signal.h>
 #include <spawn.h>

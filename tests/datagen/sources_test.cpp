@@ -2,7 +2,7 @@
 
 #include "datagen/corpus/dataset_corpus.hpp"
 #include "datagen/corpus/program_stream.hpp"
-#include "datagen/programs/generate.hpp"
+#include "datagen/dataset/generate.hpp"
 #include "datagen/programs/run.hpp"
 #include "tests/datagen/support.hpp"
 

@@ -5,7 +5,7 @@
 #include <ranges>
 
 #include "datagen/dataset/bin_files.hpp"
-#include "datagen/programs/generate.hpp"
+#include "datagen/dataset/generate.hpp"
 #include "tests/datagen/support.hpp"
 
 namespace bytecpu {

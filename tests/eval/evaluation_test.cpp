@@ -7,7 +7,7 @@
 
 #include "datagen/dataset/bin_files.hpp"
 #include "datagen/io/files.hpp"
-#include "datagen/programs/generate.hpp"
+#include "datagen/dataset/generate.hpp"
 #include "datagen/programs/split.hpp"
 #include "emulator/error.hpp"
 #include "support.hpp"
