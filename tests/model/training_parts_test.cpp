@@ -151,7 +151,7 @@ class Nothing final : public Corpus {
   Frame frame_ = frame_of(make_machine("toy8", 64)->layout());
 };
 
-TEST(Training, ACorpusWithNothingToPredictIsAnErrorAndNoEndlessLoop) {
+TEST(TrainingLoop, ACorpusWithNothingToPredictIsAnErrorAndNoEndlessLoop) {
   const auto folder = fs::temp_directory_path() / ("bytecpu-nothing-" + std::to_string(getpid()));
   TrainConfig config;
   config.steps = 10;

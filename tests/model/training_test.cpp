@@ -386,9 +386,9 @@ TEST_F(Training, StoppedBeforeItsNextStepItLeavesTheCheckpointItResumesFrom) {
   config.optimizer = "muon";
   config.operation_mix = "loss";
   config.average = 0.3;
-  const ProgramStream::Options stream{.memory_bytes = 64};
+  const ProgramStream::Options stream{.memory_bytes = 64, .programs = {.max_instructions = 6}};
   ProgramStream source(stream);
-  EXPECT_EQ(bytecpu::train(*model, config, {source, source, {.max_instructions = 6}}, run, checkpoint,
+  EXPECT_EQ(bytecpu::train(*model, config, {source, source}, run, checkpoint,
                            /*stop=*/true, [] {}),
             TrainingEnd::stopped);
   EXPECT_TRUE(files(checkpoint) == before);
