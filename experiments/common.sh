@@ -1,35 +1,47 @@
-# Sourced by experiments/run, and by an experiment's own program "run", in the repository's root.
+# Sourced in the repository's root by experiments/run, experiments/gpu, and an experiment's own program "run": the folder
+# of a run, the build, and commands that are done once, with a log each, and that a signal ends in good order.
 # shellcheck shell=bash
 
-# prepare NAME [--clean]: sets run, the folder of what it makes, locked, with --clean empty; and bin, the folder of the
-# programs, built. BYTECPU_SETUP, BYTECPU_BIN and BYTECPU_RUNS are as for experiments/run.
+# fail CODE LINE...
+fail() {
+  local code=$1
+  shift
+  printf '%s\n' "${@/#/$0: }" >&2
+  exit "$code"
+}
+
+# prepare NAME [--clean]: sets run, the folder of what is made, and locks it; with --clean it is emptied. Sets bin, the
+# folder of the programs. BYTECPU_RUNS and BYTECPU_BIN are as for experiments/run.
 prepare() {
-  # shellcheck disable=SC2034 # bin is for who sources this
   run=${BYTECPU_RUNS:-runs}/$1 bin=${BYTECPU_BIN:-build/release/bin}
   mkdir -p "$run"
   exec 9>"$run/lock"
-  flock --nonblock 9 || { echo "$run is being worked on by another $0" >&2 && exit 1; }
-  if [[ ${2-} == --clean ]]; then # first what says that something is done
-    find "$run" -name manifest.json -delete
-    find "$run" -maxdepth 1 -type f -not -name lock -delete
+  flock --nonblock 9 || fail 1 "$run is being worked on by another run of it"
+  if [[ ${2-} == --clean ]]; then
+    rm -rf "$run/done" # first, so that nothing counts as done that is half removed
     find "$run" -mindepth 1 -not -path "$run/lock" -delete
   fi
-  [[ -z ${BYTECPU_BIN-} ]] || return 0
-  [[ ${BYTECPU_SETUP-} == off ]] || supervise ./setup.sh
-  echo "building, the first time for minutes"
-  { supervise cmake --preset release &&
-    supervise cmake --build --preset release --target bytecpu-datagen bytecpu-train bytecpu-eval; } >"$run/build.txt" ||
-    { cat "$run/build.txt" >&2 && exit 1; }
+  mkdir -p "$run/log" "$run/done"
 }
 
-# same_settings TEXT: what is done in $run must have been done with the same settings.
+# key_of TEXT FILE...: one word that changes when they do.
+key_of() {
+  local text=$1
+  shift
+  { echo "$text" && cat "$@"; } | sha256sum | cut -d ' ' -f 1
+}
+
+# What is done: a file in $run/done, which holds the key of what it was made with.
+is_done() { [[ -f $run/done/$1 && $(<"$run/done/$1") == "$2" ]]; }
+set_done() { echo "$2" >"$run/done/$1"; }
+
+# same_settings KEY: what is in $run must have been begun with the same settings.
 same_settings() {
-  [[ -f $run/settings ]] || echo "$1" >"$run/settings"
-  [[ $(<"$run/settings") == "$1" ]] ||
-    { echo "$run was begun with other settings: take those, or start over with --clean" >&2 && exit 1; }
+  [[ -f $run/done/settings ]] || set_done settings "$1"
+  is_done settings "$1" || fail 1 "$run was begun with other settings: put those back, or start over with --clean"
 }
 
-# await CHILD: its exit code; a signal that comes meanwhile goes to it, and sets "stopped".
+# await CHILD: its exit code. A signal that comes meanwhile goes on to it, and sets "stopped".
 child='' stopped=''
 trap 'stopped=1; [[ -z $child ]] || kill -TERM "$child" 2>/dev/null || true' INT TERM HUP
 await() {
@@ -43,11 +55,61 @@ await() {
   return "$code"
 }
 
-# supervise COMMAND...: runs it; a signal ends it, which cleans up after itself, and then the script.
-supervise() {
-  local code=0
-  "$@" &
-  await $! || code=$?
-  [[ -z $stopped ]] || exit 130
-  return "$code"
+# stage NAME COMMAND...: runs it; what it prints goes to the terminal and to $run/log/NAME.txt, where a training's log goes
+# on from run to run. A signal ends the command, which saves its work, and then the script.
+stage() {
+  local name=$1 log=$run/log/$1.txt code=0 command shown lines=0
+  shift
+  printf '%s\t%s\t%s\n' "$(date -u +%FT%TZ)" "$name" "$*" >>"$run/commands.txt"
+  [[ $name == train* ]] || : >"$log"
+  [[ ! -f $log ]] || lines=$(wc -l <"$log")
+  touch "$log"
+  "$@" >>"$log" 2>&1 &
+  command=$!
+  tail --pid="$command" --sleep-interval=0.2 --follow --lines=+$((lines + 1)) "$log" &
+  shown=$!
+  await "$command" || code=$?
+  while kill -0 "$shown" 2>/dev/null; do wait "$shown" || true; done
+  if [[ -n $stopped ]] || ((code == 130)); then
+    fail 130 "stopped in \"$name\"; the same command goes on from there: ${again:-$0}"
+  fi
+  ((code == 0)) || fail 1 "\"$name\" failed (exit code $code); all that it printed: $log"
 }
+
+# once NAME KEY COMMAND...: a stage, unless it is done already with the same key.
+once() {
+  local name=$1 key=$2
+  shift 2
+  if is_done "$name" "$key"; then return; fi
+  stage "$name" "$@"
+  set_done "$name" "$key"
+}
+
+# build TARGET...: the system's packages and the programs, unless BYTECPU_BIN names a folder of built ones; and
+# $run/machine.txt, what they run on.
+build() {
+  if [[ -z ${BYTECPU_BIN-} ]]; then
+    [[ ${BYTECPU_SETUP-} == off ]] || stage setup ./setup.sh
+    stage configure cmake --preset release
+    stage build cmake --build --preset release --target "$@"
+  fi
+  describe >"$run/machine.txt"
+}
+
+describe() {
+  local version
+  version=$("$bin/bytecpu-datagen" --version | cut -d ' ' -f 2)
+  echo "version   bytecpu $version$(git describe --always --dirty --tags 2>/dev/null | sed 's/^/, commit /')"
+  echo "processor $(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores"
+  echo "memory    $(awk '/^MemTotal/ {printf "%.1f GiB", $2 / 1048576}' /proc/meminfo)"
+  # shellcheck source=/dev/null
+  echo "system    $(. /etc/os-release && echo "$PRETTY_NAME"), Linux $(uname -r)"
+  if command -v nvidia-smi >/dev/null; then
+    nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv,noheader | sed 's/^/GPU       /' || true
+  fi
+  [[ -n ${BYTECPU_BIN-} ]] ||
+    echo "compiler  $("$(sed -n 's/^CMAKE_CXX_COMPILER:[A-Z]*=//p' build/release/CMakeCache.txt)" --version | head -n 1)"
+}
+
+# summary LOG: the lines of an evaluation that say how much was right.
+summary() { grep -E '^(step, teacher-forced|rollout) |^  (bytes|states|traces|ends) |cases wrong$' "$1"; }
