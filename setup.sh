@@ -1,9 +1,9 @@
 #!/bin/bash
 # Installs what bytecpu is built from, on Debian 12; with "tests" also what only tests need, a browser to open reports in.
-# Run it again at will: with everything there it only looks.
+# It can be run again at any time: where everything is installed it changes nothing.
 set -euo pipefail
 
-# OpenBLAS in its OpenMP variant on purpose: LibTorch runs on OpenMP too, and two thread pools on the same cores fight.
+# OpenBLAS in its OpenMP variant, because LibTorch runs on OpenMP too: two thread pools on the same cores slow each other down.
 packages=(
   cmake ninja-build g++ ccache
   libunicorn-dev libcapstone-dev

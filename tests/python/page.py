@@ -1,5 +1,6 @@
-"""Runs the indented Python blocks of a page's section on Python, in order and in one namespace; then checks what
-they left. Blocks that need PyTorch are left out where it is not installed. Called by tests/python/run."""
+"""page.py PUBLISHED PAGE...: runs the indented Python blocks of the pages' sections "Python", in order and in one
+namespace; then checks what they left. Blocks that need PyTorch are left out where it is not installed. PUBLISHED is the
+folder of the published code, or empty. Called by tests/python/run."""
 
 import importlib.util
 import re
@@ -9,16 +10,18 @@ from pathlib import Path
 import matplotlib
 
 matplotlib.use("Agg")
-page, published = Path(sys.argv[1]).read_text(), sys.argv[2]
-section = re.search(r"^## Python(.*?)^## ", page, re.MULTILINE | re.DOTALL).group(1)
-blocks = [b for b in re.findall(r"(?:^(?:    .*)?\n)+", section, re.MULTILINE) if b.strip()]
+published, *pages = sys.argv[1:]
+blocks = []
+for page in pages:
+    section = re.search(r"^## Python(.*?)^## ", Path(page).read_text(), re.MULTILINE | re.DOTALL).group(1)
+    blocks += [b for b in re.findall(r"(?:^(?:    .*)?\n)+", section, re.MULTILINE) if b.strip()]
 assert len(blocks) == 4, blocks
 
 have_torch = importlib.util.find_spec("torch") is not None
 space = {}
 run = [b for b in blocks if have_torch or "torch" not in b]
 for block in run:
-    exec(compile("\n".join(line[4:] for line in block.splitlines()), sys.argv[1], "exec"), space)
+    exec(compile("\n".join(line[4:] for line in block.splitlines()), "README.md", "exec"), space)
 
 states, field = space["states"], space["field"]
 assert states.shape[1] == 16 and field["PC"][0] == 0 and field["OP"][-1] == 0, states
