@@ -35,7 +35,7 @@ def draw_trace(trace, title):
     rules += [(".n0", "fill", "#818b98", "#656c76"), (".n1", "fill", "#ffffff", "#ffffff"), (".wrong", "fill", "#cf222e", "#da3633"),
               (".bad", "fill", "#cf222e", "#ff7b72"), (".ring", "stroke", "#cf222e", "#ff7b72")]
     width = LEFT + CELL * len(names) + 16
-    height = 92 + ROW * (len(true) + len(predicted)) + 78
+    height = 92 + ROW * (len(true) + len(predicted)) + 66
     out = page(width, height, title, rules)
     word = lambda x, y, text, kind="ink", more="": out.append(f'<text class="{kind}" x="{x}" y="{y}"{more}>{escape(text)}</text>')
     middle, bold, code = ' text-anchor="middle"', ' font-weight="600"', ' font-family="ui-monospace,monospace"'
@@ -58,7 +58,7 @@ def draw_trace(trace, title):
     rings = []  # drawn last, over the neighbours
     y = 28
     word(16, y, "The machine", "ink", bold + ' font-size="15"')
-    word(LEFT, y, "every state as Unicorn runs the program; what changed is filled", "faint")
+    word(LEFT, y, "every state as Unicorn runs the program. An instruction's work shows in the row below it; what changed is filled.", "faint")
     y += 26
     for first, count, text in ((2, 4, "instruction"), (6, 10, "registers")):
         word(column(first) + CELL * count // 2, y, text, "faint", middle)
