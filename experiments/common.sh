@@ -93,7 +93,9 @@ build() {
     stage configure cmake --preset release
     stage build cmake --build --preset release --target "$@"
   fi
-  describe >"$run/machine.txt"
+  local machine
+  machine=$(describe)
+  [[ -f $run/machine.txt && $(<"$run/machine.txt") == "$machine" ]] || echo "$machine" >"$run/machine.txt"
 }
 
 describe() {
