@@ -90,7 +90,8 @@ class Machine {
   // Which line of that text, from 0, is the instruction that a record has fetched; nothing where none is.
   virtual std::optional<size_t> instruction_line(std::span<const uint8_t> image,
                                                  std::span<const uint8_t> record) const = 0;
-  // All "???" where the record holds no instruction that the machine includes.
+  // Where the record holds no instruction that the machine includes, all is "???"; but the text may say what
+  // it is, and why it is not run.
   virtual Instruction describe(std::span<const uint8_t> record) const = 0;
 };
 

@@ -109,7 +109,13 @@ constexpr std::array encodings = {
     Encoding{0xFFBFFC1F, 0xD61F0000, n},
     Encoding{0xFFFFFC1F, 0xD63F0000, n},
     Encoding{0x9F000000, 0x10000000, d},  // ADR
-    Encoding{0xFFFFFFFF, 0xD503201F, 0},  // NOP
+    // Hints that do nothing on a processor without them: NOP; XPACLRI, PACIA1716 …, PACIAZ … AUTIBSP; BTI
+    Encoding{0xFFFFF01F, 0xD503201F, 0,
+             [](uint32_t w) {
+               const uint32_t hint = bits(w, 11, 5);
+               return hint == 0 || hint == 7 || hint == 8 || hint == 10 || hint == 12 || hint == 14 ||
+                      (hint >= 24 && hint < 32) || hint == 32 || hint == 34 || hint == 36 || hint == 38;
+             }},
     Encoding{0xFFFFFFFF, hlt, 0},
 };
 

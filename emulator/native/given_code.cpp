@@ -42,6 +42,10 @@ class Check {
       }
       const Flow flow = set_.flow(rest);
       if (flow.refers_to && function_) check_reference(at, *flow.refers_to, flow.relative);
+      if (!flow.wrong.empty()) {
+        throw Error("{}: {} at +{:#x}: {}; it is in random programs only", name_, text_at(at), at,
+                    flow.wrong);
+      }
       if (decoded.bytes == 0 || decoded.halts) return;  // the run ends here
       if (decoded.displacement.width > 0) {
         const int64_t to = static_cast<int64_t>(at) + decoded.displacement.get(rest.first(decoded.bytes));
@@ -86,11 +90,15 @@ class Check {
     return found == function_->places.end() ? nullptr : &*found;
   }
 
-  [[noreturn]] void refuse(size_t at, std::string_view how, int64_t to) const {
+  std::string text_at(size_t at) const {
     const auto text = disassembler_.decode(code_.subspan(at), 0);
+    return std::string(text ? text->mnemonic : "an instruction");
+  }
+
+  [[noreturn]] void refuse(size_t at, std::string_view how, int64_t to) const {
     const auto* place = place_of(to);
     throw Error("{}: {} at +{:#x} {} {}, outside of it: only functions that stand alone can be run", name_,
-                text ? text->mnemonic : "an instruction", at, how,
+                text_at(at), at, how,
                 place ? place->name : fmt::format("{}{:#x}", to < 0 ? "-" : "+", to < 0 ? -to : to));
   }
 

@@ -13,7 +13,8 @@
 namespace bytecpu::native {
 
 // Follows the code from its start along direct branches, as far as the machine includes its instructions.
-// Throws Error where it ends inside of an instruction; and, of a function, where a direct branch or call, or
+// Throws Error where it ends inside of an instruction, or has one for which Flow::wrong says so; and, of a
+// function, where a direct branch or call, or
 // an address that an instruction holds, leads outside of it. `file` is for messages; `function`, or null for
 // a flat binary, is what the code was made of.
 void check_given(std::span<const uint8_t> code, const InstructionSet& set, const Disassembler& disassembler,

@@ -36,7 +36,8 @@ struct Description {
   cs_arch disassembler;
   cs_mode disassembler_mode;
 
-  int pc_bytes, instruction_bytes, value_bytes;  // lengths of the fields PC, INSN and WRITE_VALUE
+  // Lengths of the fields PC, INSN and WRITE_VALUE. Of a longer instruction, INSN holds the first bytes.
+  int pc_bytes, instruction_bytes, value_bytes;
   int pc_id;
   const char* flags_name;
   std::vector<std::string> flag_bits;  // of the byte that records hold, lowest first
@@ -83,6 +84,9 @@ struct Flow {
   // What it reads or writes, or makes the address of: bytes from its start where `relative`, else an address.
   std::optional<int64_t> refers_to = {};
   bool relative = true;
+  // Why a given program is not to have it: what the engine does otherwise than the processor, though not
+  // where random programs use it. Empty: it is all right.
+  std::string_view wrong = {};
 };
 
 class InstructionSet {

@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <exception>
 #include <optional>
@@ -113,10 +114,20 @@ class NativeMachine final : public Machine {
 
   // The operation of an instruction that the machine includes; null where it does not.
   const Operation* find_operation(std::string_view mnemonic) const;
-  // Of the code in an image, how much is listed: the halting instructions at its end count as one.
+  // The instruction at the head of `code`; nothing where the machine includes none.
+  std::optional<InstructionText> decode_included(std::span<const uint8_t> code, uint64_t address) const;
+  // The bytes of the instruction in a record, and zeros: Capstone's longest.
+  std::array<uint8_t, 16> instruction_of(std::span<const uint8_t> record) const;
+  // Why an instruction stops a program: text for one that is not included.
+  std::string text_of_refused(std::span<const uint8_t> bytes, uint64_t address) const;
+  // Of the code in an image, how much is listed in full: the halting instructions at its end count as one,
+  // what lies behind a given program not at all.
   size_t listed_bytes(std::span<const uint8_t> image) const;
-  // From the start of an instruction, or of what is none, to the next; `at` within the listed bytes.
-  size_t line_bytes(std::span<const uint8_t> image, size_t at) const;
+  struct Line {
+    size_t at, bytes;
+    std::string text;
+  };
+  std::vector<Line> lines(std::span<const uint8_t> image) const;
   // What the code's rest holds, `used` on, and the return address where a call leaves it.
   enum class Behind { halts, one_halt, faults };
   void finish_image(std::span<uint8_t> image, size_t used, Behind behind) const;
@@ -472,7 +483,7 @@ void NativeMachine::before_instruction(uint64_t offset) {
   uint8_t* record = record_.data();
   store(record + at_.pc, offset + (fetched.illegal ? 0 : fetched.bytes), about_.pc_bytes);
   std::memset(record + at_.insn, 0, about_.instruction_bytes);
-  std::memcpy(record + at_.insn, code() + offset, fetched.bytes);
+  std::memcpy(record + at_.insn, code() + offset, std::min<int>(fetched.bytes, about_.instruction_bytes));
   uc_reg_read_batch(engine_.get(), ids_.data(), pointers_.data(), static_cast<int>(ids_.size()));
   record[at_.flags] = set_->pack_flags(static_cast<uint32_t>(values_[0]));
   for (size_t i = 1; i < values_.size(); ++i) store(record + at_.registers + 4 * (i - 1), values_[i], 4);
@@ -602,17 +613,41 @@ const Operation* NativeMachine::find_operation(std::string_view mnemonic) const 
   return found != by_mnemonic_.end() && (*found)->mnemonic == mnemonic ? *found : nullptr;
 }
 
-Instruction NativeMachine::describe(std::span<const uint8_t> record) const {
-  BYTECPU_CHECK(record.size() == static_cast<size_t>(layout_.record_bytes));
-  const auto bytes = record.subspan(at_.insn, about_.instruction_bytes);
-  const int size = set_->decode(bytes).bytes;
-  if (size == 0) return {};
-  const uint64_t address = load(record.data() + at_.pc, about_.pc_bytes) - size;
-  const auto text = disassembler_.decode(bytes.first(size), address);
-  if (!text || text->bytes != size) return {};
-  const Operation* operation = find_operation(text->mnemonic);
-  if (!operation) return {};
+std::optional<InstructionText> NativeMachine::decode_included(std::span<const uint8_t> code,
+                                                              uint64_t address) const {
+  const int size = set_->decode(code).bytes;
+  if (size == 0) return std::nullopt;
+  auto text = disassembler_.decode(code.first(size), address);
+  if (!text || text->bytes != size || !find_operation(text->mnemonic)) return std::nullopt;
+  return text;
+}
 
+std::array<uint8_t, 16> NativeMachine::instruction_of(std::span<const uint8_t> record) const {
+  BYTECPU_CHECK(record.size() == static_cast<size_t>(layout_.record_bytes));
+  std::array<uint8_t, 16> bytes{};
+  std::ranges::copy(record.subspan(at_.insn, about_.instruction_bytes), bytes.begin());
+  return bytes;
+}
+
+std::string NativeMachine::text_of_refused(std::span<const uint8_t> bytes, uint64_t address) const {
+  const auto text = disassembler_.decode(bytes, address);
+  if (std::ranges::equal(bytes.first(about_.filler.size()), about_.filler)) {
+    return text ? to_string(*text) + ": what lies behind a program" : "what lies behind a program";
+  }
+  if (!text) return "???";
+  if (text->bytes > about_.instruction_bytes) {
+    return fmt::format("{} …: {} bytes, of which a record holds {}", text->mnemonic, text->bytes,
+                       about_.instruction_bytes);
+  }
+  return fmt::format("{}: not in the table of {}", to_string(*text), about_.name);
+}
+
+Instruction NativeMachine::describe(std::span<const uint8_t> record) const {
+  const auto bytes = instruction_of(record);
+  const uint64_t pc = load(record.data() + at_.pc, about_.pc_bytes);
+  const auto text = decode_included(bytes, pc - set_->decode(bytes).bytes);
+  if (!text) return {.text = text_of_refused(bytes, pc)};
+  const Operation* operation = find_operation(text->mnemonic);
   const bool has_operands = !text->operands.empty();
   const auto& group = operation->group;
   const bool loads_or_stores =
@@ -642,49 +677,54 @@ size_t NativeMachine::listed_bytes(std::span<const uint8_t> image) const {
   return end;
 }
 
-size_t NativeMachine::line_bytes(std::span<const uint8_t> image, size_t at) const {
-  const int bytes = set_->decode(image.subspan(at, code_bytes() - at)).bytes;
-  return bytes ? bytes : about_.alignment;
+// An instruction that is not included has a line of its length too, so that those after it are in step.
+std::vector<NativeMachine::Line> NativeMachine::lines(std::span<const uint8_t> image) const {
+  std::vector<Line> result;
+  const auto code = image.first(code_bytes());
+  const auto add = [&](size_t at) {
+    const auto rest = code.subspan(at);
+    if (const auto text = decode_included(rest, at)) {
+      result.push_back({at, static_cast<size_t>(text->bytes), to_string(*text)});
+    } else if (const auto other = disassembler_.decode(rest, at)) {
+      result.push_back({at, static_cast<size_t>(other->bytes), to_string(*other) + "  ; not included"});
+    } else {
+      result.push_back({at, std::min<size_t>(about_.alignment, rest.size()), "???"});
+    }
+  };
+  const size_t end = listed_bytes(image), halt = about_.halt.size();
+  for (size_t at = 0; at < end; at = result.back().at + result.back().bytes) add(at);
+  const bool returns = end < code.size() && std::ranges::equal(code.last(halt), about_.halt) &&
+                       !std::ranges::equal(code.subspan(end, halt), about_.halt);
+  if (returns) add(code.size() - halt);
+  return result;
 }
 
 std::optional<size_t> NativeMachine::instruction_line(std::span<const uint8_t> image,
                                                       std::span<const uint8_t> record) const {
   BYTECPU_CHECK(image.size() == static_cast<size_t>(layout_.memory_bytes));
-  const int bytes = set_->decode(record.subspan(at_.insn, about_.instruction_bytes)).bytes;
-  const size_t wanted = load(record.data() + at_.pc, about_.pc_bytes) - bytes, end = listed_bytes(image);
-  size_t line = 0;
-  for (size_t at = 0; at < end; at += line_bytes(image, at), ++line) {
-    if (at == wanted) return line;
-  }
-  return std::nullopt;
+  const auto included = decode_included(instruction_of(record), 0);
+  const size_t wanted = load(record.data() + at_.pc, about_.pc_bytes) - (included ? included->bytes : 0);
+  const auto all = lines(image);
+  const auto found = std::ranges::find(all, wanted, &Line::at);
+  return found == all.end() ? std::nullopt : std::optional<size_t>(found - all.begin());
 }
 
 // A line for each instruction, and for each 16 bytes of data that are not all zero: offset, bytes, text.
 std::string NativeMachine::disassemble(std::span<const uint8_t> image) const {
   BYTECPU_CHECK(image.size() == static_cast<size_t>(layout_.memory_bytes));
   std::string result;
-  const auto line = [&](size_t at, size_t bytes, std::string_view text) {
-    result += fmt::format("{:04x}  {:02x}", at, fmt::join(image.subspan(at, bytes), " "));
+  for (const Line& line : lines(image)) {
+    const int missing = about_.instruction_bytes - static_cast<int>(line.bytes);
     result +=
-        text.empty()
-            ? "\n"
-            : fmt::format("{:{}}{}\n", "",
-                          2 + 3 * (about_.instruction_bytes - std::min<int>(bytes, about_.instruction_bytes)),
-                          text);
-  };
-  const size_t end = listed_bytes(image);
-  for (size_t at = 0; at < end;) {
-    const auto rest = image.subspan(at, code_bytes() - at);
-    const Decoded decoded = set_->decode(rest);
-    const auto text = decoded.bytes ? disassembler_.decode(rest.first(decoded.bytes), at) : std::nullopt;
-    const size_t bytes = line_bytes(image, at);
-    line(at, bytes, text ? to_string(*text) : "???");
-    at += bytes;
+        fmt::format("{:04x}  {:02x}{:{}}{}\n", line.at, fmt::join(image.subspan(line.at, line.bytes), " "),
+                    "", 2 + 3 * std::max(missing, 0), line.text);
   }
   constexpr size_t row = 16;
   for (size_t at = code_bytes(); at < image.size(); at += row) {
     const auto bytes = image.subspan(at, row);
-    if (std::ranges::any_of(bytes, [](uint8_t byte) { return byte != 0; })) line(at, row, {});
+    if (std::ranges::any_of(bytes, [](uint8_t byte) { return byte != 0; })) {
+      result += fmt::format("{:04x}  {:02x}\n", at, fmt::join(bytes, " "));
+    }
   }
   return result;
 }

@@ -90,7 +90,7 @@ constexpr Table one_byte = [] {
 constexpr Table two_bytes = [] {  // after 0F
   Table t;
   constexpr uint16_t any = word | wide;
-  t[0x1F] = {digit | any, 0x01};  // NOP
+  t[0x1F] = {digit | only_memory | any, 0x01};  // NOP
   for (int cc = 0; cc < 16; ++cc) {
     t[0x40 + cc] = {modrm | any};    // CMOVcc
     t[0x80 + cc] = {plain | imm32};  // Jcc
@@ -98,8 +98,8 @@ constexpr Table two_bytes = [] {  // after 0F
   }
   t[0xA3] = t[0xAB] = t[0xB3] = t[0xBB] = {modrm | only_register | any};  // BT BTS BTR BTC
   t[0xBA] = {digit | imm8 | any, 0xF0};
-  t[0xA4] = t[0xAC] = {modrm | imm8 | wide};  // SHLD, SHRD
-  t[0xA5] = t[0xAD] = {modrm | wide};
+  t[0xA4] = t[0xAC] = {modrm | only_register | imm8 | wide};  // SHLD, SHRD
+  t[0xA5] = t[0xAD] = {modrm | only_register | wide};
   t[0xAF] = {modrm | any};      // IMUL
   t[0xB0] = t[0xC0] = {modrm};  // CMPXCHG, XADD
   t[0xB1] = t[0xC1] = {modrm | any};
@@ -151,12 +151,38 @@ Head read_head(Reader& reader) {
   return head;
 }
 
+// Length of a NOP as assemblers pad with it, prefixes of no meaning before it: 66 … 90, or 66 … 2E 0F 1F of
+// memory. 0 for anything else.
+int padding_bytes(std::span<const uint8_t> code) {
+  Reader reader(code);
+  while (reader.peek() == 0x66) reader.skip(1);
+  if (reader.peek() == 0x2E) reader.skip(1);
+  const uint8_t opcode = reader.next();
+  if (opcode == 0x0F) {
+    if (reader.next() != 0x1F) return 0;
+    const uint8_t fields = reader.next();
+    const int mod = fields >> 6, digit = fields >> 3 & 7, rm = fields & 7;
+    if (mod == 3 || digit != 0) return 0;
+    const int base = rm == 4 ? reader.next() & 7 : rm;
+    reader.skip(mod == 1 ? 1 : mod == 2 || base == 5 ? 4 : 0);
+  } else if (opcode != 0x90) {
+    return 0;
+  }
+  return reader.at() <= std::min(code.size(), longest_padding) ? static_cast<int>(reader.at()) : 0;
+}
+
 }  // namespace
 
 native::Decoded decode(std::span<const uint8_t> code) {
   constexpr std::array<uint8_t, 4> endbr64 = {0xF3, 0x0F, 0x1E, 0xFA};
   if (code.size() >= 4 && std::equal(endbr64.begin(), endbr64.end(), code.begin()))
     return {.bytes = 4, .shape = 0xFA1E0FF3, .anywhere = true};
+
+  if (!code.empty() && (code[0] == 0x66 || code[0] == 0x2E)) {
+    if (const int bytes = padding_bytes(code)) {
+      return {.bytes = bytes, .shape = 0x1F0F662E, .anywhere = bytes <= most_instruction_bytes};
+    }
+  }
 
   Reader reader(code);
   const auto [operand16, f3, rex, two, opcode] = read_head(reader);
@@ -228,11 +254,15 @@ native::Decoded decode(std::span<const uint8_t> code) {
 
 native::Flow flow(std::span<const uint8_t> code) {
   const int bytes = decode(code).bytes;
-  if (bytes == 0) return {};
+  if (bytes == 0 || padding_bytes(code)) return {};
   Reader reader(code);
   const Head head = read_head(reader);
   native::Flow flow;
   flow.goes_on = head.two || (head.opcode != 0xE9 && head.opcode != 0xEB && head.opcode != 0xC3);
+  // CMPXCHG of 32 bits: where the accumulator is equal, Unicorn clears its upper half.
+  if (head.two && head.opcode == 0xB1 && !(head.rex & 8) && !head.operand16) {
+    flow.wrong = "the upper half of RAX after it is not the processor's";
+  }
   const auto form = (head.two ? two_bytes : one_byte)[head.opcode].form;
   if (!(form & (modrm | digit))) return flow;
   const uint8_t fields = reader.next();

@@ -312,7 +312,7 @@ TEST_F(Arm64Test, WhatIsNotIncludedIsIllegal) {
     EXPECT_EQ(trace.stop, StopReason::illegal_instruction) << std::hex << word;
     EXPECT_EQ(trace.count(), 2u);
     EXPECT_EQ(trace.get(1, "INSN"), word);
-    EXPECT_EQ(machine_->describe(trace.record(1)).text, "???");
+    EXPECT_EQ(machine_->describe(trace.record(1)).form, "???");
   }
 }
 

@@ -153,9 +153,103 @@ TEST_P(GivenTest, TheListingHoldsTheProgramAndNotWhatLiesBehindIt) {
     // But for the line of the data that holds the return address.
     return std::ranges::count(text, '\n') - (kind().elf == EM_X86_64);
   };
-  EXPECT_EQ(lines(kind().nop + kind().nop), 3);
-  EXPECT_EQ(lines(kind().nop + kind().halt), 3);
-  EXPECT_EQ(lines(object(""), "f"), kind().elf == EM_X86_64 ? 16 : 4);
+  // One more, at the code's end: where a return leads.
+  EXPECT_EQ(lines(kind().nop + kind().nop), 3 + 1);
+  EXPECT_EQ(lines(kind().nop + kind().halt), 3 + 1);
+  EXPECT_EQ(lines(object(""), "f"), (kind().elf == EM_X86_64 ? 16 : 4) + 1);
+}
+
+TEST_P(GivenTest, EveryStateHasItsLine) {
+  for (const auto& program : {kind().nop + kind().ret, kind().nop + kind().halt, kind().nop}) {
+    const auto trace = test::run_code(*machine_, program);
+    std::vector<size_t> lines;
+    for (size_t t = 1; t < trace.count(); ++t) {
+      const auto line = machine_->instruction_line(trace.image(), trace.record(t));
+      ASSERT_TRUE(line) << t;
+      lines.push_back(*line);
+    }
+    EXPECT_EQ(lines.size(), program == kind().nop + kind().ret ? 3u : 2u);
+    for (size_t i = 0; i < lines.size(); ++i) EXPECT_EQ(lines[i], lines.size() == 3 && i == 2 ? 3 : i);
+  }
+}
+
+TEST(GivenX86Test, AnInstructionThatIsNotIncludedIsListedInStep) {
+  const auto machine = make_machine("x86_64", 1024);
+  // MOV EAX, 1; REP STOSB; MOV QWORD PTR [RSI + 0x100], 5; INC EAX
+  const auto program = "\xb8\x01\0\0\0\xf3\xaa\x48\xc7\x86\0\1\0\0\5\0\0\0\xff\xc0"s;
+  const auto image = machine->load_program(program, "file");
+  const auto text = machine->disassemble(image);
+  EXPECT_NE(text.find("rep stosb byte ptr [rdi], al  ; not included\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("mov qword ptr [rsi + 0x100], 5  ; not included\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("inc eax\n"), std::string::npos) << text;
+  const auto trace = test::run_code(*machine, program);
+  EXPECT_EQ(machine->instruction_line(image, trace.record(2)), 1u);
+  const auto stopped = machine->describe(trace.record(2));
+  EXPECT_EQ(stopped.text, "rep stosb byte ptr [rdi], al: not in the table of x86_64");
+  EXPECT_EQ(stopped.operation, -1);
+  for (const std::string_view text : {stopped.name, stopped.group, std::string_view(stopped.form)})
+    EXPECT_EQ(text, "???");
+  const auto text_of = [&](const std::string& code) {
+    return machine->describe(test::run_code(*machine, code).record(1)).text;
+  };
+  EXPECT_EQ(text_of("\x48\xc7\x86\0\1\0\0\5\0\0\0"s), "mov …: 11 bytes, of which a record holds 10");
+  EXPECT_EQ(text_of("\xeb\x40"s), "jmp 0x42");
+  const auto behind = test::run_code(*machine, "\xeb\x40"s);
+  EXPECT_EQ(machine->describe(behind.record(2)).text, "int3: what lies behind a program");
+}
+
+// As assemblers pad with them: of every length, the first bytes in the record where it is longer.
+TEST(GivenX86Test, LongNopsRun) {
+  const auto machine = make_machine("x86_64", 1024);
+  const auto nop = "\x2e\x0f\x1f\x84\0\0\0\0\0"s;
+  for (size_t prefixes = 0; prefixes <= 6; ++prefixes) {
+    for (const auto& padding :
+         {std::string(prefixes, '\x66') + nop, std::string(prefixes + 1, '\x66') + '\x90'}) {
+      // Twice, so that it runs alone and in place.
+      for (int again = 0; again < 3; ++again) {
+        const auto trace = test::run_code(*machine, "\xff\xc0"s + padding + "\xff\xc0"s);
+        EXPECT_EQ(trace.stop, StopReason::halted);
+        ASSERT_EQ(trace.count(), 5u);
+        EXPECT_EQ(trace.get(2, "PC"), 2 + padding.size());
+        EXPECT_EQ(trace.get(4, "EAX"), 2u);
+        EXPECT_EQ(machine->describe(trace.record(2)).group, "nop");
+        EXPECT_EQ(machine->instruction_line(trace.image(), trace.record(2)), 1u);
+        const auto insn = trace.record(2).subspan(test::field(trace.layout, "INSN").offset, 10);
+        const auto held = std::min<size_t>(10, padding.size());
+        EXPECT_EQ(std::memcmp(insn.data(), padding.data(), held), 0);
+      }
+    }
+  }
+  const auto longest = std::string(7, '\x66') + nop;
+  EXPECT_EQ(test::run_code(*machine, longest).stop, StopReason::illegal_instruction);
+}
+
+TEST(GivenArm64Test, HintsOfBranchTargetsAndPointerAuthenticationDoNothing) {
+  const auto machine = make_machine("arm64", 1024);
+  for (const uint32_t hint : {0, 7, 8, 10, 12, 14, 24, 25, 26, 27, 28, 29, 30, 31, 32, 34, 36, 38}) {
+    const auto trace = test::run_code(*machine, words({0xD503201F | hint << 5, 0xD65F03C0}), {{"W0", 7}});
+    EXPECT_EQ(trace.stop, StopReason::halted) << hint;
+    ASSERT_EQ(trace.count(), 4u) << hint;
+    for (const auto* name : {"W0", "W1", "LR", "SP", "NZCV"})
+      EXPECT_EQ(trace.get(2, name), trace.get(1, name));
+    EXPECT_EQ(machine->describe(trace.record(1)).group, "nop");
+  }
+  for (const uint32_t hint : {2, 3, 16}) {  // WFE, WFI, ESB
+    EXPECT_EQ(test::run_code(*machine, words({0xD503201F | hint << 5})).stop,
+              StopReason::illegal_instruction);
+  }
+}
+
+TEST(GivenX86Test, WhatTheEngineDoesOtherwiseThanTheProcessorIsRefused) {
+  const auto machine = make_machine("x86_64", 1024);
+  EXPECT_NE(refusal(*machine, "\x0f\xb1\xc8"s).find("cmpxchg at +0x0: the upper half of RAX"),
+            std::string::npos);
+  EXPECT_EQ(refusal(*machine, "\x48\x0f\xb1\xc8"s), "");
+  // SHLD, SHRD of memory by a number and by CL; of registers they run.
+  for (const auto& code : {"\x0f\xa4\x06\x01"s, "\x0f\xac\x06\x01"s, "\x0f\xa5\x06"s, "\x0f\xad\x06"s}) {
+    EXPECT_EQ(test::run_code(*machine, code, {{"ESI", 0x11000}}).stop, StopReason::illegal_instruction);
+  }
+  EXPECT_EQ(test::run_code(*machine, "\x0f\xa4\xd8\x01"s).stop, StopReason::halted);
 }
 
 TEST(GivenX86Test, AnAddressOfALinkedFileIsRefused) {
