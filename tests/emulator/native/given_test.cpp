@@ -187,8 +187,9 @@ TEST(GivenX86Test, AnInstructionThatIsNotIncludedIsListedInStep) {
   const auto stopped = machine->describe(trace.record(2));
   EXPECT_EQ(stopped.text, "rep stosb byte ptr [rdi], al: not in the table of x86_64");
   EXPECT_EQ(stopped.operation, -1);
-  for (const std::string_view text : {stopped.name, stopped.group, std::string_view(stopped.form)})
-    EXPECT_EQ(text, "???");
+  for (const std::string_view word : {stopped.name, stopped.group, std::string_view(stopped.form)}) {
+    EXPECT_EQ(word, "???");
+  }
   const auto text_of = [&](const std::string& code) {
     return machine->describe(test::run_code(*machine, code).record(1)).text;
   };
