@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "emulator/error.hpp"
-#include "model/compute/cuda.hpp"
+#include "model/compute/cuda/backend.hpp"
 #include "model/compute/torch_compat.hpp"
 
 namespace bytecpu {

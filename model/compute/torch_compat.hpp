@@ -1,4 +1,4 @@
-// What differs between LibTorch versions, and nothing else: Debian's 1.13 and the 2.x of a PyTorch wheel.
+// What differs between LibTorch's versions, Debian's 1.13 and the 2.x of a PyTorch wheel, and between devices.
 #pragma once
 
 #include <torch/torch.h>
@@ -6,6 +6,8 @@
 
 #include <cmath>
 #include <vector>
+
+#include "model/compute/adamw.hpp"
 
 namespace bytecpu {
 
@@ -19,8 +21,8 @@ inline OptionalTensor if_defined(const torch::Tensor& tensor) {
   return tensor.defined() ? OptionalTensor(tensor) : OptionalTensor();
 }
 
-// Softmax(q·kᵀ / √d + causal mask)·v. q: [B, heads, Tq, d]; k, v: [B, heads, Tk, d], Tk >= Tq: the queries
-// are the last Tq of the Tk positions.
+// Softmax(q·kᵀ / √d + causal mask)·v. q: [B, heads, Tq, d]; k, v: [B, heads, Tk, d], Tk >= Tq: the queries are the
+// last Tq of the Tk positions.
 inline torch::Tensor causal_attention(const torch::Tensor& q, const torch::Tensor& k,
                                       const torch::Tensor& v) {
   const int64_t queries = q.size(2), keys = k.size(2);
@@ -35,29 +37,23 @@ inline torch::Tensor causal_attention(const torch::Tensor& q, const torch::Tenso
   return torch::matmul(scores.softmax(-1), v);
 }
 
-// AdamW's update of float tensors on one device, after their gradients were divided by `divisor` (a scalar on
-// that device); epsilon 1e-8. `step` counts from 1.
-struct AdamWTensors {
-  std::vector<torch::Tensor> parameters, gradients, first, second;
-};
-inline void adamw(const AdamWTensors& t, const torch::Tensor& divisor, int64_t step, double rate,
-                  double beta1, double beta2, double decay) {
-  if (t.parameters.empty()) return;
+// adamw() by LibTorch: in one pass where it has that, as 2.x does, otherwise composed.
+inline void fused_adamw(const AdamWTensors& t, const torch::Tensor& divisor, const AdamWSettings& s) {
 #if TORCH_VERSION_MAJOR >= 2
   const std::vector<torch::Tensor> steps(
       t.parameters.size(),
-      torch::full({}, static_cast<double>(step), divisor.options().dtype(torch::kFloat)));
-  at::_fused_adamw_(t.parameters, t.gradients, t.first, t.second, {}, steps, rate, beta1, beta2, decay, 1e-8,
-                    /*amsgrad=*/false, /*maximize=*/false, divisor);
+      torch::full({}, static_cast<double>(s.step), divisor.options().dtype(torch::kFloat)));
+  at::_fused_adamw_(t.parameters, t.gradients, t.first, t.second, {}, steps, s.rate, s.beta1, s.beta2,
+                    s.decay, 1e-8, /*amsgrad=*/false, /*maximize=*/false, divisor);
 #else
-  const double correction1 = 1 - std::pow(beta1, step), correction2 = 1 - std::pow(beta2, step);
+  const double correction1 = 1 - std::pow(s.beta1, s.step), correction2 = 1 - std::pow(s.beta2, s.step);
   for (size_t i = 0; i < t.parameters.size(); ++i) {
     auto p = t.parameters[i], first = t.first[i], second = t.second[i];
     const auto gradient = t.gradients[i] / divisor;
-    first.lerp_(gradient, 1 - beta1);
-    second.mul_(beta2).addcmul_(gradient, gradient, 1 - beta2);
-    if (decay > 0) p.mul_(1 - rate * decay);
-    p.addcdiv_(first, (second / correction2).sqrt_().add_(1e-8), -rate / correction1);
+    first.lerp_(gradient, 1 - s.beta1);
+    second.mul_(s.beta2).addcmul_(gradient, gradient, 1 - s.beta2);
+    if (s.decay > 0) p.mul_(1 - s.rate * s.decay);
+    p.addcdiv_(first, (second / correction2).sqrt_().add_(1e-8), -s.rate / correction1);
   }
 #endif
 }

@@ -1,6 +1,6 @@
 #include "model/heads/next_step.hpp"
 
-#include "model/compute/fused.hpp"
+#include "model/compute/class_loss.hpp"
 #include "model/compute/product.hpp"
 
 namespace bytecpu {

@@ -1,7 +1,7 @@
 #include "model/inference/decode.hpp"
 
 #include "emulator/error.hpp"
-#include "model/compute/fused.hpp"
+#include "model/compute/greedy.hpp"
 #include "model/inference/draft_cost.hpp"
 
 namespace bytecpu {

@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "emulator/error.hpp"
-#include "model/compute/fused.hpp"
+#include "model/compute/embedding.hpp"
 #include "model/compute/product.hpp"
 #include "model/compute/torch_compat.hpp"
 

@@ -4,7 +4,9 @@
 #include <cmath>
 #include <numbers>
 
-#include "model/compute/fused.hpp"
+#include "model/compute/attention.hpp"
+#include "model/compute/layer_norm.hpp"
+#include "model/compute/mlp.hpp"
 #include "model/compute/product.hpp"
 
 namespace bytecpu {

@@ -6,7 +6,9 @@
 #include <numbers>
 
 #include "emulator/error.hpp"
-#include "model/compute/fused.hpp"
+#include "model/compute/attention.hpp"
+#include "model/compute/embedding.hpp"
+#include "model/compute/layer_norm.hpp"
 #include "model/compute/torch_compat.hpp"
 
 namespace bytecpu {

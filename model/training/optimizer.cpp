@@ -5,8 +5,7 @@
 #include <map>
 #include <numbers>
 
-#include "model/compute/fused.hpp"
-#include "model/compute/kernels.hpp"
+#include "model/compute/adamw.hpp"
 #include "model/compute/torch_compat.hpp"
 
 namespace bytecpu {
@@ -88,33 +87,24 @@ void Optimizer::exchange_averages() {
 }
 
 void Optimizer::adamw(double share, const torch::Tensor& divisor) {
-  const double rate = config_.learning_rate * share;
   AdamWTensors matrices, vectors;  // only matrices decay
   for (auto& slot : slots_) {
     auto& p = slot.parameter.tensor;
     if (slot.muon || !p.grad().defined()) continue;
-    const double decay = p.dim() >= 2 ? config_.weight_decay : 0;
-    if (use_kernels() && p.is_cpu() && p.scalar_type() == torch::kFloat) {
-      const auto gradient = p.grad().contiguous();
-      kernels::adamw({.rate = static_cast<float>(rate),
-                      .beta1 = static_cast<float>(config_.beta1),
-                      .beta2 = static_cast<float>(config_.beta2),
-                      .decay = static_cast<float>(decay),
-                      .correction1 = static_cast<float>(1 - std::pow(config_.beta1, steps_)),
-                      .correction2 = static_cast<float>(1 - std::pow(config_.beta2, steps_)),
-                      .gradient_scale = 1 / divisor.item<float>()},
-                     gradient.data_ptr<float>(), p.data_ptr<float>(), slot.first.data_ptr<float>(),
-                     slot.second.data_ptr<float>(), p.numel());
-      continue;
-    }
     auto& group = p.dim() >= 2 ? matrices : vectors;
     group.parameters.push_back(p);
     group.gradients.push_back(p.grad());
     group.first.push_back(slot.first);
     group.second.push_back(slot.second);
   }
-  bytecpu::adamw(matrices, divisor, steps_, rate, config_.beta1, config_.beta2, config_.weight_decay);
-  bytecpu::adamw(vectors, divisor, steps_, rate, config_.beta1, config_.beta2, 0);
+  AdamWSettings settings{.step = steps_,
+                         .rate = config_.learning_rate * share,
+                         .beta1 = config_.beta1,
+                         .beta2 = config_.beta2,
+                         .decay = config_.weight_decay};
+  bytecpu::adamw(matrices, divisor, settings);
+  settings.decay = 0;
+  bytecpu::adamw(vectors, divisor, settings);
 }
 
 void Optimizer::muon(double share) {

@@ -4,7 +4,10 @@
 
 #include "tests/model/cuda_on_cpu.hpp"
 //
-#include "model/compute/cuda_kernels.cuh"
+#include "model/compute/cuda/attention.cuh"
+#include "model/compute/cuda/class_loss.cuh"
+#include "model/compute/cuda/layer_norm.cuh"
+#include "model/compute/cuda/mlp.cuh"
 
 namespace bytecpu {
 namespace {

@@ -1,5 +1,5 @@
-// Just enough of CUDA's C++ for model/compute/cuda_kernels.cuh to run on the CPU, so that its kernels are tested
-// where there is no GPU. A block's threads take turns: each runs to its next synchronisation, the last thread
+// Just enough of CUDA's C++ for the kernels of model/compute/cuda to run on the CPU, so that they are tested where
+// there is no GPU. A block's threads take turns: each runs to its next synchronisation, the last thread
 // first, and none goes on before all are there. All threads of a block must come through the same
 // synchronisations, or end.
 #pragma once

@@ -5,7 +5,7 @@
 #include <map>
 
 #include "emulator/error.hpp"
-#include "model/compute/fused.hpp"
+#include "model/compute/backend.hpp"
 #include "model/compute/product.hpp"
 #include "model/heads/next_step.hpp"
 #include "model/inference/rollout.hpp"

@@ -8,7 +8,7 @@
 #include <set>
 
 #include "emulator/error.hpp"
-#include "model/compute/fused.hpp"
+#include "model/compute/backend.hpp"
 #include "model/training/batch.hpp"
 #include "tests/model/support.hpp"
 

@@ -1,10 +1,14 @@
+// Launches of the kernels: how many blocks of how many threads.
 #include <cuda_bf16.h>
 #include <mma.h>
 
 #include <type_traits>
 
-#include "model/compute/cuda_kernels.cuh"
-#include "model/compute/cuda_kernels.hpp"
+#include "model/compute/cuda/attention.cuh"
+#include "model/compute/cuda/class_loss.cuh"
+#include "model/compute/cuda/kernels.hpp"
+#include "model/compute/cuda/layer_norm.cuh"
+#include "model/compute/cuda/mlp.cuh"
 
 namespace bytecpu::cuda {
 namespace {
@@ -20,7 +24,7 @@ unsigned blocks(int64_t work, int64_t a_block) {
 constexpr int rows_a_block = 8, threads = 256;
 const dim3 row_block(device::warp, rows_a_block), head_block(device::warp, device::heads_a_block);
 
-// Calls run with the number of eights that a lane's share of the row takes, as a type's value.
+// Calls run with the number of eights that a lane holds of a row, as a type's value.
 template <typename Run>
 void for_width(int64_t width, Run run) {
   switch ((width + 8 * device::warp - 1) / (8 * device::warp)) {

@@ -1,177 +1,18 @@
-// Attention of bf16 numbers with AVX-512's bf16 dot products. All its matrix products are one small routine:
-// rows of pairs of bf16 numbers times columns of pairs, so what differs is only how an operand is laid out in
-// pairs.
-#include "model/compute/attention_bf16.hpp"
+// Attention of bf16 numbers with AVX-512's bf16 dot products. All its matrix products are product() of
+// bf16_matrix.hpp, so what differs is only how an operand is laid out in pairs.
+#include "model/compute/cpu/attention_bf16.hpp"
 
 #if defined(__AVX512BF16__) && defined(__AVX512BW__)
-#include <immintrin.h>
-
 #include <algorithm>
 #include <cmath>
-#include <memory>
-#include <new>
 #include <type_traits>
 
-namespace bytecpu::kernels {
+#include "model/compute/cpu/bf16_matrix.hpp"
+
+namespace bytecpu::cpu {
 namespace {
 
-constexpr int64_t lanes = 16;         // floats, or pairs of bf16 numbers, a vector
 constexpr int64_t query_block = 128;  // queries at once
-
-// Two bf16 numbers that follow each other along the dimension a product sums over, the first in the low half.
-using Pair = uint32_t;
-
-// Memory that starts on a vector's boundary.
-template <typename T>
-class Buffer {
- public:
-  explicit Buffer(int64_t count)
-      : data_(static_cast<T*>(::operator new(count * sizeof(T), std::align_val_t(64)))) {}
-  operator T*() const { return data_.get(); }
-
- private:
-  struct Free {
-    void operator()(T* p) const { ::operator delete(p, std::align_val_t(64)); }
-  };
-  std::unique_ptr<T, Free> data_;
-};
-
-inline const Pair* pairs_of(const Bf16* x) { return reinterpret_cast<const Pair*>(x); }
-inline __m256i load16(const Bf16* x) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x)); }
-inline void store16(Bf16* x, __m512 values) {
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(x), reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(values)));
-}
-
-// C [rows, 16 · Vectors] = or += A · B. A: rows of `depth` pairs, B: `depth` rows of pairs. Strides in
-// elements.
-template <int Rows, int Vectors>
-inline void tile(int64_t depth, const Pair* a, int64_t lda, const Pair* b, int64_t ldb, float* c, int64_t ldc,
-                 bool accumulate) {
-  __m512 sum[Rows][Vectors];
-  for (int i = 0; i < Rows; ++i) {
-    for (int v = 0; v < Vectors; ++v) {
-      sum[i][v] = accumulate ? _mm512_loadu_ps(c + i * ldc + v * lanes) : _mm512_setzero_ps();
-    }
-  }
-  for (int64_t k = 0; k < depth; ++k) {
-    __m512bh column[Vectors];
-    for (int v = 0; v < Vectors; ++v) {
-      column[v] = reinterpret_cast<__m512bh>(_mm512_loadu_si512(b + k * ldb + v * lanes));
-    }
-    for (int i = 0; i < Rows; ++i) {
-      const auto row = reinterpret_cast<__m512bh>(_mm512_set1_epi32(static_cast<int>(a[i * lda + k])));
-      for (int v = 0; v < Vectors; ++v) sum[i][v] = _mm512_dpbf16_ps(sum[i][v], row, column[v]);
-    }
-  }
-  for (int i = 0; i < Rows; ++i) {
-    for (int v = 0; v < Vectors; ++v) _mm512_storeu_ps(c + i * ldc + v * lanes, sum[i][v]);
-  }
-}
-
-template <int Vectors>
-void product_columns(int64_t rows, int64_t depth, const Pair* a, int64_t lda, const Pair* b, int64_t ldb,
-                     float* c, int64_t ldc, bool accumulate) {
-  int64_t i = 0;
-  for (; i + 8 <= rows; i += 8)
-    tile<8, Vectors>(depth, a + i * lda, lda, b, ldb, c + i * ldc, ldc, accumulate);
-  for (; i < rows; ++i) tile<1, Vectors>(depth, a + i * lda, lda, b, ldb, c + i * ldc, ldc, accumulate);
-}
-
-// C [rows, columns] = or += A · B, columns a multiple of 16.
-void product(int64_t rows, int64_t columns, int64_t depth, const Pair* a, int64_t lda, const Pair* b,
-             int64_t ldb, float* c, int64_t ldc, bool accumulate = false) {
-  int64_t j = 0;
-  for (; j + 2 * lanes <= columns; j += 2 * lanes) {
-    product_columns<2>(rows, depth, a, lda, b + j, ldb, c + j, ldc, accumulate);
-  }
-  if (j < columns) product_columns<1>(rows, depth, a, lda, b + j, ldb, c + j, ldc, accumulate);
-}
-
-// Transposes 16 × 16 elements of 32 bits.
-inline void transpose16(__m512i (&r)[16]) {
-  __m512i t[16];
-  for (int i = 0; i < 16; i += 2) {
-    t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
-    t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
-  }
-  for (int i = 0; i < 16; i += 4) {
-    r[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
-    r[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
-    r[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
-    r[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
-  }
-  for (int i = 0; i < 4; ++i) {
-    t[i] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0x88);
-    t[i + 4] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0xdd);
-    t[i + 8] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88);
-    t[i + 12] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xdd);
-  }
-  for (int i = 0; i < 4; ++i) {
-    r[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
-    r[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
-    r[i + 4] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0x88);
-    r[i + 12] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0xdd);
-  }
-}
-
-// Vectors x [positions, size] as the transposed factor: to[size / 2][padded], pairs along the size. Here and
-// below `padded` is the positions rounded up to a multiple of 16, those past the last one being zero.
-void pack_transposed(const Bf16* x, int64_t stride, int64_t positions, int64_t size, int64_t padded,
-                     Pair* to) {
-  for (int64_t i = 0; i < padded; i += lanes) {
-    for (int64_t d = 0; d < size; d += 2 * lanes) {
-      __m512i rows[16];
-      for (int k = 0; k < 16; ++k) {
-        rows[k] = i + k < positions ? _mm512_loadu_si512(x + (i + k) * stride + d) : _mm512_setzero_si512();
-      }
-      transpose16(rows);
-      for (int k = 0; k < 16; ++k) _mm512_storeu_si512(to + (d / 2 + k) * padded + i, rows[k]);
-    }
-  }
-}
-
-// Vectors x [positions, size] as the plain factor: to[padded / 2][size], pairs along the positions.
-void pack(const Bf16* x, int64_t stride, int64_t positions, int64_t size, int64_t padded, Pair* to) {
-  for (int64_t i = 0; i < padded; i += 2) {
-    for (int64_t d = 0; d < size; d += lanes) {
-      const auto load = [&](int64_t position) {
-        return position < positions ? _mm512_cvtepu16_epi32(load16(x + position * stride + d))
-                                    : _mm512_setzero_si512();
-      };
-      _mm512_storeu_si512(to + i / 2 * size + d,
-                          _mm512_or_si512(load(i), _mm512_slli_epi32(load(i + 1), 16)));
-    }
-  }
-}
-
-// x [rows, columns] rounded to bf16.
-void round_rows(const float* x, int64_t rows, int64_t columns, Bf16* to) {
-  for (int64_t i = 0; i < rows * columns; i += lanes) store16(to + i, _mm512_loadu_ps(x + i));
-}
-
-// x [rows, columns] transposed and rounded to bf16: to [columns, padded].
-void round_columns(const float* x, int64_t rows, int64_t columns, int64_t padded, Bf16* to) {
-  for (int64_t i = 0; i < rows; i += lanes) {
-    for (int64_t j = 0; j < columns; j += lanes) {
-      __m512i block[16];
-      for (int64_t k = 0; k < 16; ++k) {
-        block[k] = i + k < rows ? _mm512_loadu_si512(x + (i + k) * columns + j) : _mm512_setzero_si512();
-      }
-      transpose16(block);
-      for (int64_t k = 0; k < 16; ++k) store16(to + (j + k) * padded + i, _mm512_castsi512_ps(block[k]));
-    }
-  }
-}
-
-// x [rows, size] · scale into rows of bf16 numbers, `stride` apart.
-void scatter(const float* x, int64_t rows, int64_t size, float scale, Bf16* to, int64_t stride) {
-  const auto factor = _mm512_set1_ps(scale);
-  for (int64_t i = 0; i < rows; ++i) {
-    for (int64_t d = 0; d < size; d += lanes) {
-      store16(to + i * stride + d, _mm512_mul_ps(_mm512_loadu_ps(x + i * size + d), factor));
-    }
-  }
-}
 
 // e^x for x <= 0: 2^n · polynomial, coefficients of Cephes' expf.
 inline __m512 exp_negative(__m512 x) {
@@ -188,8 +29,8 @@ inline __m512 exp_negative(__m512 x) {
   return _mm512_scalef_ps(p, n);
 }
 
-// Of `Rows` rows at once, for the processor to have independent work: softmax of scale · scores[0 …
-// counts[i]), zero from there to `width`, a multiple of 16.
+// Softmax of scale · scores[0 … counts[i]) in each row i; the rest up to `width`, a multiple of 16, becomes zero.
+// Takes `Rows` rows at once, so that the processor has independent work.
 template <int Rows>
 inline void softmax(float* scores, const int64_t* counts, int64_t width, float scale) {
   const auto mask = [&](int i, int64_t j) {
@@ -222,7 +63,7 @@ inline void softmax(float* scores, const int64_t* counts, int64_t width, float s
   }
 }
 
-// Gradient of the scores, before scaling: from that of the probabilities, in place.
+// Turns the gradient of the probabilities into that of the scores before scaling, in place.
 template <int Rows>
 inline void softmax_backward(const float* probabilities, float* gradient, int64_t width) {
   __m512 sum[Rows];
@@ -251,9 +92,7 @@ inline void for_rows(int64_t rows, Visit visit) {
   for (; i < rows; ++i) visit(std::integral_constant<int, 1>(), i);
 }
 
-int64_t round_up(int64_t n) { return (n + lanes - 1) / lanes * lanes; }
-
-// Probabilities [count, padded keys] of the queries from `first` on, q pointing at the first of them.
+// Probabilities [count, padded keys] of `count` queries from `first` on; q points at the first of them.
 void probabilities(const Attention& s, int64_t first, int64_t count, const Bf16* q, const Pair* keys,
                    float* scores) {
   const int64_t padded = round_up(s.keys);
@@ -343,17 +182,17 @@ void bf16_attention_backward(const Attention& s, const Bf16* q, const Bf16* k, c
   }
 }
 
-}  // namespace bytecpu::kernels
+}  // namespace bytecpu::cpu
 
 #else
 
-namespace bytecpu::kernels {
+namespace bytecpu::cpu {
 
 bool bf16_attention_takes(const Attention&) { return false; }
 void bf16_attention(const Attention&, const Bf16*, const Bf16*, const Bf16*, Bf16*) {}
 void bf16_attention_backward(const Attention&, const Bf16*, const Bf16*, const Bf16*, const Bf16*, Bf16*,
                              Bf16*, Bf16*) {}
 
-}  // namespace bytecpu::kernels
+}  // namespace bytecpu::cpu
 
 #endif

@@ -1,9 +1,15 @@
-// The fast operations against the plain ones: values and gradients.
-#include "model/compute/fused.hpp"
-
+// The operations with kernels against the plain ones: values and gradients.
 #include <gtest/gtest.h>
 
 #include <functional>
+
+#include "model/compute/attention.hpp"
+#include "model/compute/backend.hpp"
+#include "model/compute/class_loss.hpp"
+#include "model/compute/embedding.hpp"
+#include "model/compute/greedy.hpp"
+#include "model/compute/layer_norm.hpp"
+#include "model/compute/mlp.hpp"
 
 namespace bytecpu {
 namespace {
@@ -48,7 +54,7 @@ void expect_equal(const Operation& operation, const std::vector<Tensor>& inputs,
   }
 }
 
-class Fused : public testing::TestWithParam<Setting> {
+class Operations : public testing::TestWithParam<Setting> {
  protected:
   void SetUp() override {
     if (GetParam().device == torch::kCUDA && !torch::cuda::is_available()) GTEST_SKIP() << "needs a GPU";
@@ -58,7 +64,7 @@ class Fused : public testing::TestWithParam<Setting> {
     expect_equal(operation, inputs, GetParam(), GetParam().type == torch::kFloat ? 1e-5 : 2e-2);
   }
 };
-INSTANTIATE_TEST_SUITE_P(Settings, Fused,
+INSTANTIATE_TEST_SUITE_P(Settings, Operations,
                          testing::Values(Setting{torch::kFloat}, Setting{torch::kBFloat16},
                                          Setting{torch::kBFloat16, torch::kCUDA}),
                          [](const auto& chosen) {
@@ -67,18 +73,18 @@ INSTANTIATE_TEST_SUITE_P(Settings, Fused,
                                                                                    : "bf16");
                          });
 
-TEST_P(Fused, LayerNormEqualsThePlainOne) {
+TEST_P(Operations, LayerNormEqualsThePlainOne) {
   for (const int64_t width : {3, 16, 128, 200}) {
     expect([](const auto& in) { return layer_norm(in[0]); }, {torch::randn({7, 5, width}) * 3 + 1});
   }
 }
 
-TEST_P(Fused, ResidualMlpEqualsThePlainOne) {
+TEST_P(Operations, ResidualMlpEqualsThePlainOne) {
   expect([](const auto& in) { return residual_mlp(in[0], in[1], in[2]); },
          {torch::randn({6, 4, 24}), torch::randn({24, 48}) * 0.2, torch::randn({48, 24}) * 0.2});
 }
 
-TEST_P(Fused, ResidualGeluMlpEqualsThePlainOne) {
+TEST_P(Operations, ResidualGeluMlpEqualsThePlainOne) {
   expect(
       [](const auto& in) {
         return residual_gelu_mlp(in[0], {in[1], in[2]}, {in[3], in[4]});
@@ -92,7 +98,7 @@ std::vector<Tensor> attention_inputs(int64_t positions, int64_t width) {
           torch::randn({width, width}) * 0.2};
 }
 
-TEST_P(Fused, ResidualAttentionEqualsThePlainOne) {
+TEST_P(Operations, ResidualAttentionEqualsThePlainOne) {
   for (const bool causal : {false, true}) {
     for (const int64_t positions : {1, 5, 16, 100}) {  // odd sizes, and more than a block of queries
       expect([&](const auto& in) { return residual_attention(in[0], in[1], in[2], 2, causal); },
@@ -101,7 +107,7 @@ TEST_P(Fused, ResidualAttentionEqualsThePlainOne) {
   }
 }
 
-TEST_P(Fused, ResidualAttentionWithBiasesEqualsThePlainOne) {
+TEST_P(Operations, ResidualAttentionWithBiasesEqualsThePlainOne) {
   for (const int64_t positions : {7, 16}) {
     expect(
         [](const auto& in) {
@@ -112,7 +118,7 @@ TEST_P(Fused, ResidualAttentionWithBiasesEqualsThePlainOne) {
   }
 }
 
-TEST_P(Fused, CrossAttentionEqualsThePlainOne) {
+TEST_P(Operations, CrossAttentionEqualsThePlainOne) {
   for (const int64_t queries : {1, 16, 130}) {
     expect([](const auto& in) { return cross_attention(in[0], in[1], 4); },
            {torch::randn({3, queries, 32}), torch::randn({3, 37, 64})});
@@ -120,7 +126,7 @@ TEST_P(Fused, CrossAttentionEqualsThePlainOne) {
 }
 
 // Shapes that the processor's bf16 instructions may serve: heads of 32 and 64.
-TEST_P(Fused, AttentionOfWholeVectorsEqualsThePlainOne) {
+TEST_P(Operations, AttentionOfWholeVectorsEqualsThePlainOne) {
   for (const int64_t size : {32, 64}) {
     for (const int64_t positions : {5, 16, 48, 144}) {
       for (const bool causal : {false, true}) {
@@ -137,7 +143,7 @@ TEST_P(Fused, AttentionOfWholeVectorsEqualsThePlainOne) {
   }
 }
 
-TEST_P(Fused, ClassLossEqualsThePlainOne) {
+TEST_P(Operations, ClassLossEqualsThePlainOne) {
   const auto targets = torch::randint(0, 257, {33}, torch::kLong);
   expect([](const auto& in) { return class_loss(in[0], in[1]).mean; },
          {torch::randn({33, 257}) * 4, targets});
@@ -148,7 +154,7 @@ TEST_P(Fused, ClassLossEqualsThePlainOne) {
   EXPECT_TRUE(torch::allclose(fast.nats.to(torch::kCPU, torch::kDouble), plain.nats, 1e-5, 1e-5));
 }
 
-TEST_P(Fused, ClassLossOfTargetsNearlySureHasTheirGradient) {
+TEST_P(Operations, ClassLossOfTargetsNearlySureHasTheirGradient) {
   const auto [type, device] = GetParam();
   for (const double lead : {4.0, 9.0, 14.0}) {  // a target's probability: 0.18, 0.97, 0.9998
     auto logits = torch::zeros({2, 257}, torch::kDouble);
@@ -161,7 +167,7 @@ TEST_P(Fused, ClassLossOfTargetsNearlySureHasTheirGradient) {
   }
 }
 
-TEST_P(Fused, LossOfSymbolLogitsEqualsThePlainOne) {
+TEST_P(Operations, LossOfSymbolLogitsEqualsThePlainOne) {
   expect(
       [](const auto& in) {
         return class_loss(symbol_logits(in[0], in[1]).reshape({-1, 257}), in[2]).mean;
@@ -170,7 +176,7 @@ TEST_P(Fused, LossOfSymbolLogitsEqualsThePlainOne) {
 }
 
 // Parts of larger tensors, as caches hold them; one query, as when the next record is decoded.
-TEST_P(Fused, AttentionToPartsOfATensorWithoutGradientsEqualsThePlainOne) {
+TEST_P(Operations, AttentionToPartsOfATensorWithoutGradientsEqualsThePlainOne) {
   torch::NoGradGuard no_grad;
   const auto [type, device] = GetParam();
   for (const int64_t queries : {1, 2, 5, 16}) {
@@ -187,7 +193,7 @@ TEST_P(Fused, AttentionToPartsOfATensorWithoutGradientsEqualsThePlainOne) {
   }
 }
 
-TEST_P(Fused, GreedyChoicesEqualThePlainOnes) {
+TEST_P(Operations, GreedyChoicesEqualThePlainOnes) {
   const auto [type, device] = GetParam();
   const auto given = torch::randint(0, 257, {40}, torch::kLong).to(device);
   auto logits = (torch::randn({40, 257}) * 4).to(device, type);
@@ -204,7 +210,7 @@ TEST_P(Fused, GreedyChoicesEqualThePlainOnes) {
   EXPECT_TRUE(torch::allclose(fast.log_given, plain.log_given, 1e-5, 1e-5));
 }
 
-TEST_P(Fused, EmbedEqualsThePlainOne) {
+TEST_P(Operations, EmbedEqualsThePlainOne) {
   const auto [precision, device] = GetParam();
   const auto symbols = torch::randint(0, 20, {9, 6}, torch::kLong).to(device);
   const auto table = torch::randn({20, 12}).to(device).requires_grad_(),
@@ -226,7 +232,7 @@ TEST_P(Fused, EmbedEqualsThePlainOne) {
   EXPECT_TRUE(torch::allclose(gradients[1], gradients[3], tolerance, 3 * tolerance));
 }
 
-TEST(FusedLoss, ANotANumberAmongTheLogitsIsANotANumberInTheLoss) {
+TEST(OperationsLoss, ANotANumberAmongTheLogitsIsANotANumberInTheLoss) {
   auto logits = torch::randn({4, 257});
   logits[2][100] = std::nanf("");
   EXPECT_TRUE(class_loss(logits, torch::zeros({4}, torch::kLong)).mean.isnan().item<bool>());

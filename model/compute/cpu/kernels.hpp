@@ -1,83 +1,88 @@
-// What happens between matrix products on the CPU, in one pass each. Plain pointers, no LibTorch: this file's
-// source is compiled for the processor that builds it. T is float or Bf16; sums are in float. Threads:
-// OpenMP's.
+// The kernels of the CPU: each is one pass over its data, between two products of matrices. Plain pointers and no
+// LibTorch, because these sources are compiled for the processor that builds them. T is float or Bf16; sums are
+// in float. Threads are OpenMP's.
 #pragma once
 
 #include <cstdint>
 
-namespace bytecpu::kernels {
+namespace bytecpu::cpu {
 
 // The upper half of a float.
 struct Bf16 {
   uint16_t bits;
 };
 
-// y = (x - mean) / sqrt(variance + 1e-5) of each row; inverse[row] = 1 / sqrt(variance + 1e-5). x, y: [rows,
-// width].
+// layer_norm.cpp
+// y = (x - mean) / sqrt(variance + 1e-5) of each row; inverse[row] = 1 / sqrt(variance + 1e-5). x, y: [rows, width].
 template <typename T>
 void layer_norm(const T* x, T* y, float* inverse, int64_t rows, int64_t width);
-// dx = gradient of layer_norm for dy, plus `add` where it is not null. All [rows, width]; y as layer_norm
-// gave it.
+// dx = the gradient of layer_norm for dy, plus `add` where it is not null. All are [rows, width]; y is layer_norm's.
 template <typename T>
 void layer_norm_backward(const T* dy, const T* y, const float* inverse, const T* add, T* dx, int64_t rows,
                          int64_t width);
 
+// mlp.cpp; every dx may be its dy.
 // y = max(x, 0)², and dx = 2 max(x, 0) dy.
 template <typename T>
 void relu_squared(const T* x, T* y, int64_t count);
 template <typename T>
 void relu_squared_backward(const T* x, const T* dy, T* dx, int64_t count);
-
-// With z = x + bias: y = z · Φ(z), Φ by its tanh approximation (Hendrycks and Gimpel, 2016; arXiv
-// 1606.08415), and dx = y'(z) dy. x, y, dy, dx: [rows, width]; bias [width].
+// With z = x + bias: y = z · Φ(z), Φ by its tanh approximation (Hendrycks and Gimpel, 2016; arXiv 1606.08415), and
+// dx = y'(z) dy. x, y, dy, dx: [rows, width]; bias [width].
 template <typename T>
 void gelu(const T* x, const T* bias, T* y, int64_t rows, int64_t width);
 template <typename T>
 void gelu_backward(const T* x, const T* bias, const T* dy, T* dx, int64_t rows, int64_t width);
 
+// column_sums.cpp
 // sums[j] = sum over i of x[i, j]; x: [rows, width].
 template <typename T>
 void column_sums(const T* x, T* sums, int64_t rows, int64_t width);
 
-// Shape of an attention: for each item b of the batch and each head h, softmax(q·kᵀ / √size + mask)·v. The
-// vector of position i starts at b · item + i · stride + h · size; values lie like keys.
+// attention.cpp
+// The shape of an attention: for each item b of the batch and each head h, softmax(q·kᵀ / √size + mask)·v. The
+// vector of position i starts at b · item + i · stride + h · size; values lie as keys do.
 struct Attention {
   int64_t batch, heads, size;
   int64_t queries, keys;             // positions an item
   int64_t query_item, key_item;      // elements from an item to the next
   int64_t query_stride, key_stride;  // elements from a position to the next
-  bool causal;                       // queries are the last of the keys' positions
+  bool causal;                       // the queries are the last of the keys' positions
 };
 // out: [batch, queries, heads · size], without gaps.
 template <typename T>
 void attention(const Attention& shape, const T* q, const T* k, const T* v, T* out);
-// Gradients, laid out as q, k and v are.
+// The gradients lie as q, k and v do.
 template <typename T>
 void attention_backward(const Attention& shape, const T* q, const T* k, const T* v, const T* dout, T* dq,
                         T* dk, T* dv);
 
-// Of each row of logits [rows, classes]: nats[row] = -log softmax(logits)[target], best[row] = the greatest
-// logit's index, and gradient = softmax(logits) - onehot(target).
-template <typename T>
-void cross_entropy(const T* logits, const int64_t* targets, float* nats, int64_t* best, T* gradient,
-                   int64_t rows, int64_t classes);
-
-// What greedy decoding asks of each row of logits [rows, classes]: the index of the greatest but the last,
-// and the log-probabilities of it, of the last class and of given[row].
-template <typename T>
-void greedy(const T* logits, const int64_t* given, int64_t* best, float* log_best, float* log_last,
-            float* log_given, int64_t rows, int64_t classes);
-
-// y[n, p] = table[symbols[n, p]] + positions[p]; symbols [rows, length], table [., width], positions [length,
-// width].
+// embedding.cpp
+// y[n, p] = table[symbols[n, p]] + positions[p]; symbols [rows, length], table [classes, width], positions
+// [length, width].
 template <typename T>
 void embed(const int64_t* symbols, const float* table, const float* positions, T* y, int64_t rows,
            int64_t length, int64_t width);
-// Adds dy up into dtable [classes, width] and dpositions [length, width].
+// Adds dy to dtable [classes, width] and dpositions [length, width].
 template <typename T>
 void embed_backward(const int64_t* symbols, const T* dy, float* dtable, float* dpositions, int64_t rows,
                     int64_t length, int64_t width);
 
+// class_loss.cpp
+// For each row of logits [rows, classes]: nats[row] = -log softmax(logits)[target], best[row] = the index of the
+// greatest logit, and gradient = softmax(logits) - onehot(target).
+template <typename T>
+void cross_entropy(const T* logits, const int64_t* targets, float* nats, int64_t* best, T* gradient,
+                   int64_t rows, int64_t classes);
+
+// greedy.cpp
+// For each row of logits [rows, classes]: the index of the greatest logit, the last class left out, and the
+// log-probabilities of that class, of the last class and of given[row].
+template <typename T>
+void greedy(const T* logits, const int64_t* given, int64_t* best, float* log_best, float* log_last,
+            float* log_given, int64_t rows, int64_t classes);
+
+// adamw.cpp
 // AdamW's update of one tensor, its gradient times gradient_scale; correctionN = 1 - betaN^steps.
 struct AdamWStep {
   float rate, beta1, beta2, decay, correction1, correction2, gradient_scale;
@@ -85,4 +90,4 @@ struct AdamWStep {
 void adamw(const AdamWStep& step, const float* gradient, float* parameter, float* first, float* second,
            int64_t count);
 
-}  // namespace bytecpu::kernels
+}  // namespace bytecpu::cpu

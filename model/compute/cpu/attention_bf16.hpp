@@ -1,10 +1,9 @@
-// Attention for processors with AVX-512's bf16 instructions; kernels.cpp's is the plain version for all
-// others.
+// Attention for processors with AVX-512's bf16 instructions; attention.cpp has the plain version for all others.
 #pragma once
 
-#include "model/compute/kernels.hpp"
+#include "model/compute/cpu/kernels.hpp"
 
-namespace bytecpu::kernels {
+namespace bytecpu::cpu {
 
 // Whether this build has it and it takes the shape: heads of a multiple of 32 elements, queries an even
 // number of elements apart.
@@ -15,4 +14,4 @@ void bf16_attention(const Attention& shape, const Bf16* q, const Bf16* k, const 
 void bf16_attention_backward(const Attention& shape, const Bf16* q, const Bf16* k, const Bf16* v,
                              const Bf16* dout, Bf16* dq, Bf16* dk, Bf16* dv);
 
-}  // namespace bytecpu::kernels
+}  // namespace bytecpu::cpu

@@ -1,0 +1,251 @@
+#include "model/compute/cpu/backend.hpp"
+
+#include <cmath>
+
+#include "model/compute/cpu/kernels.hpp"
+#include "model/compute/product.hpp"
+
+namespace bytecpu::cpu {
+namespace {
+
+using torch::Tensor;
+
+// Calls visit with a null pointer of the kernels' element type.
+template <typename Visit>
+void for_type(const Tensor& x, Visit visit) {
+  if (x.scalar_type() == torch::kFloat) {
+    visit(static_cast<float*>(nullptr));
+  } else {
+    visit(static_cast<Bf16*>(nullptr));
+  }
+}
+
+template <typename T>
+T* data(const Tensor& x) {
+  return static_cast<T*>(x.data_ptr());
+}
+
+Attention self_attention_shape(const Tensor& qkv, int64_t heads, bool causal) {
+  return {.batch = qkv.size(0),
+          .heads = heads,
+          .size = qkv.size(2) / 3 / heads,
+          .queries = qkv.size(1),
+          .keys = qkv.size(1),
+          .query_item = qkv.stride(0),
+          .key_item = qkv.stride(0),
+          .query_stride = qkv.size(2),
+          .key_stride = qkv.size(2),
+          .causal = causal};
+}
+
+Attention cross_attention_shape(const Tensor& q, const Tensor& kv, int64_t heads, bool causal) {
+  return {.batch = q.size(0),
+          .heads = heads,
+          .size = q.size(2) / heads,
+          .queries = q.size(1),
+          .keys = kv.size(1),
+          .query_item = q.stride(0),
+          .key_item = kv.stride(0),
+          .query_stride = q.stride(1),
+          .key_stride = kv.stride(1),
+          .causal = causal};
+}
+
+class CpuBackend final : public Backend {
+ public:
+  bool takes_width(int64_t) const override { return true; }
+  bool takes_attention(int64_t, int64_t, int64_t, bool) const override { return true; }
+  bool takes_classes(const Tensor&) const override { return true; }
+
+  Normalised layer_norm(const Tensor& x) const override {
+    auto y = torch::empty_like(x);
+    const int64_t width = x.size(-1), rows = x.numel() / width;
+    auto inverse = torch::empty({rows}, x.options().dtype(torch::kFloat));
+    for_type(x, [&]<typename T>(T*) {
+      cpu::layer_norm(data<const T>(x), data<T>(y), data<float>(inverse), rows, width);
+    });
+    return {y, inverse};
+  }
+
+  Tensor layer_norm_backward(const Tensor& dy, const Tensor& y, const Tensor& inverse,
+                             const Tensor& add) const override {
+    auto dx = torch::empty_like(y);
+    const int64_t width = y.size(-1), rows = y.numel() / width;
+    for_type(y, [&]<typename T>(T*) {
+      cpu::layer_norm_backward(data<const T>(dy), data<const T>(y), data<const float>(inverse),
+                               add.defined() ? data<const T>(add) : nullptr, data<T>(dx), rows, width);
+    });
+    return dx;
+  }
+
+  Tensor add_product(const Tensor& residual, const Tensor& x, const Tensor& weight,
+                     const Tensor& bias) const override {
+    return bytecpu::add_product(bias.defined() ? residual + bias : residual, x, weight);
+  }
+
+  Tensor column_sums(const Tensor& dy) const override {
+    auto sums = torch::empty({dy.size(1)}, dy.options());
+    for_type(dy, [&]<typename T>(T*) {
+      cpu::column_sums(data<const T>(dy), data<T>(sums), dy.size(0), dy.size(1));
+    });
+    return sums;
+  }
+
+  Tensor relu_squared(const Tensor& x) const override {
+    auto y = torch::empty_like(x);
+    for_type(x, [&]<typename T>(T*) { cpu::relu_squared(data<const T>(x), data<T>(y), x.numel()); });
+    return y;
+  }
+
+  Tensor relu_squared_backward(const Tensor& x, Tensor dy) const override {
+    for_type(x, [&]<typename T>(T*) {
+      cpu::relu_squared_backward(data<const T>(x), data<const T>(dy), data<T>(dy), x.numel());
+    });
+    return dy;
+  }
+
+  // hidden: x·weight, without the bias.
+  Activated gelu_product(const Tensor& x, const Tensor& weight, const Tensor& bias) const override {
+    const auto hidden = product(x, weight);
+    auto y = torch::empty_like(hidden);
+    for_type(hidden, [&]<typename T>(T*) {
+      cpu::gelu(data<const T>(hidden), data<const T>(bias), data<T>(y), hidden.size(0), hidden.size(1));
+    });
+    return {hidden, y};
+  }
+
+  std::pair<Tensor, Tensor> gelu_product_backward(const Tensor& g, const Tensor& next, const Tensor& hidden,
+                                                  const Tensor& bias) const override {
+    auto d = product(g, next.t());
+    for_type(hidden, [&]<typename T>(T*) {
+      cpu::gelu_backward(data<const T>(hidden), data<const T>(bias), data<const T>(d), data<T>(d),
+                         hidden.size(0), hidden.size(1));
+    });
+    return {d, column_sums(d)};
+  }
+
+  Attended self_attention(const Tensor& qkv, int64_t heads, bool causal) const override {
+    const int64_t width = qkv.size(2) / 3;
+    auto out = torch::empty({qkv.size(0), qkv.size(1), width}, qkv.options());
+    for_type(qkv, [&]<typename T>(T*) {
+      const T* q = data<const T>(qkv);
+      attention(self_attention_shape(qkv, heads, causal), q, q + width, q + 2 * width, data<T>(out));
+    });
+    return {out, {}};
+  }
+
+  Tensor self_attention_backward(const Tensor& qkv, const std::vector<Tensor>&, const Tensor& dout,
+                                 int64_t heads, bool causal) const override {
+    const int64_t width = qkv.size(2) / 3;
+    auto dqkv = torch::empty_like(qkv);
+    for_type(qkv, [&]<typename T>(T*) {
+      const T* q = data<const T>(qkv);
+      T* dq = data<T>(dqkv);
+      attention_backward(self_attention_shape(qkv, heads, causal), q, q + width, q + 2 * width,
+                         data<const T>(dout), dq, dq + width, dq + 2 * width);
+    });
+    return dqkv;
+  }
+
+  Attended cross_attention(const Tensor& q, const Tensor& kv, int64_t heads, bool causal) const override {
+    auto out = torch::empty(q.sizes(), q.options());
+    for_type(q, [&]<typename T>(T*) {
+      const T* k = data<const T>(kv);
+      attention(cross_attention_shape(q, kv, heads, causal), data<const T>(q), k, k + q.size(2),
+                data<T>(out));
+    });
+    return {out, {}};
+  }
+
+  std::pair<Tensor, Tensor> cross_attention_backward(const Tensor& q, const Tensor& kv,
+                                                     const std::vector<Tensor>&, const Tensor& dout,
+                                                     int64_t heads, bool causal) const override {
+    auto dq = torch::empty_like(q), dkv = torch::empty_like(kv);
+    for_type(q, [&]<typename T>(T*) {
+      const T* k = data<const T>(kv);
+      T* dk = data<T>(dkv);
+      attention_backward(cross_attention_shape(q, kv, heads, causal), data<const T>(q), k, k + q.size(2),
+                         data<const T>(dout), data<T>(dq), dk, dk + q.size(2));
+    });
+    return {dq, dkv};
+  }
+
+  Tensor embed(const Tensor& symbols, const Tensor& table, const Tensor& positions,
+               torch::ScalarType type) const override {
+    auto y = torch::empty({symbols.size(0), symbols.size(1), table.size(1)}, table.options().dtype(type));
+    for_type(y, [&]<typename T>(T*) {
+      cpu::embed(data<const int64_t>(symbols), data<const float>(table), data<const float>(positions),
+                 data<T>(y), symbols.size(0), symbols.size(1), table.size(1));
+    });
+    return y;
+  }
+
+  std::pair<Tensor, Tensor> embed_backward(const Tensor& symbols, const Tensor& table,
+                                           const Tensor& positions, const Tensor& dy) const override {
+    auto dtable = torch::zeros_like(table), dpositions = torch::zeros_like(positions);
+    for_type(dy, [&]<typename T>(T*) {
+      cpu::embed_backward(data<const int64_t>(symbols), data<const T>(dy), data<float>(dtable),
+                          data<float>(dpositions), dy.size(0), dy.size(1), dy.size(2));
+    });
+    return {dtable, dpositions};
+  }
+
+  Classes cross_entropy(const Tensor& given_logits, const Tensor& targets) const override {
+    const auto logits = given_logits.contiguous();
+    const int64_t rows = logits.size(0);
+    Classes c{.nats = torch::empty({rows}, logits.options().dtype(torch::kFloat)),
+              .best = torch::empty({rows}, targets.options()),
+              .gradient = torch::empty_like(logits)};
+    for_type(logits, [&]<typename T>(T*) {
+      cpu::cross_entropy(data<const T>(logits), data<const int64_t>(targets), data<float>(c.nats),
+                         data<int64_t>(c.best), data<T>(c.gradient), rows, logits.size(1));
+    });
+    return c;
+  }
+
+  Tensor cross_entropy_backward(const Tensor& gradient, const Tensor& dmean) const override {
+    return gradient.mul(dmean.item<double>() / static_cast<double>(gradient.size(0)));
+  }
+
+  std::optional<Greedy> greedy(const Tensor& given_logits, const Tensor& given) const override {
+    const auto logits = given_logits.contiguous(), symbols = given.contiguous();
+    const int64_t rows = logits.size(0);
+    const auto f32 = logits.options().dtype(torch::kFloat);
+    Greedy g{.best = torch::empty({rows}, given.options()),
+             .log_best = torch::empty({rows}, f32),
+             .log_last = torch::empty({rows}, f32),
+             .log_given = torch::empty({rows}, f32)};
+    for_type(logits, [&]<typename T>(T*) {
+      cpu::greedy(data<const T>(logits), data<const int64_t>(symbols), data<int64_t>(g.best),
+                  data<float>(g.log_best), data<float>(g.log_last), data<float>(g.log_given), rows,
+                  logits.size(1));
+    });
+    return g;
+  }
+
+  bool adamw(const AdamWTensors& t, const Tensor& divisor, const AdamWSettings& s) const override {
+    if (t.parameters[0].scalar_type() != torch::kFloat) return false;
+    const AdamWStep step{.rate = static_cast<float>(s.rate),
+                         .beta1 = static_cast<float>(s.beta1),
+                         .beta2 = static_cast<float>(s.beta2),
+                         .decay = static_cast<float>(s.decay),
+                         .correction1 = static_cast<float>(1 - std::pow(s.beta1, s.step)),
+                         .correction2 = static_cast<float>(1 - std::pow(s.beta2, s.step)),
+                         .gradient_scale = 1 / divisor.item<float>()};
+    for (size_t i = 0; i < t.parameters.size(); ++i) {
+      const auto gradient = t.gradients[i].contiguous();
+      cpu::adamw(step, data<const float>(gradient), t.parameters[i].data_ptr<float>(),
+                 t.first[i].data_ptr<float>(), t.second[i].data_ptr<float>(), gradient.numel());
+    }
+    return true;
+  }
+};
+
+}  // namespace
+
+const Backend& backend() {
+  static const CpuBackend backend;
+  return backend;
+}
+
+}  // namespace bytecpu::cpu
