@@ -67,6 +67,9 @@ class Machine {
   // ProgramOptions::operation_weights.
   virtual std::span<const std::string_view> operations() const = 0;
 
+  // How many instructions a random program may have at most, the one that halts included: what fits the memory.
+  virtual int most_instructions() const = 0;
+
   // Runs every start (back to back, layout().start_bytes() each) and appends its trace to `out`. Any bytes
   // are safe to run: what the machine cannot do ends that trace with a StopReason.
   virtual void run(std::span<const uint8_t> starts, const Limits& limits, TraceBatch& out) = 0;

@@ -1,9 +1,10 @@
 // bytecpu-datagen: makes, checks, converts and shows datasets of instruction traces.
 #include "datagen/commands/commands.hpp"
-#include "datagen/io/cli.hpp"
 
 int main(int argc, char** argv) {
-  return bytecpu::cli::main("bytecpu-datagen",
-                            "Makes, checks, converts and shows datasets of instruction traces.",
-                            bytecpu::datagen_commands(), argc, argv);
+  using namespace bytecpu;
+  return cli::main("bytecpu-datagen", "Makes, checks, converts and shows datasets of instruction traces.",
+                   {generate_command(), verify_command(), import_command(), export_command(),
+                    inspect_command(), trace_command()},
+                   argc, argv);
 }

@@ -1,9 +1,9 @@
 #include "datagen/corpus/program_stream.hpp"
 
 #include <algorithm>
-#include <boost/program_options.hpp>
 
 #include "datagen/io/parallel.hpp"
+#include "datagen/programs/program_options.hpp"
 #include "datagen/programs/run.hpp"
 #include "emulator/error.hpp"
 
@@ -66,29 +66,11 @@ void ProgramStream::fill(uint64_t index, const Emphasis& emphasis, Pool& out) {
   }
 }
 
-boost::program_options::options_description options(ProgramStream::Options& stream) {
-  namespace po = boost::program_options;
-  po::options_description description("Stream of fresh programs");
-  ProgramOptions& programs = stream.programs;
-  const auto add = [&](const char* name, auto& field, const char* text) {
-    description.add_options()(name, po::value(&field)->default_value(field), text);
-  };
-  const auto add_share = [&](const char* name, std::optional<double>& field, const char* text) {
-    description.add_options()(name, po::value<double>()->notifier([&field](double p) { field = p; }), text);
-  };
-  add("machine", stream.machine, "machine");
-  add("memory", stream.memory_bytes, "bytes of memory");
-  add("min-instructions", programs.min_instructions, "shortest program, the halting instruction included");
-  add("max-instructions", programs.max_instructions, "longest program");
-  add("small-operands", programs.small_operands,
-      "probability that a register starts with few significant bits");
-  add("window-steps", programs.window_steps,
-      "traces are windows of this many steps from anywhere in a program; 0: whole programs");
-  add_share("memory-share", programs.memory_share,
-            "share of instructions that access memory, where the machine has them");
-  add_share("branch-share", programs.branch_share, "share of instructions that branch forward or call");
-  add_share("loop-share", programs.loop_share, "probability that an instruction begins a loop");
-  return description;
+OptionList options(ProgramStream::Options& stream) {
+  OptionList field("Stream of fresh programs");
+  machine_options(field, stream.machine, stream.memory_bytes);
+  program_options(field, stream.programs);
+  return field;
 }
 
 }  // namespace bytecpu

@@ -1,13 +1,13 @@
 // An endless stream of fresh random programs of one split, run as they are asked for.
 #pragma once
 
-#include <boost/program_options/options_description.hpp>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "datagen/corpus/corpus.hpp"
+#include "datagen/io/options.hpp"
 #include "datagen/programs/split.hpp"
 
 namespace bytecpu {
@@ -46,6 +46,6 @@ class ProgramStream final : public Corpus {
 };
 
 // Options that set the machine, its memory, and how programs are drawn.
-boost::program_options::options_description options(ProgramStream::Options& stream);
+OptionList options(ProgramStream::Options& stream);
 
 }  // namespace bytecpu

@@ -4,128 +4,185 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/algorithm/string/trim.hpp>
+#include <boost/program_options.hpp>
 #include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <set>
+#include <sstream>
+#include <system_error>
 
 #include "datagen/io/files.hpp"
 
 namespace bytecpu::cli {
 namespace {
 
+namespace po = boost::program_options;
+
 constexpr double seconds_between_lines = 10, seconds_between_rewrites = 0.2;
 
-std::set<std::string> positional_names(const po::positional_options_description& positional) {
-  std::set<std::string> names;
-  const unsigned most = std::min(positional.max_total_count(), 16u);  // a repeated one counts without limit
-  for (unsigned i = 0; i < most; ++i) names.insert(positional.name_for_position(i));
-  return names;
+// What every command has besides its own options.
+struct Common {
+  bool help = false, version = false;
+  std::string config;
+};
+
+OptionList options(Common& c) {
+  OptionList field("Common options");
+  field(c.help, "help", "show this help (-h)");
+  field(c.version, "version", "show the version");
+  field(c.config, "config", text("FILE"), "read options from this INI file; flags win");
+  return field;
 }
 
-po::options_description common_options() {
-  po::options_description common("Common options");
-  common.add_options()                 //
-      ("help", "show this help")       //
-      ("version", "show the version")  //
-      ("config", po::value<std::string>()->value_name("FILE"), "read options from this INI file; flags win");
-  return common;
+// Boost splits the command line and prints help; what the values may be is the table's.
+po::options_description described(const OptionList& list) {
+  po::options_description all;
+  for (size_t first = 0; first < list.all().size();) {
+    const auto& group = list.all()[first].group;
+    po::options_description part(group);
+    for (; first < list.all().size() && list.all()[first].group == group; ++first) {
+      const Option& option = list.all()[first];
+      const auto name = option.name == "help" ? "help,h" : option.name;
+      const auto& may_be = option.access.may_be;
+      const auto help = may_be.empty() ? option.help : fmt::format("{} ({})", option.help, may_be);
+      if (option.access.kind == FieldAccess::Kind::toggle) {
+        part.add_options()(name.c_str(), po::bool_switch(), help.c_str());
+        continue;
+      }
+      auto* value = po::value<std::string>()->value_name(option.access.argument);
+      if (!option.default_text.empty()) value->default_value("", option.default_text);
+      part.add_options()(name.c_str(), value, help.c_str());
+    }
+    all.add(part);
+  }
+  return all;
 }
 
 void print_help(std::string_view program, const Command& command) {
-  po::options_description own("Options");
-  const auto hidden = positional_names(command.positional);
-  for (const auto& option : command.options.options()) {
-    if (!hidden.contains(option->long_name())) own.add(option);
-  }
+  Common common;
   std::ostringstream text;
-  if (!own.options().empty()) text << own << '\n';
-  text << common_options();
-  fmt::print("usage: {}{}{} {}\n\n{}\n\n{}", program, command.name.empty() ? "" : " ", command.name,
+  text << described(command.options) << '\n' << described(options(common));
+  fmt::print("usage: {}{}{} {}\n\n{}\n{}", program, command.name.empty() ? "" : " ", command.name,
              command.usage, command.summary, text.str());
 }
 
 void print_help(std::string_view program, std::string_view summary, const std::vector<Command>& commands) {
   fmt::print("usage: {} COMMAND [options]\n\n{}\n\nCommands (each has its own --help):\n", program, summary);
-  for (const auto& command : commands) fmt::print("  {:<12}{}\n", command.name, command.summary);
+  for (const auto& command : commands) {
+    fmt::print("  {:<12}{}\n", command.name, command.summary.substr(0, command.summary.find('\n')));
+  }
   fmt::print("\n{} --version shows the version.\n", program);
 }
 
-void read_config(const std::string& file, const Command& command, po::variables_map& values) {
-  std::istringstream text(read_file(file));
+// What is wrong with a command line. Boost's own text is never asked for: it puts what the user wrote into
+// itself until nothing is left to put in, which for a value such as %value% is for ever.
+std::string problem(const po::error& error) {
+  if (const auto* unknown = dynamic_cast<const po::unknown_option*>(&error)) {
+    return fmt::format("there is no option {}", unknown->get_option_name());
+  }
+  if (const auto* syntax = dynamic_cast<const po::invalid_command_line_syntax*>(&error)) {
+    using Syntax = po::invalid_command_line_syntax;
+    const bool surplus = syntax->kind() == Syntax::extra_parameter;
+    return fmt::format("{} {}", syntax->get_option_name(), surplus ? "takes no value" : "needs a value");
+  }
+  return "the command line cannot be read";
+}
+
+struct Given {
+  std::string name, value, source;
+};
+
+std::vector<Given> parse_arguments(const OptionList& list, const std::vector<std::string>& arguments) {
+  po::positional_options_description positional;
+  for (const Option& option : list.all()) {
+    if (option.is_positional) positional.add(option.name.c_str(), 1);
+  }
+  const auto known = described(list);
+  const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
+  const auto parser = [&] { return po::command_line_parser(arguments).options(known).style(style); };
+  std::vector<Given> given;
   try {
-    po::store(po::parse_config_file(text, command.options), values);
-  } catch (const po::unknown_option& e) {
-    throw UsageError("{}: there is no option \"{}\"", file, e.get_option_name());
+    for (const auto& option : parser().positional(positional).run().options) {
+      given.push_back(
+          {option.string_key, option.value.empty() ? "true" : option.value[0], "--" + option.string_key});
+    }
+  } catch (const po::too_many_positional_options_error&) {
+    auto left = positional.max_total_count();
+    for (const auto& option : parser().run().options) {
+      if (option.position_key >= 0 && left-- == 0) {
+        throw UsageError("unexpected argument \"{}\"", option.value.at(0));
+      }
+    }
+    throw UsageError("too many arguments");
   } catch (const po::error& e) {
-    throw UsageError("{}: {}", file, e.what());
+    throw UsageError("{}", problem(e));
+  }
+  return given;
+}
+
+std::vector<Given> parse_config(const std::string& file) {
+  std::vector<Given> given;
+  for (const auto& [name, value, line] : parse_ini(read_file(file), file)) {
+    given.push_back({name, value, fmt::format("{}:{}: {}", file, line, name)});
+  }
+  return given;
+}
+
+void set_all(OptionList& list, const std::vector<Given>& given) {
+  std::vector<std::string> seen;
+  for (const auto& [name, value, source] : given) {
+    Option* option = list.find(name);
+    if (!option) throw UsageError("{}: there is no such option", source);
+    const bool again = std::ranges::find(seen, name) != seen.end();
+    if (again && !option->access.repeated) throw UsageError("{}: is given twice", source);
+    option->set(value, source);
+    seen.push_back(name);
   }
 }
 
-void run_command(std::string_view program, const Command& command,
-                 const std::vector<std::string>& arguments) {
-  po::variables_map values;
-  po::options_description all;
-  all.add(command.options).add(common_options());
-  const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
-  const auto parser = [&] { return po::command_line_parser(arguments).options(all).style(style); };
+void run_command(std::string_view program, Command command, const std::vector<std::string>& arguments) {
   const auto see = fmt::format("see {}{}{} --help", program, command.name.empty() ? "" : " ", command.name);
+  Common common;
+  auto common_list = options(common);
+  auto all = command.options;
+  all.add(common_list);
+  std::vector<Given> own, common_given;
   try {
-    po::store(parser().positional(command.positional).run(), values);
-  } catch (const po::too_many_positional_options_error&) {
-    unsigned left = command.positional.max_total_count();
-    for (const auto& option : parser().run().options) {
-      if (option.position_key < 0 || left-- > 0) continue;
-      throw UsageError("unexpected argument \"{}\"; {}", option.value.at(0), see);
+    for (auto& given : parse_arguments(all, arguments)) {
+      (common_list.find(given.name) ? common_given : own).push_back(std::move(given));
     }
-    throw UsageError("too many arguments; {}", see);
-  } catch (const po::error& e) {
+    set_all(common_list, common_given);
+  } catch (const UsageError& e) {
     throw UsageError("{}; {}", e.what(), see);
   }
-  if (values.count("help")) return print_help(program, command);
-  if (values.count("version")) return fmt::print("{} {}\n", program, BYTECPU_VERSION);
-  if (values.count("config")) read_config(values["config"].as<std::string>(), command, values);
-  try {
-    po::notify(values);
-  } catch (const po::error& e) {
-    throw UsageError("{}; {}", e.what(), see);
+  if (common.help) return print_help(program, command);
+  if (common.version) return fmt::print("{} {}\n", program, BYTECPU_VERSION);
+  if (!common.config.empty()) set_all(command.options, parse_config(common.config));
+  set_all(command.options, own);
+  for (const Option& option : command.options.all()) {
+    if (!option.is_required || !option.given_by.empty()) continue;
+    const auto name = option.is_positional ? option.access.argument : "--" + option.name;
+    throw UsageError("{} is missing; {}", name, see);
   }
-  command.run(values);
+  command.run(command.options);
 }
 
 void dispatch(std::string_view program, std::string_view summary, const std::vector<Command>& commands,
               const std::vector<std::string>& arguments) {
-  const auto named = [&](std::string_view name) {
-    return std::find_if(commands.begin(), commands.end(), [&](const auto& c) { return c.name == name; });
-  };
-  const auto itself = named("");
-  const auto command = arguments.empty() || arguments[0].empty() ? commands.end() : named(arguments[0]);
+  const auto itself = std::ranges::find(commands, "", &Command::name);
+  const auto first = arguments.empty() ? std::string() : arguments[0];
+  const auto command = first.empty() ? commands.end() : std::ranges::find(commands, first, &Command::name);
   if (command == commands.end() && itself != commands.end()) return run_command(program, *itself, arguments);
   if (arguments.empty()) throw UsageError("which command? See {} --help", program);
-  if (arguments[0] == "--help" || arguments[0] == "-h" || arguments[0] == "help") {
-    return print_help(program, summary, commands);
-  }
-  if (arguments[0] == "--version") return fmt::print("{} {}\n", program, BYTECPU_VERSION);
+  if (first == "--help" || first == "-h" || first == "help") return print_help(program, summary, commands);
+  if (first == "--version") return fmt::print("{} {}\n", program, BYTECPU_VERSION);
   if (command == commands.end()) {
-    throw UsageError("there is no command \"{}\"; see {} --help", arguments[0], program);
+    throw UsageError("there is no command \"{}\"; see {} --help", first, program);
   }
   run_command(program, *command, {arguments.begin() + 1, arguments.end()});
-}
-
-std::string value_text(const boost::any& value) {
-  if (const auto* v = boost::any_cast<std::string>(&value)) return *v;
-  if (const auto* v = boost::any_cast<bool>(&value)) return *v ? "true" : "false";
-  if (const auto* v = boost::any_cast<int>(&value)) return fmt::to_string(*v);
-  if (const auto* v = boost::any_cast<unsigned>(&value)) return fmt::to_string(*v);
-  if (const auto* v = boost::any_cast<int64_t>(&value)) return fmt::to_string(*v);
-  if (const auto* v = boost::any_cast<uint64_t>(&value)) return fmt::to_string(*v);
-  if (const auto* v = boost::any_cast<float>(&value)) return fmt::to_string(*v);
-  if (const auto* v = boost::any_cast<double>(&value)) return fmt::to_string(*v);
-  throw std::logic_error("an option's type has no text");
 }
 
 // "1234 ", "56.7 k ", "8.90 M ": what a unit can follow
@@ -148,6 +205,19 @@ void say(const std::string& text) {
   std::fflush(stderr);
 }
 
+// The text of an error, for people.
+std::string what(const std::exception& error) {
+  if (const auto* e = dynamic_cast<const std::filesystem::filesystem_error*>(&error)) {
+    return fmt::format("{}: {}", e->path1().string(), e->code().message());
+  }
+  if (const auto* e = dynamic_cast<const std::system_error*>(&error); e && std::ferror(stdout)) {
+    return fmt::format("cannot write to standard output: {}", e->code().message());
+  }
+  if (dynamic_cast<const std::bad_alloc*>(&error)) return "out of memory";
+  if (dynamic_cast<const std::logic_error*>(&error)) return fmt::format("a bug in bytecpu: {}", error.what());
+  return error.what();
+}
+
 }  // namespace
 
 int main(std::string_view program, std::string_view summary, std::vector<Command> commands, int argc,
@@ -157,39 +227,21 @@ int main(std::string_view program, std::string_view summary, std::vector<Command
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   try {
     dispatch(program, summary, commands, arguments);
-    if (std::fflush(stdout) != 0) throw Error("cannot write to standard output: {}", std::strerror(errno));
+    flush();
     return 0;
   } catch (const UsageError& e) {
     say(fmt::format("{}: {}\n", program, e.what()));
     return 2;
-  } catch (const std::logic_error& e) {
-    say(fmt::format("{}: a bug in bytecpu: {}\n", program, e.what()));
-  } catch (const std::bad_alloc&) {
-    say(fmt::format("{}: out of memory\n", program));
   } catch (const std::exception& e) {
-    say(fmt::format("{}: {}\n", program, e.what()));
+    say(fmt::format("{}: {}\n", program, what(e)));
   }
   return 1;
 }
 
-std::string to_ini(const po::variables_map& options) {
-  std::string text;
-  const auto add = [&](const std::string& name, const std::string& value) {
-    if (value.find_first_of("#\n") != value.npos || boost::trim_copy(value) != value) {
-      throw UsageError("--{}: an INI file cannot hold \"{}\": leave out # and blanks at its ends", name,
-                       value);
-    }
-    text += fmt::format("{} = {}\n", name, value);
-  };
-  for (const auto& [name, value] : options) {
-    if (name == "help" || name == "version" || name == "config" || value.empty()) continue;
-    if (const auto* values = boost::any_cast<std::vector<std::string>>(&value.value())) {
-      for (const auto& v : *values) add(name, v);
-    } else {
-      add(name, value_text(value.value()));
-    }
-  }
-  return text;
+void flush() {
+  errno = 0;
+  if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return;
+  throw Error("cannot write to standard output{}{}", errno ? ": " : "", errno ? std::strerror(errno) : "");
 }
 
 void prepare_compute(char** argv) {

@@ -2,35 +2,44 @@
 // the flags), unknown options as errors, exit codes, progress lines.
 #pragma once
 
-#include <boost/program_options.hpp>
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "datagen/io/options.hpp"
 #include "emulator/error.hpp"
 
 namespace bytecpu::cli {
 
-namespace po = boost::program_options;
-
 struct Command {
   std::string name;     // empty: the program itself, where its first argument names no other command
-  std::string summary;  // one line
+  std::string summary;  // one line, for the list of commands; --help shows what follows as well
   std::string usage;    // what follows the name, for example "DIR [options]"
-  po::options_description options;
-  po::positional_options_description positional;
-  std::function<void(const po::variables_map&)> run;
+  OptionList options;
+  // Called when the options have their values; `given` knows which of them are defaults.
+  std::function<void(const OptionList& given)> run;
 };
 
+// A command whose options are the fields of a struct, which it holds.
+template <typename Values>
+Command command(std::string name, std::string summary, std::string usage, OptionList (*options)(Values&),
+                void (*run)(Values&, const OptionList& given)) {
+  const auto values = std::make_shared<Values>();
+  return {std::move(name), std::move(summary), std::move(usage), options(*values),
+          [values, run](const OptionList& given) { run(*values, given); }};
+}
+
 // Runs the command that argv names. Exit code: 0 success; 2 bad usage; 1 failure, with a one-line message on
-// stderr. Flags win over --config FILE. A broken pipe on stdout ends the program quietly.
+// stderr. Flags win over --config FILE; an option that may be repeated has the file's values first, then the
+// flags'. A broken pipe on stdout ends the program quietly.
 int main(std::string_view program, std::string_view summary, std::vector<Command> commands, int argc,
          char** argv);
 
-// The resolved options of a command as INI text, so that a run can be repeated with --config.
-std::string to_ini(const po::variables_map& options);
+// Writes out what is printed so far. Throws Error where standard output cannot be written.
+void flush();
 
 // Sets what OpenMP's runtime and the C library read from the environment before main begins, where the user
 // has not: idle threads spin for a moment between tasks and then sleep, as other programs may want the cores;

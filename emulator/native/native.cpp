@@ -94,6 +94,7 @@ class NativeMachine final : public Machine {
   const Layout& layout() const override { return layout_; }
   std::span<const std::string_view> operations() const override { return drawn_; }
   void run(std::span<const uint8_t> starts, const Limits& limits, TraceBatch& out) override;
+  int most_instructions() const override { return native::most_instructions(*set_, code_bytes()); }
   void random_start(RandomSource& random, const ProgramOptions& options,
                     std::span<uint8_t> start) const override;
   std::vector<uint8_t> load_program(std::string_view contents, std::string_view name,

@@ -169,9 +169,13 @@ class Writer {
 
 }  // namespace
 
+int most_instructions(const InstructionSet& set, int code_bytes) {
+  return (code_bytes - slack_bytes) / set.about().room;
+}
+
 void check(const ProgramOptions& options, const InstructionSet& set, int code_bytes) {
   const auto& about = set.about();
-  const int most = (code_bytes - slack_bytes) / about.room;
+  const int most = most_instructions(set, code_bytes);
   if (options.min_instructions < 1 || options.min_instructions > options.max_instructions ||
       options.max_instructions > most) {
     throw Error("programs of {} to {} instructions: use 1 ≤ min ≤ max ≤ {}, what fits {} bytes of code",

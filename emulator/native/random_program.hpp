@@ -7,6 +7,9 @@
 
 namespace bytecpu::native {
 
+// How many instructions a program may have at most, the halting one included, in so many bytes of code.
+int most_instructions(const InstructionSet& set, int code_bytes);
+
 // Throws Error unless the options fit a machine of this instruction set with so many bytes of code.
 void check(const ProgramOptions& options, const InstructionSet& set, int code_bytes);
 

@@ -140,6 +140,7 @@ class Toy8 final : public Machine {
   void random_start(RandomSource& random, const ProgramOptions& options,
                     std::span<uint8_t> start) const override;
 
+  int most_instructions() const override { return instructions(); }
   std::vector<uint8_t> load_program(std::string_view contents, std::string_view name,
                                     std::string_view function) const override {
     if (!function.empty()) throw Error("{}: toy8's programs have no functions, such as {}", name, function);

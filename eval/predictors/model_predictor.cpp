@@ -23,9 +23,6 @@ class ModelPredictor final : public Predictor {
     const auto checkpoint = bare ? run : find_checkpoint(run);
     if (!checkpoint) throw Error("{}: holds no checkpoint; train one with bytecpu-train --out", run.string());
     checkpoint_ = *checkpoint;
-    if (options.precision != "auto" && options.precision != "fp32" && options.precision != "bf16") {
-      throw UsageError("precision must be auto, fp32 or bf16, not \"{}\"", options.precision);
-    }
     use_threads(options.threads);
     if (bare) {
       model_ = load_published(run, make_machine(options.machine, options.memory_bytes)->layout());
@@ -34,7 +31,7 @@ class ModelPredictor final : public Predictor {
       step_ = load_training_state(checkpoint_).value("step", int64_t{0});
     }
     model_->eval();
-    const auto device = choose_device("auto");
+    const auto device = choose_device(options.device);
     model_->to(device);
     const bool bf16 = options.precision == "bf16" || (options.precision == "auto" && device.is_cuda());
     model_->freeze(supported_precision(bf16 ? "bf16" : "fp32", device));

@@ -1,14 +1,14 @@
-// Every number that a model depends on, with its default. Files and flags name the fields with dashes for
-// underscores; config.json in a checkpoint holds them resolved.
+// Every number that a model depends on, with its default. config.json in a checkpoint holds them resolved.
 #pragma once
 
-#include <boost/program_options.hpp>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "datagen/corpus/document.hpp"
 
 namespace bytecpu {
+
+class OptionList;
 
 // Sizes of a model. Widths are in elements, lengths in patches; the defaults are the published bGPT's.
 struct ModelConfig {
@@ -41,12 +41,13 @@ struct ModelConfig {
 };
 
 void to_json(nlohmann::ordered_json& json, const ModelConfig& config);
+// A setting that the object does not have keeps its default; one that there is not is an Error.
 void from_json(const nlohmann::ordered_json& json, ModelConfig& config);
 
-// Options that set the fields.
-boost::program_options::options_description options(ModelConfig& config);
+// The one list of the fields: flags, INI files, JSON.
+OptionList options(ModelConfig& config);
 
-// Throws Error naming the field and what it may be.
+// Throws Error naming the field and what it may be, alone and beside the others.
 void check(const ModelConfig& config);
 
 }  // namespace bytecpu

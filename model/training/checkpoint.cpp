@@ -307,8 +307,10 @@ ModelConfig load_model_config(const fs::path& checkpoint) {
       throw Error("{}: written by a later version (format {}, this program reads {}): update bytecpu",
                   path.string(), json.at("version").get<int>(), version);
     }
-    config = json.at("model").get<ModelConfig>();
-    check(config);
+    as_error_of(path, [&] {
+      config = json.at("model").get<ModelConfig>();
+      check(config);
+    });
   } catch (const nlohmann::json::exception& e) {
     throw Error("{}: {}", path.string(), e.what());
   }
@@ -334,11 +336,7 @@ std::shared_ptr<ByteModel> load_published(const fs::path& path, const Layout& la
         "patch_heads and byte_heads",
         path.string(), config.patch_width, config.byte_width, published_head_width);
   }
-  try {
-    check(config);
-  } catch (const Error& e) {
-    throw Error("{}: {}", path.string(), e.what());
-  }
+  as_error_of(path, [&] { check(config); });
   auto model = make_model(config);
   read_weights(file, *model);
   return model;

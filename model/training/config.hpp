@@ -1,13 +1,13 @@
-// Every number that a training depends on, with its default. Files and flags name the fields with dashes for
-// underscores.
+// Every number that a training depends on, with its default.
 #pragma once
 
-#include <boost/program_options.hpp>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
 
 namespace bytecpu {
+
+class OptionList;
 
 struct TrainConfig {
   uint64_t seed = 0;            // initialisation, order of the data, and the stream's programs
@@ -59,11 +59,13 @@ struct TrainConfig {
 };
 
 nlohmann::ordered_json to_json(const TrainConfig& config);
+// Settings that the object does not have keep their values; one that there is not is an Error.
+void from_json(const nlohmann::ordered_json& json, TrainConfig& config);
 
-// Options that set the fields.
-boost::program_options::options_description options(TrainConfig& config);
+// The one list of the fields: flags, INI files, JSON.
+OptionList options(TrainConfig& config);
 
-// Throws Error naming the field and what it may be.
+// Throws Error naming the field and what it may be, alone and beside the others.
 void check(const TrainConfig& config);
 
 }  // namespace bytecpu

@@ -7,7 +7,9 @@
 #include "datagen/corpus/program_stream.hpp"
 #include "datagen/io/cli.hpp"
 #include "datagen/io/files.hpp"
+#include "datagen/programs/program_options.hpp"
 #include "model/compute/device.hpp"
+#include "model/network/config.hpp"
 #include "model/training/checkpoint.hpp"
 #include "model/training/trainer.hpp"
 
@@ -17,7 +19,7 @@ namespace {
 constexpr int exit_stopped = 130;
 std::atomic<bool> stop_requested = false;  // set by SIGINT, SIGTERM and SIGHUP
 
-struct Options {
+struct Values {
   std::string data, out, init;
   bool resume = false;
   ProgramStream::Options stream;
@@ -25,11 +27,42 @@ struct Options {
   TrainConfig train;
 };
 
+OptionList options(Values& v) {
+  OptionList field;
+  field(v.out, "out", text("RUN"), "folder of the run: checkpoints, metrics.jsonl, configuration").required();
+  field(v.resume, "resume", "go on from the newest checkpoint in --out, if there is one");
+  field(v.data, "data", text("DIR"), "dataset; none: an endless stream of fresh programs");
+  field(v.init, "init", text("WEIGHTS"),
+        "weights to start from: a run's folder (its newest checkpoint), a checkpoint's folder or weights, or "
+        "published bGPT weights in a safetensors file");
+  return field.add(options(v.stream)).add(options(v.model)).add(options(v.train));
+}
+
+// What a dataset's programs have, or lack, whatever the options say.
+OptionList fixed_by_data(Values& v) {
+  OptionList fixed = options(v.stream);
+  fixed(v.train.operation_mix, "operation-mix", text(""), "");
+  fixed(v.train.operation_floor, "operation-floor", any_number(), "");
+  fixed(v.train.length_warmup, "length-warmup", any_number(), "");
+  return fixed;
+}
+
+// Throws UsageError for options that do not go together.
+void check(Values& v, const OptionList& given) {
+  if (!v.data.empty()) {
+    given.refuse("the programs of a dataset are what they are: leave it out, or --data", fixed_by_data(v));
+  }
+  if (v.train.loss == "all" && v.model.family == "transition") {
+    throw UsageError("--loss all goes with the family bgpt: the family transition predicts states alone");
+  }
+  as_usage([&] { check(v.train); });
+}
+
 struct Corpora {
   std::unique_ptr<Corpus> train, held_out;
 };
 
-Corpora make_corpora(const Options& o) {
+Corpora make_corpora(const Values& o) {
   constexpr uint64_t validation_seed =
       0x76616c6964617465;  // a stream of its own, whatever the training's seed
   if (!o.data.empty()) {
@@ -51,11 +84,15 @@ Corpora make_corpora(const Options& o) {
 }
 
 // False if it was stopped.
-bool run(Options& o, const cli::po::variables_map& given) {
-  check(o.train);
+bool run(Values& o, const OptionList& given) {
+  check(o, given);
+  if (o.data.empty()) {
+    const auto machine = as_usage([&] { return make_machine(o.stream.machine, o.stream.memory_bytes); });
+    fit_length(given, *machine, o.stream.programs);
+  }
   const auto corpora = make_corpora(o);
   o.model.frame = corpora.train->frame();
-  check(o.model);
+  as_usage([&] { check(o.model); });
   const auto checkpoint = find_checkpoint(o.out);
   if (checkpoint && !o.resume) {
     throw Error("{}: holds a training already: --resume goes on with it, or choose another folder", o.out);
@@ -91,9 +128,9 @@ bool run(Options& o, const cli::po::variables_map& given) {
              BYTECPU_VERSION, cli::command_line(), o.model.family, static_cast<double>(parameters) / 1e6,
              model->precision() == torch::kFloat ? "fp32" : "bf16", device.str(), threads,
              corpora.train->describe(), corpora.held_out->describe());
-  std::fflush(stdout);
+  cli::flush();
 
-  const auto ini = cli::to_ini(given);
+  const auto ini = o.data.empty() ? given.ini() : given.ini(fixed_by_data(o));
   const nlohmann::ordered_json record = {{"version", BYTECPU_VERSION},
                                          {"command", cli::command_line()},
                                          {"libtorch", TORCH_VERSION},
@@ -109,64 +146,58 @@ bool run(Options& o, const cli::po::variables_map& given) {
            const std::filesystem::path out = o.out;
            std::filesystem::create_directories(out);
            write_file(out / "config.ini", ini);
-           write_file(out / "run.json", record.dump(1) + "\n");
+           write_file(out / "run.json", json_text(record, 1) + "\n");
          }) == TrainingEnd::finished;
 }
 
-void export_weights(const cli::po::variables_map& given) {
-  const std::filesystem::path out = given["out"].as<std::string>();
-  const auto precision = given["precision"].as<std::string>();
-  if (precision != "bf16" && precision != "fp32") throw Error("precision must be bf16 or fp32");
+struct ExportValues {
+  std::vector<std::string> checkpoints;
+  std::string precision = "bf16";
+  std::filesystem::path out;
+};
+
+OptionList options(ExportValues& v) {
+  OptionList field;
+  field(v.checkpoints, "checkpoint", text("RUN"),
+        "a run's folder (its newest checkpoint), or a checkpoint's; several: the mean of their weights")
+      .required();
+  field(v.precision, "precision", one_of({"bf16", "fp32"}), "of the weights that are written");
+  field(v.out, "out", text("DIR"), "folder to write, a new one").required();
+  return field;
+}
+
+void export_weights(ExportValues& v, const OptionList&) {
   std::vector<std::filesystem::path> checkpoints;
-  for (const auto& run : given["checkpoint"].as<std::vector<std::string>>()) {
+  for (const auto& run : v.checkpoints) {
     const auto checkpoint = find_checkpoint(run);
     if (!checkpoint) throw Error("{}: holds no checkpoint", run);
     checkpoints.push_back(*checkpoint);
   }
-  export_checkpoint(checkpoints, out,
-                    precision == "bf16" ? safetensors::Dtype::BF16 : safetensors::Dtype::F32);
+  export_checkpoint(checkpoints, v.out,
+                    v.precision == "bf16" ? safetensors::Dtype::BF16 : safetensors::Dtype::F32);
   const auto of = checkpoints.size() == 1 ? checkpoints[0].string()
                                           : fmt::format("{} checkpoints, their mean", checkpoints.size());
-  fmt::print("{}: the weights of {} in {}, {:.1f} MB\n", out.string(), of, precision,
-             static_cast<double>(std::filesystem::file_size(out / "model.safetensors")) / 1e6);
+  fmt::print("{}: the weights of {} in {}, {:.1f} MB\n", v.out.string(), of, v.precision,
+             static_cast<double>(std::filesystem::file_size(v.out / "model.safetensors")) / 1e6);
 }
 
 int main(int argc, char** argv) {
   cli::prepare_compute(argv);
-  Options o;
-  namespace po = cli::po;
-  po::options_description options("Options");
-  options.add_options()("out", po::value(&o.out)->required(),
-                        "folder of the run: checkpoints, metrics.jsonl, configuration")(
-      "resume", po::bool_switch(&o.resume), "go on from the newest checkpoint in --out, if there is one")(
-      "data", po::value(&o.data)->default_value(""), "dataset; none: an endless stream of fresh programs")(
-      "init", po::value(&o.init)->default_value(""),
-      "weights to start from: a run's folder (its newest checkpoint), a checkpoint's folder or weights, or "
-      "published bGPT weights in a safetensors file");
-  options.add(bytecpu::options(o.stream)).add(bytecpu::options(o.model)).add(bytecpu::options(o.train));
-  po::options_description export_options("Options");
-  export_options.add_options()(
-      "checkpoint", po::value<std::vector<std::string>>()->required()->composing()->value_name("RUN"),
-      "a run's folder (its newest checkpoint), or a checkpoint's; several: the mean of their weights")(
-      "precision", po::value<std::string>()->default_value("bf16"), "bf16 | fp32")(
-      "out", po::value<std::string>()->required()->value_name("DIR"), "folder to write, a new one");
+  Values values;
   bool stopped = false;
-  const int code =
-      cli::main("bytecpu-train", "Trains a byte model to predict a machine's next state.",
-                {{.name = "",
-                  .summary = "Trains a byte model to predict a machine's next state.",
-                  .usage = "--config FILE [--data DIR] --out RUN [--resume]\n"
-                           "       bytecpu-train export --checkpoint RUN --out DIR",
-                  .options = options,
-                  .positional = {},
-                  .run = [&](const po::variables_map& given) { stopped = !run(o, given); }},
-                 {.name = "export",
-                  .summary = "Writes the weights alone, of a checkpoint or the mean of several.",
-                  .usage = "--checkpoint RUN [--checkpoint RUN ...] --out DIR [--precision fp32]",
-                  .options = export_options,
-                  .positional = {},
-                  .run = export_weights}},
-                argc, argv);
+  constexpr auto summary = "Trains a byte model to predict a machine's next state.";
+  const int code = cli::main(
+      "bytecpu-train", summary,
+      {{.name = "",
+        .summary = summary,
+        .usage = "--config FILE [--data DIR] --out RUN [--resume]\n"
+                 "       bytecpu-train export --checkpoint RUN --out DIR",
+        .options = options(values),
+        .run = [&](const OptionList& given) { stopped = !run(values, given); }},
+       cli::command<ExportValues>(
+           "export", "Writes the weights alone, of a checkpoint or the mean of several.",
+           "--checkpoint RUN [--checkpoint RUN ...] --out DIR [--precision fp32]", options, export_weights)},
+      argc, argv);
   return stopped ? exit_stopped : code;
 }
 

@@ -22,10 +22,12 @@ std::string make(const TemporaryFolder& folder, const std::string& more = "") {
 
 TEST(Commands, EveryOneHasHelpAndTheProgramAVersion) {
   for (const std::string command : {"", "generate", "verify", "import", "export", "inspect", "trace"}) {
-    const auto r = datagen(command + " --help");
-    EXPECT_EQ(r.code, 0);
-    EXPECT_TRUE(contains(r.out, "usage: bytecpu-datagen " + command)) << r.out;
-    EXPECT_TRUE(r.err.empty()) << r.err;
+    for (const std::string help : {" --help", " -h"}) {
+      const auto r = datagen(command + help);
+      EXPECT_EQ(r.code, 0);
+      EXPECT_TRUE(contains(r.out, "usage: bytecpu-datagen " + command)) << r.out;
+      EXPECT_TRUE(r.err.empty()) << r.err;
+    }
   }
   EXPECT_EQ(datagen("--version").out, "bytecpu-datagen " BYTECPU_VERSION "\n");
   EXPECT_EQ(datagen("verify --version").out, "bytecpu-datagen " BYTECPU_VERSION "\n");
@@ -45,6 +47,9 @@ TEST(Commands, BadUsageExitsWith2) {
     EXPECT_TRUE(r.out.empty());
   }
   EXPECT_EQ(datagen("inspect " + dataset + " --memory 1024").code, 2);
+  EXPECT_EQ(datagen("inspect " + dataset + " --split test").code, 2);
+  EXPECT_EQ(datagen("import " BYTECPU_REFERENCE " --split test --out x").code, 1);
+  EXPECT_EQ(datagen("import " BYTECPU_REFERENCE "/.. --memory 3 --out x").code, 2);
   EXPECT_EQ(datagen("inspect " + dataset + " --trace 60").code, 2);
   EXPECT_EQ(datagen("inspect " + reference_trace + " --trace 0").code, 2);
 }
@@ -146,11 +151,76 @@ TEST(Commands, TraceErrorsNameTheProgramsPlaceAndTheField) {
   EXPECT_EQ(r.code, 1);
   EXPECT_TRUE(contains(r.err, "p.asm:2:1")) << r.err;
   test::put(program, "HLT\n");
-  for (const std::string set : {"Z=1", "A", "A=256", "A=-1", "A=", "A=1x"}) {
+  for (const std::string set : {"Z=1", "A", "A=256", "A=-129", "A=", "A=-", "A=1x", "A=0x"}) {
     r = datagen("trace " + program + " --set=" + set);
     EXPECT_EQ(r.code, 2) << set;
     EXPECT_TRUE(contains(r.err, "--set " + set)) << r.err;
   }
+}
+
+TEST(Commands, TraceTakesFieldsInAnyCaseNegativeNumbersAndAProgramFromStandardInput) {
+  const auto r = test::shell("echo HLT | " BYTECPU_BIN
+                             "/bytecpu-datagen trace - --json --set a=-1 --set B=-128 --set aCc=0xFF");
+  ASSERT_EQ(r.code, 0) << r.err;
+  const auto fields = json::parse(r.out)["states"][0]["fields"];
+  EXPECT_EQ(fields["A"], 255);
+  EXPECT_EQ(fields["B"], 128);
+  EXPECT_EQ(fields["ACC"], 255);
+  const auto named = test::shell("echo FROB | " BYTECPU_BIN "/bytecpu-datagen trace --program -");
+  EXPECT_EQ(named.code, 1);
+  EXPECT_TRUE(contains(named.err, "standard input:1:1")) << named.err;
+}
+
+TEST(Commands, TraceSets64BitRegistersNamesAndDataOfANativeMachine) {
+  const TemporaryFolder folder;
+  test::put(folder / "p.bin", "\xF3\x0F\x1E\xFA\xC3");  // ENDBR64, RET
+  const auto trace = "trace --machine x86_64 " + (folder / "p.bin").string() + " --json ";
+  const auto r =
+      datagen(trace + "--set rdi=-1 --set ESI=0x80000000 --set r8=7 --data 0x10=0a0b --data 18=0c");
+  ASSERT_EQ(r.code, 0) << r.err;
+  const auto fields = json::parse(r.out)["states"][0]["fields"];
+  EXPECT_EQ(fields["EDI"], 0xFFFFFFFF);
+  EXPECT_EQ(fields["ESI"], 0x80000000);
+  EXPECT_EQ(fields["R8D"], 7);
+  EXPECT_EQ(datagen(trace + "--set RDI=0x100000000").code, 2);
+  EXPECT_EQ(datagen(trace + "--set EDI=-0x80000001").code, 2);
+  for (const char* data : {"0x=00", "0=0", "0=zz", "-1=00", "600=00"}) {
+    const auto bad = datagen(trace + "--data=" + data);
+    EXPECT_EQ(bad.code, 2) << data;
+    EXPECT_TRUE(contains(bad.err, "--data ")) << bad.err;
+  }
+}
+
+TEST(Commands, TraceOfAFaultExitsWith1AndSaysWhy) {
+  const TemporaryFolder folder;
+  test::put(folder / "p.asm", "INC A\n.byte 99 0 0 0\n");
+  const auto r = datagen("trace " + (folder / "p.asm").string());
+  EXPECT_EQ(r.code, 1);
+  EXPECT_TRUE(contains(r.out, "illegal instruction")) << r.out;
+  EXPECT_TRUE(contains(r.err, "p.asm: illegal instruction after 2 steps on toy8: ")) << r.err;
+  EXPECT_EQ(std::count(r.err.begin(), r.err.end(), '\n'), 1) << r.err;
+}
+
+TEST(Commands, DefaultLengthsFitEveryMachinesMemory) {
+  const TemporaryFolder folder;
+  for (const std::string machine : {"toy8 --memory 64", "arm64", "thumb", "x86_64 --memory 256"}) {
+    const auto out = (folder / machine.substr(0, 4)).string();
+    const auto r = datagen("generate --train 2 --machine " + machine + " --out " + out);
+    EXPECT_EQ(r.code, 0) << machine << r.err;
+  }
+  const auto most =
+      json::parse(read_file(folder / "toy8" / "manifest.json"))["generator"]["max_instructions"];
+  EXPECT_EQ(most, 16);
+  EXPECT_EQ(datagen("generate --train 2 --memory 64 --max-instructions 17 --out x").code, 2);
+}
+
+TEST(Commands, NamesThatAreNotUtf8AreReplacedInJson) {
+  const TemporaryFolder folder;
+  const auto out = "$'" + folder.path().string() + "/d\\xff'";
+  auto r = test::shell("bash -c \"" BYTECPU_BIN "/bytecpu-datagen generate --train 3 --json --out " + out +
+                       " && " BYTECPU_BIN "/bytecpu-datagen verify --json " + out + "\"");
+  EXPECT_EQ(r.code, 0) << r.err;
+  EXPECT_TRUE(contains(r.out, "d\xEF\xBF\xBD")) << r.out;
 }
 
 TEST(Commands, TraceStopsAtItsStepLimit) {

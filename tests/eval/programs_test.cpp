@@ -189,6 +189,7 @@ TEST_F(Programs, BadUsageExitsWithTwoAndFailuresWithOne) {
   expect_failure(baseline + " --traces -1", 2, "--traces");
   expect_failure(baseline + " --chunk 0", 2, "--chunk");
   expect_failure(baseline + " --split both", 2, "both");
+  expect_failure(baseline + " --seed -1 --mode exhaustive", 2, "--seed -1");
   expect_failure(baseline + " --machine toy8", 2, "--machine");
   expect_failure(baseline + " --mode exhaustive --forms JMP", 2, "JMP");
   expect_failure(baseline + " --report /no/such/folder/r.html", 2, "/no/such/folder");
@@ -198,6 +199,74 @@ TEST_F(Programs, BadUsageExitsWithTwoAndFailuresWithOne) {
   expect_failure("bytecpu-eval files --predicted /no/such", 2, "--machine and --memory");
   expect_failure("bytecpu-eval files --predicted /no/such --data " + data + " --memory 64", 2, "--memory");
   expect_failure("bytecpu-eval model --data " + data, 2, "--checkpoint");
+  // Options that would change nothing.
+  expect_failure(baseline + " --seed 1", 2, "--seed");
+  expect_failure(baseline + " --cases 5", 2, "--cases");
+  expect_failure(baseline + " --max-instructions 5", 2, "--fresh");
+  expect_failure(baseline + " --fresh 2 --split train", 2, "--split");
+  expect_failure(baseline + " --mode exhaustive --traces 2", 2, "--traces");
+  expect_failure(baseline + " --fresh 2 --max-instructions 17", 1, "16");
+  expect_failure("bytecpu-eval files --predicted /no/such --machine toy8 --memory 64 --traces 1", 2,
+                 "--traces");
+  if (!fs::exists(BYTECPU_BIN "/bytecpu-train")) return;
+  const std::string train = "bytecpu-train --steps 1 --out " + (folder / "none").string();
+  expect_failure(train + " --seed -1", 2, "--seed -1");
+  expect_failure(train + " --average 2", 2, "--average 2: use a number from 0 to 1");
+  expect_failure(train + " --minutes 1", 2, "--minutes");
+  expect_failure(train + " --loss all --family transition", 2, "--loss all");
+  for (const char* option :
+       {"--machine toy8", "--memory 64", "--min-instructions 1", "--max-instructions 16",
+        "--memory-share 0.1", "--branch-share 0.1", "--loop-share 0.1", "--operation-mix loss",
+        "--length-warmup 0.1", "--small-operands 0.5", "--window-steps 8"}) {
+    expect_failure(train + " --data " + data + " " + option, 2, "dataset");
+  }
+  EXPECT_FALSE(fs::exists(folder / "none"));
+}
+
+TEST_F(Programs, EveryOneHasHelpAndAVersion) {
+  for (const std::string program : {"bytecpu-eval", "bytecpu-run", "bytecpu-bench", "bytecpu-train"}) {
+    if (!fs::exists(std::string(BYTECPU_BIN "/") + program)) continue;
+    EXPECT_NE(run(program + " --version").out.find(program + ' ' + BYTECPU_VERSION), std::string::npos);
+    for (const std::string help : {" -h", " --help"}) {
+      const Result result = run(program + help);
+      EXPECT_EQ(result.code, 0) << result.out;
+      EXPECT_NE(result.out.find("usage: " + program), std::string::npos) << result.out;
+    }
+  }
+  for (const std::string command : {"eval model", "eval files", "eval baseline", "bench rollout",
+                                    "bench train", "bench generate", "train export"}) {
+    if (!fs::exists(BYTECPU_BIN "/bytecpu-" + command.substr(0, command.find(' ')))) continue;
+    EXPECT_EQ(run("bytecpu-" + command + " -h").code, 0);
+  }
+}
+
+TEST_F(Programs, FreshProgramsOfEveryMachineHaveADefaultLength) {
+  for (const std::string machine : {"toy8 --memory 64", "arm64 --memory 256", "x86_64 --memory 1024"}) {
+    const Result result =
+        run("bytecpu-eval baseline --predictor oracle --mode step --fresh 3 --json - --machine " + machine);
+    ASSERT_EQ(result.code, 0) << machine << result.out;
+    const int most = json::parse(result.out).at("data").at("max_instructions");
+    EXPECT_EQ(machine.starts_with("toy8") ? 16 : most, most);
+    if (!fs::exists(BYTECPU_BIN "/bytecpu-bench")) continue;
+    EXPECT_EQ(run("bytecpu-bench generate --seconds 0.001 --threads 1 --machine " + machine).code, 0);
+  }
+}
+
+TEST_F(Programs, AFullDiskAndAFolderThatCannotBeWrittenAreOneLineEach) {
+  const std::string baseline = "bytecpu-eval baseline --predictor copy --data " + data;
+  for (const std::string more : {"", " --json -"}) {
+    const Result result =
+        run("bytecpu-eval --version && (" BYTECPU_BIN "/" + baseline + more + " >/dev/full)");
+    EXPECT_EQ(result.code, 1);
+    EXPECT_TRUE(
+        result.out.ends_with("\nbytecpu-eval: cannot write to standard output: No space left on device\n"))
+        << result.out;
+  }
+  expect_failure(baseline + " --json /proc/figures.json", 1, "/proc");
+  const std::string odd = (folder / "d\xFF").string();
+  fs::create_directory(odd);
+  expect_failure(baseline + " --report '" + odd + "/none/r.html'", 2, "there is no folder");
+  EXPECT_EQ(run(baseline + " --json '" + odd + "/r.json' --report '" + odd + "/r.html'").code, 0);
 }
 
 TEST_F(Programs, RunShowsAProgramsStates) {
@@ -272,7 +341,9 @@ TEST_F(Programs, RunEndsCleanlyOnCtrlC) {
 
 TEST_F(Programs, RunRefusesBadProgramsAndSettings) {
   const auto file = program("HLT\n").string();
-  expect_failure("bytecpu-run", 2, "program");
+  expect_failure("bytecpu-run", 2, "PROGRAM");
+  expect_failure("bytecpu-run " + file + " --free", 2, "--free");
+  expect_failure("bytecpu-run " + file + " --device cpu", 2, "--checkpoint");
   expect_failure("bytecpu-run " + file + " --predictor other", 2, "other");
   expect_failure("bytecpu-run " + file + " --predictor copy --checkpoint /no/such", 2, "not both");
   expect_failure("bytecpu-run " + file + " --set A", 2, "FIELD=VALUE");
@@ -280,9 +351,12 @@ TEST_F(Programs, RunRefusesBadProgramsAndSettings) {
   expect_failure("bytecpu-run " + file + " --set A=256", 2, "A=256");
   expect_failure("bytecpu-run " + file + " --set A=", 2, "A=");
   expect_failure("bytecpu-run " + file + " --steps 0", 2, "--steps");
-  expect_failure("bytecpu-run " + file + " --machine z80", 1, "z80");
+  expect_failure("bytecpu-run " + file + " --machine z80", 2, "z80");
+  expect_failure("bytecpu-run " + file + " --function main", 1, "main");
+  expect_failure("bytecpu-run " + file + " --data 0=00", 2, "--data");
   expect_failure("bytecpu-run /no/such/program", 1, "/no/such/program");
   expect_failure("bytecpu-run " + program("ADD Q\n").string(), 1, "program.s:1:5");
+  EXPECT_EQ(run("bytecpu-run - <" + file + " >" + (folder / "said").string()).code, 0);
   const Result illegal = run("bytecpu-run " + program(".byte 99 0 0 0\n").string());
   EXPECT_EQ(illegal.code, 1);
   EXPECT_NE(illegal.out.find("illegal instruction"), std::string::npos) << illegal.out;

@@ -268,6 +268,21 @@ TEST(Configuration, SurvivesJson) {
   EXPECT_EQ(json.get<ModelConfig>(), config);
 }
 
+TEST(Configuration, ASettingThatAFileDoesNotHaveHasItsDefaultAndAnUnknownOneIsNamed) {
+  auto config = tiny_config("transition");
+  config.byte_init = "structured";
+  nlohmann::ordered_json json = config;
+  json.erase("byte-init");
+  EXPECT_EQ(json.get<ModelConfig>().byte_init, ModelConfig().byte_init);
+  json["byte-heats"] = 2;
+  try {
+    json.get<ModelConfig>();
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find("byte-heats"), std::string::npos) << e.what();
+  }
+}
+
 TEST(Configuration, ErrorsNameTheField) {
   const auto message = [](auto change) -> std::string {
     ModelConfig model = tiny_config("bgpt");

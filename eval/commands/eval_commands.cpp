@@ -1,0 +1,101 @@
+#include "eval/commands/eval_commands.hpp"
+
+#include <fmt/chrono.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+
+#include "datagen/io/files.hpp"
+#include "eval/documents/document.hpp"
+#include "eval/predictors/baselines.hpp"
+#include "eval/report/report.hpp"
+
+namespace bytecpu {
+
+namespace fs = std::filesystem;
+using nlohmann::ordered_json;
+
+void data_options(OptionList& field, DataOptions& data, const std::string& machine_of) {
+  field(data.data, "data", text("DIR"), "dataset to evaluate on");
+  field(data.split, "split", Names<Split>{{"train", Split::train}, {"test", Split::test}}, "the dataset's");
+  field(data.traces, "traces", at_least(0), "only the dataset's first N traces; 0: all");
+  field(data.machine, "machine", one_of(machine_names()), machine_of);
+  field(data.memory_bytes, "memory", at_least(1), machine_of + "; bytes of memory");
+}
+
+void refuse_machine(const OptionList& given, const DataOptions& data) {
+  if (data.data.empty()) return;
+  given.refuse("--data says which machine and memory; leave --machine and --memory out", data.machine,
+               data.memory_bytes);
+}
+
+void output_options(OptionList& field, OutputOptions& output) {
+  field(output.report, "report", text("FILE"), "write the report, HTML");
+  field(output.json, "json", text("FILE"),
+        "write the figures as JSON; -: to standard output, without the tables");
+}
+
+void check_outputs(const OutputOptions& output) {
+  for (const auto& [name, file] : {std::pair{"report", output.report}, {"json", output.json}}) {
+    if (file.empty() || (file == "-" && name == std::string_view("json"))) continue;
+    const fs::path path = file;
+    const fs::path folder = path.parent_path().empty() ? "." : path.parent_path();
+    if (!fs::is_directory(folder))
+      throw UsageError("--{} {}: there is no folder {}", name, file, folder.string());
+    if (fs::is_directory(path)) throw UsageError("--{} {}: is a folder", name, file);
+    // A device or a pipe is written to as it is, a file is made beside its name.
+    const bool in_place = fs::exists(path) && !fs::is_regular_file(path);
+    const fs::path written = in_place ? path : folder;
+    if (::access(written.c_str(), W_OK) != 0) {
+      throw Error("--{} {}: cannot write to {}: {}", name, file, written.string(), std::strerror(errno));
+    }
+  }
+}
+
+ordered_json new_document(ordered_json predictor, ordered_json data) {
+  return {{"format", evaluation_format},
+          {"version", evaluation_version},
+          {"bytecpu", BYTECPU_VERSION},
+          {"command", cli::command_line()},
+          {"time", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::now()))},
+          {"predictor", std::move(predictor)},
+          {"data", std::move(data)},
+          {"modes", ordered_json::object()}};
+}
+
+ordered_json dataset_json(const Dataset& data, const std::string& folder, Split split, const TestSet& set) {
+  const Manifest& manifest = data.manifest();
+  return {{"source", folder},
+          {"split", to_string(split)},
+          {"traces", set.traces.size()},
+          {"states", set.states},
+          {"layout", to_json(manifest.layout)},
+          {"generator", manifest.generator},
+          {"traces_in_split", manifest[split].traces},
+          {"test_programs_in_train", manifest.overlap}};
+}
+
+ordered_json baselines(Mode mode, const TestSet& set, const Machine& machine, std::string_view but) {
+  constexpr int64_t chunk = 1024;
+  auto all = ordered_json::object();
+  for (const char* name : {"copy", "oracle"}) {
+    if (name == but) continue;
+    const auto baseline = make_baseline(name, machine.layout());
+    all[name] = headline(evaluate(*baseline, mode, set, machine, chunk));
+  }
+  return all;
+}
+
+void write_results(const OutputOptions& output, const ordered_json& document) {
+  const bool json_to_stdout = output.json == "-";
+  const auto json = json_text(document, 1) + "\n";
+  fmt::print("{}", json_to_stdout ? json : summary(document));
+  cli::flush();
+  if (!output.json.empty() && !json_to_stdout) write_file(output.json, json);
+  if (!output.report.empty()) write_file(output.report, render_report(document));
+}
+
+}  // namespace bytecpu

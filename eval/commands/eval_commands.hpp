@@ -1,0 +1,49 @@
+// The commands of bytecpu-eval, and what they share: the data evaluated on, and what is written.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "datagen/dataset/dataset.hpp"
+#include "datagen/io/cli.hpp"
+#include "eval/truth/evaluation.hpp"
+
+namespace bytecpu {
+
+cli::Command model_command();
+cli::Command files_command();
+cli::Command baseline_command();
+
+// A dataset's traces; and the machine, where there is no dataset.
+struct DataOptions {
+  std::string data;
+  Split split = Split::test;
+  int64_t traces = 0;
+  std::string machine;
+  std::optional<int> memory_bytes;
+
+  bool names_machine() const { return !machine.empty() && memory_bytes; }
+};
+// `machine_of`: what the machine's options are for.
+void data_options(OptionList& field, DataOptions& data, const std::string& machine_of);
+// Throws UsageError where both the dataset and the options name the machine.
+void refuse_machine(const OptionList& given, const DataOptions& data);
+
+struct OutputOptions {
+  std::string report, json;
+};
+void output_options(OptionList& field, OutputOptions& output);
+// Throws, so that a long evaluation does not fail at its end.
+void check_outputs(const OutputOptions& output);
+
+nlohmann::ordered_json new_document(nlohmann::ordered_json predictor, nlohmann::ordered_json data);
+nlohmann::ordered_json dataset_json(const Dataset& data, const std::string& folder, Split split,
+                                    const TestSet& set);
+// The baselines' rates over the same traces, all but that of the predictor itself.
+nlohmann::ordered_json baselines(Mode mode, const TestSet& set, const Machine& machine, std::string_view but);
+
+// Prints first, so that what was measured is seen though a file cannot be written.
+void write_results(const OutputOptions& output, const nlohmann::ordered_json& document);
+
+}  // namespace bytecpu
