@@ -10,6 +10,7 @@
 
 #include "datagen/io/files.hpp"
 #include "eval/documents/document.hpp"
+#include "eval/documents/text.hpp"
 #include "eval/predictors/baselines.hpp"
 #include "eval/report/report.hpp"
 

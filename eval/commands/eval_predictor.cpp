@@ -7,6 +7,7 @@
 #include "datagen/programs/program_options.hpp"
 #include "eval/commands/eval_commands.hpp"
 #include "eval/documents/document.hpp"
+#include "eval/documents/training_metrics.hpp"
 #include "eval/predictors/baselines.hpp"
 #include "eval/predictors/model_predictor.hpp"
 #include "eval/sweeps/exhaustive.hpp"

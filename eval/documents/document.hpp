@@ -1,15 +1,12 @@
-// An evaluation as a JSON document, and as text. The document is the one source of the report and of what is
-// printed.
+// An evaluation as a JSON document, the one source of the report and of what is printed (text.hpp).
 //
-// Format "bytecpu-evaluation", version 1. A rate is {"right", "total", "wrong", "accuracy", "interval": [low,
-// high]}: the accuracy null of none, the interval the 95 % Clopper-Pearson one. Denominators: metrics.hpp.
+// Format "bytecpu-evaluation", version 1. A rate is {"right", "total", "wrong", "accuracy", "interval": [low, high]}:
+// the accuracy null of none, the interval the 95 % Clopper-Pearson one. Denominators: metrics.hpp.
 // - "format", "version", "bytecpu" (its version), "command", "time" (UTC)
 // - "predictor": {"name", "details": what it tells of itself}
-// - "data": {"source", "split", "traces", "states", "layout": as in a dataset's manifest, and how it was
-// made}
+// - "data": {"source", "split", "traces", "states", "layout": as in a dataset's manifest, and how it was made}
 // - "modes": {"step", "rollout", "exhaustive"}: those that were evaluated
-// - "files", of predicted files: {"without_file": traces that none predicts, "problems": [{"file",
-// "problem"}]}
+// - "files", of predicted files: {"without_file": traces that none predicts, "problems": [{"file", "problem"}]}
 // - "run": the training's run.json, where there is one
 // - "training": the lines of the run's metrics.jsonl, where there is one
 //
@@ -21,31 +18,28 @@
 // - "by_form": [{"form", rate of states, "wrong_bytes", "first_errors": traces whose first error it is}],
 //   "by_operation": [{"operation", rate of states}], "by_group": [{"group", rate of states}],
 //   "by_field": [{"field", rate}]
-// - "by_step": {"states", "wrong_states", "wrong_bytes"}: arrays, the first element for state 1; "bins": the
-//   same as [{"first", "last", "states", "bytes": rates}]
+// - "by_step": {"states", "wrong_states", "wrong_bytes"}: arrays, the first element for state 1; "bins": the same as
+//   [{"first", "last", "states", "bytes": rates}]
 // - "by_length": [{"first", "last": true states of the traces, "traces", "states", "bytes": rates}]
 // - "first_error": traces by the state of their first error, the first element for state 1
 // - "after_error", of rollouts: as by_step, by the distance from the trace's first wrong state, from 0 on
-// - "confidence": {"mean_right", "mean_wrong": of right and of wrong states, null of none,
-// "calibration_error",
+// - "confidence": {"mean_right", "mean_wrong": of right and of wrong states, null of none, "calibration_error",
 //   "bins": [{"from", "to", rate of states, "mean_confidence"}]}; null without any
-// - "examples": the traces with the most wrong bytes: {"trace", "program", "states" (true ones after state
-// 0),
-//   "first_error", "wrong_bytes", "end": "right", "early" or "late", "rows": [{"step", "instruction",
-//   "line": of the program, from 0, where that instruction is, "truth", "predicted"}]}, the records in
-//   hexadecimal; null where there is none
+// - "examples": the traces with the most wrong bytes: {"trace", "program", "states" (true ones after state 0),
+//   "first_error", "wrong_bytes", "end": "right", "early" or "late", "rows": [{"step", "instruction", "line": of the
+//   program, from 0, where that instruction is, "truth", "predicted"}]}, the records in hexadecimal; null where there
+//   is none
 //
 // Of exhaustive:
 // - "results": rate; "seconds"
 // - "forms": [{"form", "operands": names, "cases": all that there are, "results": rate, "wrong_values",
-//   "examples": [{"instruction", "before", "expected", "predicted"}]}]. "wrong_values", only where any are
-//   wrong, is a bitmap of operand values in hexadecimal, most significant bit first: 256 bits, or for two
-//   operands 256 such rows, a row a value of the first
+//   "examples": [{"instruction", "before", "expected", "predicted"}]}]. "wrong_values", only where any are wrong, is a
+//   bitmap of operand values in hexadecimal, most significant bit first: 256 bits, or for two operands 256 such rows,
+//   a row a value of the first
 #pragma once
 
-#include <filesystem>
 #include <nlohmann/json.hpp>
-#include <string>
+#include <string_view>
 
 #include "eval/measures/metrics.hpp"
 #include "eval/sweeps/exhaustive.hpp"
@@ -60,14 +54,5 @@ nlohmann::ordered_json to_json(const Rate& rate);
 nlohmann::ordered_json headline(const Scores& scores);
 nlohmann::ordered_json to_json(const Scores& scores, const Machine& machine);
 nlohmann::ordered_json to_json(const ExhaustiveScores& scores);
-
-// The lines of a metrics.jsonl. Throws Error naming file and line; a torn last line is left out.
-nlohmann::ordered_json read_training_metrics(const std::filesystem::path& file);
-
-// The document's figures as aligned tables.
-std::string summary(const nlohmann::ordered_json& document);
-
-// The accuracy in per cent, with as many digits as its distance from 100 % needs.
-std::string accuracy_text(const Rate& rate);
 
 }  // namespace bytecpu

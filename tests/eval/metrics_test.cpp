@@ -5,6 +5,8 @@
 #include <cmath>
 
 #include "eval/documents/document.hpp"
+#include "eval/documents/numbers.hpp"
+#include "eval/documents/text.hpp"
 #include "support.hpp"
 
 namespace bytecpu {

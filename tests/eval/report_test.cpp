@@ -7,10 +7,13 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <sstream>
 
 #include "emulator/error.hpp"
 #include "eval/documents/document.hpp"
+#include "eval/documents/numbers.hpp"
+#include "eval/documents/text.hpp"
 #include "eval/sweeps/exhaustive.hpp"
 #include "eval/truth/evaluation.hpp"
 #include "support.hpp"
@@ -46,72 +49,9 @@ TEST(Report, ReplacesTextThatIsNotUtf8) {
   EXPECT_NE(render_report({{"name", "\xff"}}).find("\ufffd"), std::string::npos);
 }
 
-struct Document : testing::Test {
+struct Page : testing::Test {
   std::unique_ptr<Machine> machine = make_machine("toy8", test_memory);
-  std::vector<uint8_t> trace = true_trace(*machine, "INC A\nHLT", {5});
 };
-
-TEST_F(Document, TellsCountsIntervalsAndExamples) {
-  Scores scores(Mode::rollout, *machine);
-  Rollout prediction{{trace.begin() + test_memory + 16, trace.end()}, true};
-  scores.add(0, Trace(machine->layout(), trace), prediction);
-  prediction.steps.back() ^= 1;
-  prediction.steps.resize(48);
-  scores.add(3, Trace(machine->layout(), trace), prediction);
-  const auto json = to_json(scores, *machine);
-  EXPECT_EQ(json.at("states").at("right"), 3);
-  EXPECT_EQ(json.at("states").at("total"), 5);
-  EXPECT_EQ(json.at("states").at("wrong"), 2);
-  EXPECT_EQ(json.at("states").at("accuracy"), 0.6);
-  EXPECT_EQ(json.at("traces").at("interval").size(), 2u);
-  EXPECT_EQ(json.at("by_step").at("states"), (std::vector<int64_t>{2, 2, 1}));
-  EXPECT_EQ(json.at("by_step").at("wrong_bytes"), (std::vector<int64_t>{0, 1, 16}));
-  EXPECT_EQ(json.at("by_step").at("bins").at(1).at("states"), to_json(Rate{1, 2}));
-  EXPECT_EQ(json.at("by_length").at(0).at("traces"), to_json(Rate{1, 2}));
-  EXPECT_EQ(json.at("by_length").at(0).at("first"), 2);
-  EXPECT_EQ(json.at("after_error").at("bins").at(0).at("states"), to_json(Rate{0, 1}));
-  EXPECT_EQ(json.at("changed").at("total").get<int64_t>() + json.at("unchanged").at("total").get<int64_t>(),
-            64);
-  EXPECT_EQ(json.at("first_error"), (std::vector<int64_t>{0, 1}));
-  EXPECT_TRUE(json.at("confidence").is_null());
-  const auto& example = json.at("examples").at(0);
-  EXPECT_EQ(example.at("trace"), 3);
-  EXPECT_EQ(example.at("program"), "INC A\nHLT\n");
-  EXPECT_EQ(example.at("end"), "late");
-  EXPECT_EQ(example.at("rows").size(), 4u);
-  EXPECT_EQ(example.at("rows").at(1).at("truth"), "01000201000005000000000000000000");
-  EXPECT_TRUE(example.at("rows").at(0).at("line").is_null());
-  EXPECT_EQ(example.at("rows").at(1).at("line"), 0);
-  EXPECT_EQ(example.at("rows").at(2).at("line"), 1);
-  EXPECT_EQ(example.at("rows").at(2).at("predicted"), "02000000000006000000000000000001");
-  EXPECT_TRUE(example.at("rows").at(3).at("truth").is_null());
-}
-
-TEST_F(Document, ListsWrongOperandsAsABitmap) {
-  CorruptedPredictor corrupted(machine->layout());
-  corrupted.corrupt_step = [](StepPrediction& p, const Trace& t) {
-    const bool plain = t.record(1)[3] == 0;              // names no register
-    if (plain && t.record(0)[1] == 9) p.steps[17] ^= 1;  // INC of ACC = 9
-  };
-  ExhaustiveOptions options;
-  options.forms = {"INC"};
-  const auto json = to_json(evaluate_exhaustive(corrupted, *machine, options));
-  const auto& row = json.at("forms").at(0);
-  EXPECT_EQ(row.at("form"), "INC");
-  EXPECT_EQ(row.at("operands"), std::vector<std::string>{"ACC"});
-  EXPECT_EQ(row.at("results").at("wrong"), 10);
-  EXPECT_EQ(row.at("wrong_values"), "0040" + std::string(60, '0'));
-  EXPECT_EQ(row.at("examples").size(), 10u);
-  EXPECT_EQ(json.at("forms").at(1).at("results").at("wrong"), 0);
-  EXPECT_FALSE(json.at("forms").at(1).contains("wrong_values"));
-}
-
-std::string grouped(int64_t number) {
-  std::string text = std::to_string(number);
-  for (auto at = static_cast<std::ptrdiff_t>(text.size()) - 3; at > 0; at -= 3)
-    text.insert(static_cast<size_t>(at), 1, ',');
-  return text;
-}
 
 // What a browser as wide as a phone makes of the page; empty where there is none.
 std::string page_in_browser(const std::string& html) {
@@ -124,7 +64,11 @@ std::string page_in_browser(const std::string& html) {
   const auto folder =
       std::filesystem::path(testing::TempDir()) / ("bytecpu_page_" + std::to_string(::getpid()));
   std::filesystem::create_directories(folder);
-  std::ofstream(folder / "report.html") << html;
+  // How far it is wider than its window.
+  std::ofstream(folder / "report.html")
+      << html
+      << "<script>setTimeout(() => document.body.dataset.overflow = "
+         "Math.max(0, document.documentElement.scrollWidth - innerWidth), 1000)</script>";
   const auto command = fmt::format(
       "{} --headless --no-sandbox --disable-gpu --user-data-dir={}/profile --window-size=390,800 "
       "--virtual-time-budget=5000 --dump-dom "
@@ -137,6 +81,32 @@ std::string page_in_browser(const std::string& html) {
   ::pclose(pipe);
   std::filesystem::remove_all(folder);
   return page;
+}
+
+// The page's text before its scripts, its elements parted by "|".
+std::string text_of(const std::string& page) {
+  std::string text;
+  const size_t end = page.find("<script");
+  for (size_t at = page.find("<body"); at < end; ++at) {
+    if (page[at] != '<') {
+      text += page[at];
+      continue;
+    }
+    at = page.find('>', at);
+    if (text.empty() || text.back() != '|') text += '|';
+  }
+  return text;
+}
+
+// Nothing of the page failed, is no number, or is wider than the window.
+void expect_whole(const std::string& page) {
+  const std::string drawn = page.substr(page.find("<body"), page.find("<script") - page.find("<body"));
+  EXPECT_NE(drawn.find("<h2>"), drawn.npos) << "there are no sections";
+  EXPECT_NE(drawn.find("data-overflow=\"0\""), drawn.npos) << "wider than its window";
+  for (const char* fault : {"could not be drawn", "NaN", "Infinity", "undefined", "[object"}) {
+    const size_t at = drawn.find(fault);
+    EXPECT_EQ(at, drawn.npos) << drawn.substr(at - std::min<size_t>(at, 100), 200);
+  }
 }
 
 // Both modes of an evaluation, the copy baseline beside them.
@@ -165,7 +135,7 @@ std::string wrong_of(const ordered_json& rate) {
   return fmt::format("{} of {} wrong", grouped(rate.at("wrong")), grouped(rate.at("total")));
 }
 
-TEST_F(Document, ThePageShowsTheFiguresOfTheDocument) {
+TEST_F(Page, ShowsTheFiguresOfTheDocument) {
   ProgramOptions programs;
   programs.max_instructions = 15;
   const TestSet set = fresh_traces(*machine, programs, 60, 1, nullptr);
@@ -181,12 +151,9 @@ TEST_F(Document, ThePageShowsTheFiguresOfTheDocument) {
   ExhaustiveOptions options;
   options.forms = {"INC"};
   modes["exhaustive"] = to_json(evaluate_exhaustive(corrupted, *machine, options));
-  const std::string measure =
-      "<script>setTimeout(() => document.body.dataset.overflow = "
-      "Math.max(0, document.documentElement.scrollWidth - innerWidth), 1000)</script>";
-  const std::string page = page_in_browser(render_report(document_of(*machine, modes)) + measure);
+  const std::string page = page_in_browser(render_report(document_of(*machine, modes)));
   if (page.empty()) GTEST_SKIP() << "there is no chromium here to open the page with";
-  EXPECT_NE(page.find("data-overflow=\"0\""), page.npos) << "wider than its window";
+  expect_whole(page);
 
   const auto expect_shown = [&](const std::string& text) {
     EXPECT_NE(page.find(text), page.npos) << "not in the page: " << text;
@@ -219,19 +186,70 @@ TEST_F(Document, ThePageShowsTheFiguresOfTheDocument) {
       fmt::format("{} of {} cases wrong", grouped(results.at("wrong")), grouped(results.at("total"))));
 }
 
-// The page's text before its scripts, its elements parted by "|".
-std::string text_of(const std::string& page) {
-  std::string text;
-  const size_t end = page.find("<script");
-  for (size_t at = page.find("<body"); at < end; ++at) {
-    if (page[at] != '<') {
-      text += page[at];
-      continue;
-    }
-    at = page.find('>', at);
-    if (text.empty() || text.back() != '|') text += '|';
+// A training that noted what is no number, as JSON has it.
+const auto a_training = ordered_json::array(
+    {{{"step", 20}, {"loss", 0.5}},
+     {{"step", 40}, {"loss", nullptr}},
+     {{"step", 60}, {"loss", 0.25}},
+     {{"step", 60}, {"validation", {{"loss", 0.5}, {"byte_accuracy", 0.5}, {"step_accuracy", 0.25}}}},
+     {{"step", 80}, {"validation", {{"loss", nullptr}, {"byte_accuracy", nullptr}, {"step_accuracy", 1}}}}});
+
+// Documents that hold only some of what there can be.
+std::map<std::string, ordered_json> partial_documents(Machine& machine) {
+  ProgramOptions programs;
+  programs.max_instructions = 15;
+  const TestSet set = fresh_traces(machine, programs, 20, 1, nullptr);
+  CorruptedPredictor right(machine.layout());
+  CopyPredictor copy(machine.layout());
+  ExhaustiveOptions options;
+  options.forms = {"INC", "ADD R R"};
+  std::map<std::string, ordered_json> documents;
+  const auto add = [&](const char* name, const char* mode) -> ordered_json& {
+    const auto modes =
+        modes_of(std::string_view(name) == "no errors" ? static_cast<Predictor&>(right) : copy, set, machine);
+    return documents[name] = document_of(machine, {{mode, modes.at(mode)}});
+  };
+  add("no rollouts", "step");
+  add("rollouts and a training", "rollout")["training"] = a_training;
+  add("no errors", "rollout");
+  documents["exhaustive alone"] =
+      document_of(machine, {{"exhaustive", to_json(evaluate_exhaustive(copy, machine, options))}});
+  documents["predicted files with faults"] = add("no baselines", "rollout");
+  documents["no baselines"].at("modes").at("rollout").erase("baselines");
+  documents["predicted files with faults"]["files"] = {
+      {"without_file", 2}, {"problems", {{{"file", std::string(32, 'a') + ".bin"}, {"problem", "is cut"}}}}};
+  documents["nothing"] = ordered_json::object();
+  return documents;
+}
+
+TEST_F(Page, IsWholeWhateverTheDocumentLeavesOut) {
+  for (const auto& [name, document] : partial_documents(*machine)) {
+    SCOPED_TRACE(name);
+    const std::string page = page_in_browser(render_report(document));
+    if (page.empty()) GTEST_SKIP() << "there is no chromium here to open the page with";
+    expect_whole(page);
+    EXPECT_NE(page.find("<h1>" + title(document) + "</h1>"), page.npos);
+    EXPECT_NE(page.find("<title>" + title(document) + "</title>"), page.npos);
   }
-  return text;
+}
+
+void without_numbers(ordered_json& json) {
+  if (json.is_number()) json = nullptr;
+  if (json.is_structured()) {
+    for (auto& part : json) without_numbers(part);
+  }
+}
+
+TEST_F(Page, IsWholeThoughNoFigureIsANumber) {
+  auto document = partial_documents(*machine).at("rollouts and a training");
+  without_numbers(document.at("modes"));
+  without_numbers(document.at("training"));
+  // Without its title, which is made of the figures.
+  document.at("data").erase("layout");
+  document["data"]["layout"] = {{"fields", to_json(machine->layout()).at("fields")}};
+  const std::string page = page_in_browser(render_report(document));
+  if (page.empty()) GTEST_SKIP() << "there is no chromium here to open the page with";
+  expect_whole(page);
 }
 
 struct NativePage : testing::TestWithParam<const char*> {};
@@ -257,6 +275,7 @@ TEST_P(NativePage, ShowsRegistersFlagsWritesAndBreakdowns) {
   const auto modes = modes_of(corrupted, set, *machine);
   const std::string page = page_in_browser(render_report(document_of(*machine, modes)));
   if (page.empty()) GTEST_SKIP() << "there is no chromium here to open the page with";
+  expect_whole(page);
   const std::string text = text_of(page);
   const auto expect_shown = [&](const std::string& wanted) {
     EXPECT_NE(text.find(wanted), text.npos) << "not in the page: " << wanted;
@@ -307,21 +326,6 @@ TEST_P(NativePage, ShowsRegistersFlagsWritesAndBreakdowns) {
   for (int n = 0; n <= rows.at(i).at("line"); ++n) std::getline(lines, fetched);
   EXPECT_TRUE(fetched.ends_with(rows.at(i).at("instruction").get<std::string>())) << fetched;
   expect_shown("|" + fetched + "|");
-}
-
-TEST(TrainingMetrics, AreReadLineByLineWithoutATornLastOne) {
-  const auto file =
-      std::filesystem::path(testing::TempDir()) / ("metrics_" + std::to_string(::getpid()) + ".jsonl");
-  std::ofstream(file) << "{\"step\": 1, \"loss\": 5.5}\n{\"step\": 2}\n{\"ste";
-  EXPECT_EQ(read_training_metrics(file).size(), 2u);
-  std::ofstream(file) << "{\"step\": 1}\nnonsense\n";
-  try {
-    read_training_metrics(file);
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find(file.string() + ":2"), std::string::npos) << error.what();
-  }
-  std::filesystem::remove(file);
 }
 
 }  // namespace

@@ -1,0 +1,211 @@
+#include "eval/documents/text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+
+#include "eval/documents/numbers.hpp"
+
+namespace bytecpu {
+
+namespace {
+
+using nlohmann::ordered_json;
+using Pointer = ordered_json::json_pointer;
+
+constexpr size_t most_lines = 12;       // of a table of errors
+constexpr size_t most_cases_shown = 3;  // of each form
+
+Rate rate_of(const ordered_json& json) { return {json.at("right"), json.at("total")}; }
+
+void rate_line(std::string& text, std::string_view name, const Rate& rate) {
+  if (rate.total == 0) return;
+  text += fmt::format("  {:<16}{:>13} of {:<13}{:>14}   {}", name, grouped(rate.right), grouped(rate.total),
+                      accuracy_text(rate), interval_text(rate));
+  if (rate.wrong() == 0) text += "; error rate " + error_interval_text(rate);
+  text += '\n';
+}
+
+using NamedRates = std::vector<std::pair<std::string, Rate>>;
+
+// Lines "name  wrong of total  rate  interval", the highest rates first; nothing where nothing is wrong.
+void error_lines(std::string& text, std::string_view title, NamedRates rows) {
+  const size_t all = rows.size();
+  std::erase_if(rows, [](const auto& row) { return row.second.wrong() == 0; });
+  if (rows.empty()) return;
+  std::ranges::stable_sort(
+      rows, [](const auto& a, const auto& b) { return a.second.accuracy() < b.second.accuracy(); });
+  text += fmt::format("  errors {} ({} of {} have any)\n", title, rows.size(), all);
+  for (size_t i = 0; i < std::min(rows.size(), most_lines); ++i) {
+    const auto& [name, rate] = rows[i];
+    text += fmt::format("    {:<18}{:>13} of {:<13}{:>9}   {}\n", name, grouped(rate.wrong()),
+                        grouped(rate.total), share_text(1 - rate.accuracy()), error_interval_text(rate));
+  }
+  if (rows.size() > most_lines) text += fmt::format("    and {} more\n", rows.size() - most_lines);
+}
+
+NamedRates named_rates(const ordered_json& rows, const char* name) {
+  NamedRates rates;
+  for (const auto& row : rows) rates.emplace_back(row.at(name), rate_of(row));
+  return rates;
+}
+
+// "12 … 15", "12"
+std::string range_text(const ordered_json& bin) {
+  const int64_t first = bin.at("first"), last = bin.at("last");
+  return first == last ? fmt::to_string(first) : fmt::format("{} … {}", first, last);
+}
+
+NamedRates binned_rates(const ordered_json& bins) {
+  NamedRates rates;
+  for (const auto& bin : bins) rates.emplace_back(range_text(bin), rate_of(bin.at("states")));
+  return rates;
+}
+
+void rates_text(std::string& text, const ordered_json& mode) {
+  for (const char* what :
+       {"bytes", "changed", "unchanged", "states", "traces", "ends", "branches", "writes"}) {
+    const bool part = what == std::string_view("changed") || what == std::string_view("unchanged");
+    rate_line(text, part ? fmt::format("{} bytes", what) : what, rate_of(mode.at(what)));
+  }
+  if (!mode.contains("baselines")) return;
+  for (const auto& [baseline, rates] : mode.at("baselines").items()) {
+    for (const char* what : {"bytes", "states", "traces"})
+      rate_line(text, fmt::format("{}: {}", baseline, what), rate_of(rates.at(what)));
+  }
+}
+
+void probabilities_text(std::string& text, const ordered_json& mode) {
+  if (!mode.at("bits_per_byte").is_null())
+    text += fmt::format("  bits per byte {:.3g}\n", mode.at("bits_per_byte").get<double>());
+  const auto& confidence = mode.at("confidence");
+  if (confidence.is_null()) return;
+  const auto mean = [&](const char* which) {
+    const auto& value = confidence.at(which);
+    return value.is_null() ? std::string("–") : fmt::format("{:.6g}", value.get<double>());
+  };
+  text +=
+      fmt::format("  mean confidence of right states {}, of wrong ones {}; calibration error {:.2g}\n",
+                  mean("mean_right"), mean("mean_wrong"), confidence.at("calibration_error").get<double>());
+}
+
+void ends_text(std::string& text, const ordered_json& mode) {
+  const int64_t missing = mode.at("missing_states"), surplus = mode.at("surplus_states");
+  const int64_t early = mode.at("early_ends"), late = mode.at("late_ends");
+  if (missing + surplus + early + late == 0) return;
+  text += fmt::format("  ended early {}, late or never {}; states missing {}, surplus {}\n", grouped(early),
+                      grouped(late), grouped(missing), grouped(surplus));
+}
+
+void mode_text(std::string& text, const std::string& name, const ordered_json& mode) {
+  text += fmt::format("\n{:<22}{:>14}{:>25}   95 % interval\n",
+                      name == "step" ? "step, teacher-forced" : name, "right of total", "accuracy");
+  rates_text(text, mode);
+  probabilities_text(text, mode);
+  ends_text(text, mode);
+  error_lines(text, "by form", named_rates(mode.at("by_form"), "form"));
+  error_lines(text, "by group", named_rates(mode.at("by_group"), "group"));
+  error_lines(text, "by field", named_rates(mode.at("by_field"), "field"));
+  error_lines(text, "by state, counted from 1", binned_rates(mode.at("by_step").at("bins")));
+  error_lines(text, "by states of the program", binned_rates(mode.at("by_length")));
+  if (mode.contains("after_error"))
+    error_lines(text, "by states after the first error", binned_rates(mode.at("after_error").at("bins")));
+}
+
+void wrong_case_text(std::string& text, const ordered_json& wrong) {
+  const auto record = [&](const char* name) {
+    return wrong.at(name).is_null() ? std::string("the end") : wrong.at(name).get<std::string>();
+  };
+  text += fmt::format("      {} after {}: {}, predicted {}\n", wrong.at("instruction").get<std::string>(),
+                      record("before"), record("expected"), record("predicted"));
+}
+
+void exhaustive_text(std::string& text, const ordered_json& mode) {
+  text +=
+      fmt::format("\n{:<22}{:>11}{:>12}{:>11}   95 % interval\n", "exhaustive", "cases", "wrong", "share");
+  for (const auto& form : mode.at("forms")) {
+    const Rate rate = rate_of(form.at("results"));
+    text += fmt::format("  {:<20}{:>11}{:>12}{:>11}   {}\n", form.at("form").get<std::string>(),
+                        grouped(rate.total), rate.wrong() ? grouped(rate.wrong()) : "none",
+                        rate.wrong() ? share_text(1 - rate.accuracy()) : "", error_interval_text(rate));
+    const auto& examples = form.at("examples");
+    for (size_t i = 0; i < std::min(examples.size(), most_cases_shown); ++i)
+      wrong_case_text(text, examples.at(i));
+  }
+  const Rate results = rate_of(mode.at("results"));
+  text += fmt::format("\n{} of {} cases wrong\n", grouped(results.wrong()), grouped(results.total));
+}
+
+void files_text(std::string& text, const ordered_json& files) {
+  const auto& problems = files.at("problems");
+  if (!problems.empty()) text += fmt::format("\nfiles with a fault ({})\n", problems.size());
+  for (const auto& problem : problems) {
+    text += fmt::format("  {}: {}\n", problem.at("file").get<std::string>(),
+                        problem.at("problem").get<std::string>());
+  }
+}
+
+// "copy on fresh programs (toy8, 64 bytes of memory): 200 test traces, 1,693 states"
+std::string subject_text(const ordered_json& document) {
+  const auto& data = document.at("data");
+  const auto& layout = data.at("layout");
+  std::string text = fmt::format("{} on {}", document.at("predictor").at("name").get<std::string>(),
+                                 data.at("source").get<std::string>());
+  text += fmt::format(" ({}, {} bytes of memory)", layout.at("machine").get<std::string>(),
+                      grouped(layout.at("memory_bytes")));
+  if (data.contains("traces")) {
+    text += fmt::format(": {} {} traces, {} states", grouped(data.at("traces")),
+                        data.at("split").get<std::string>(), grouped(data.at("states")));
+  }
+  return text;
+}
+
+// Whose predictions they are, where that is not a model: ", copy".
+std::string predictor_title(const ordered_json& document) {
+  if (document.contains("files")) return ", predicted files";
+  if (document.contains(Pointer("/predictor/details/checkpoint"))) return "";
+  const auto name = document.value(Pointer("/predictor/name"), std::string());
+  return name.empty() ? "" : ", " + name;
+}
+
+// "1 of 665,632 bytes wrong"; empty where nothing of it was evaluated.
+std::string result_title(const ordered_json& document) {
+  struct Headline {
+    const char *rate, *unit, *remark;
+  };
+  // Each kind of evaluation with its headline, in the order in which they are preferred.
+  constexpr Headline headlines[] = {{"/modes/rollout/bytes", "bytes", ""},
+                                    {"/modes/step/bytes", "bytes", ", teacher-forced"},
+                                    {"/modes/exhaustive/results", "cases", ""}};
+  for (const auto& [place, unit, remark] : headlines) {
+    if (!document.contains(Pointer(place))) continue;
+    const Rate rate = rate_of(document.at(Pointer(place)));
+    if (rate.total == 0) return fmt::format("no {} to count", unit);
+    return fmt::format("{} of {} {} wrong{}", grouped(rate.wrong()), grouped(rate.total), unit, remark);
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string title(const ordered_json& document) {
+  const auto machine = document.value(Pointer("/data/layout/machine"), std::string());
+  const std::string result = machine.empty() ? "" : result_title(document);
+  if (result.empty()) return "bytecpu evaluation";
+  const auto memory = document.value(Pointer("/data/layout/memory_bytes"), int64_t{0});
+  return fmt::format("{}, {} bytes{}: {}", machine, grouped(memory), predictor_title(document), result);
+}
+
+std::string summary(const ordered_json& document) {
+  std::string text = fmt::format("{}\n{}\n", title(document), subject_text(document));
+  const auto& modes = document.at("modes");
+  for (const auto& [name, mode] : modes.items()) {
+    if (name != "exhaustive") mode_text(text, name, mode);
+  }
+  if (document.contains("files")) files_text(text, document.at("files"));
+  if (modes.contains("exhaustive")) exhaustive_text(text, modes.at("exhaustive"));
+  return text;
+}
+
+}  // namespace bytecpu

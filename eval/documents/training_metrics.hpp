@@ -1,0 +1,12 @@
+// What a training has noted of itself, for the report's learning curves.
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+namespace bytecpu {
+
+// The lines of a metrics.jsonl. Throws Error naming file and line; a torn last line is left out.
+nlohmann::ordered_json read_training_metrics(const std::filesystem::path& file);
+
+}  // namespace bytecpu
