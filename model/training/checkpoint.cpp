@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "datagen/io/files.hpp"
+#include "datagen/io/options.hpp"
 #include "emulator/error.hpp"
 
 namespace bytecpu {
