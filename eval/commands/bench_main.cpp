@@ -26,7 +26,7 @@ OptionList options(Common& c) {
   return field.add(options(c.stream));
 }
 
-struct Rollout {
+struct Rollouts {
   Common common;
   std::string checkpoint, precision = "fp32", device = "auto";
   int threads = 0;
@@ -35,7 +35,7 @@ struct Rollout {
   ModelConfig model;
 };
 
-OptionList options(Rollout& r) {
+OptionList options(Rollouts& r) {
   OptionList field;
   field(r.checkpoint, "checkpoint", text("RUN"),
         "a trained model, its machine and memory; none: a fresh one, whose guesses no draft meets");
@@ -88,7 +88,7 @@ std::shared_ptr<ByteModel> trained_model(const std::string& run) {
   return load_model(*found);
 }
 
-void rollout(Rollout& r, const OptionList& given) {
+void rollout(Rollouts& r, const OptionList& given) {
   if (!r.checkpoint.empty()) {
     given.refuse("the checkpoint has its own", options(r.model));
     given.refuse("the checkpoint has its own", r.common.stream.machine, r.common.stream.memory_bytes);
@@ -137,7 +137,7 @@ int main(int argc, char** argv) {
   cli::prepare_compute(argv);
   return cli::main(
       "bytecpu-bench", "Measures speed. Each result is one JSON object on a line of its own.",
-      {cli::command<Rollout>("rollout",
+      {cli::command<Rollouts>("rollout",
                              "free runs: uncached, cached, drafted; one trace alone and in batches",
                              "[--checkpoint RUN] [options]", options, rollout),
        cli::command<Training>(

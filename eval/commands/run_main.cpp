@@ -103,7 +103,11 @@ Lockstep run_both(const Values& v, const Subject& subject, std::span<const uint8
   };
   auto lockstep = run_lockstep(*subject.machine, *subject.model, start, v.steps, v.free, show);
   if (interrupted) throw Interrupted();
-  fmt::print("{}\n", v.json ? json_text(lockstep_json(lockstep), 1) : "\n" + lockstep_verdict(lockstep));
+  if (v.json) {
+    fmt::print("{}\n", json_text(lockstep_json(lockstep), 1));
+  } else {
+    fmt::print("\n{}\n", lockstep_verdict(lockstep));
+  }
   return lockstep;
 }
 
