@@ -1,5 +1,5 @@
 // A dataset on disk: a folder with manifest.json and safetensors shards, memory-mapped for reading.
-// Format: README.md, "Formats". Reading needs no Unicorn.
+// Format: datagen/README.md. Reading needs no Unicorn.
 #pragma once
 
 #include <array>
