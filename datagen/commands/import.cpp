@@ -33,16 +33,23 @@ void run(Values& v, const OptionList& given) {
   const auto has = [&](Split s) { return std::filesystem::is_directory(v.folder / to_string(s)); };
   if (has(Split::train) || has(Split::test)) given.refuse("the folder's own train and test say it", v.split);
   const auto shard_traces = v.shard_traces > 0 ? v.shard_traces : default_shard_traces(machine->layout());
-  const auto manifest = import_bin_files(v.folder, *machine, v.split, shard_traces, v.threads, v.out);
+  const auto [manifest, wrong, first_wrong] =
+      import_bin_files(v.folder, *machine, v.split, shard_traces, v.threads, v.out);
   fmt::print("{}: {} train and {} test traces\n", v.out.string(), manifest[Split::train].traces,
              manifest[Split::test].traces);
+  if (wrong == 0) return;
+  fmt::print("{} of them are not what {} makes of their start:", wrong, machine->layout().machine);
+  for (const auto& file : first_wrong) fmt::print(" {}", file.string());
+  fmt::print("{}\n", wrong > std::ssize(first_wrong) ? " …" : "");
 }
 
 }  // namespace
 
 cli::Command import_command() {
   return cli::command<Values>(
-      "import", "A folder of .bin files becomes a dataset; its traces are run again to tell how they ended.",
+      "import",
+      "A folder of .bin files becomes a dataset; its traces are run again to tell how they ended.\n"
+      "Those that are not what the machine makes of their start are kept and counted; it fails if all are.",
       "DIR --out DATASET [options]", options, run);
 }
 

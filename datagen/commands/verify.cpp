@@ -31,11 +31,11 @@ OptionList options(Values& v) {
 }
 
 ordered_json to_json(const VerifyReport& report, const std::filesystem::path& folder) {
-  ordered_json json = {{"folder", folder.string()},        {"ok", report.failures.empty()},
-                       {"traces", report.traces},          {"states", report.states},
-                       {"duplicates", report.duplicates},  {"overlap", report.overlap},
-                       {"seconds", report.seconds},        {"failure_count", report.failures.size()},
-                       {"failures", ordered_json::array()}};
+  ordered_json json = {{"folder", folder.string()},         {"ok", report.failures.empty()},
+                       {"traces", report.traces},           {"states", report.states},
+                       {"duplicates", report.duplicates},   {"overlap", report.overlap},
+                       {"seconds", report.seconds},         {"failure_count", report.failures.size()},
+                       {"failures", ordered_json::array()}, {"not_checked", report.unchecked}};
   for (size_t i = 0; i < std::min(report.failures.size(), most_failures_shown); ++i) {
     const auto& f = report.failures[i];
     json["failures"].push_back({{"file", f.file},
@@ -53,6 +53,7 @@ void print(const VerifyReport& report, const std::filesystem::path& folder) {
     fmt::print("{}{}: {}\n", f.file.empty() ? "dataset" : f.file, trace, f.problem);
   }
   if (shown < report.failures.size()) fmt::print("… and {} more\n", report.failures.size() - shown);
+  for (const auto& what : report.unchecked) fmt::print("not checked: {}\n", what);
   fmt::print(
       "{}: {} traces, {} states run again in {:.2f} s; {} duplicates, {} test traces whose program is in "
       "train\n",

@@ -23,17 +23,30 @@ std::array<std::vector<std::filesystem::path>, 2> list_bin_files(const std::file
 // Throws Error, naming the file, unless it is a memory image and at least one whole record.
 void check_trace_length(const std::filesystem::path& path, uint64_t bytes, const Layout& layout);
 
-struct TransferResult {
+// Throws Error where the folder's generator.json, if it has one, tells of another layout or other files.
+void check_description(const std::filesystem::path& folder, const Layout& layout,
+                       const std::array<std::vector<std::filesystem::path>, 2>& files);
+
+struct ImportResult {
+  Manifest manifest;
+  // Traces that are not what the machine makes of their start, and the files of the first few.
+  int64_t wrong = 0;
+  std::vector<std::filesystem::path> first_wrong;
+};
+
+// Folder of .bin files → new dataset; the machine is run again to know why each trace ended. What a killed import
+// left in `out` is replaced. Throws Error, and leaves nothing, at the first bad file, where the folder's
+// generator.json says that files are missing, and where no trace is what the machine makes of its start.
+ImportResult import_bin_files(const std::filesystem::path& folder, const Machine& machine, Split flat,
+                              int64_t shard_traces, int threads, const std::filesystem::path& out);
+
+struct ExportResult {
   std::array<int64_t, 2> traces{};       // by Split
   std::array<int64_t, 2> overwritten{};  // of these, traces that a later one of the same name replaced
 };
 
-// Folder of .bin files → new dataset; the machine is run again to know why each trace ended. Throws Error,
-// and leaves no manifest, at the first bad file.
-Manifest import_bin_files(const std::filesystem::path& folder, const Machine& machine, Split flat,
-                          int64_t shard_traces, int threads, const std::filesystem::path& out);
-
-// Dataset → new folder of .bin files, named by program; of several with one name the last stands.
-TransferResult export_bin_files(const std::filesystem::path& dataset, const std::filesystem::path& out);
+// Dataset → folder of .bin files, named by program, with a generator.json (files_writer.hpp); of several with
+// one name the last stands. What an export of the same dataset left in `out` is written again.
+ExportResult export_bin_files(const std::filesystem::path& dataset, const std::filesystem::path& out);
 
 }  // namespace bytecpu

@@ -1,5 +1,6 @@
 #include "datagen/dataset/dataset.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "datagen/io/files.hpp"
@@ -53,7 +54,7 @@ ShardInfo shard_from_json(const ordered_json& json) {
   return shard;
 }
 
-SplitInfo split_from_json(const ordered_json& json) {
+SplitInfo split_from_json(const ordered_json& json, const Layout& layout) {
   SplitInfo split;
   split.traces = count<int64_t>(json, "traces");
   split.states = count<int64_t>(json, "states");
@@ -62,6 +63,12 @@ SplitInfo split_from_json(const ordered_json& json) {
   int64_t traces = 0, states = 0, bytes = 0;
   for (const auto& item : list(json, "shards")) {
     const auto& shard = split.shards.emplace_back(shard_from_json(item));
+    const auto wanted = static_cast<__int128>(shard.traces) * layout.memory_bytes +
+                        static_cast<__int128>(shard.states) * layout.record_bytes;
+    if (shard.states < shard.traces || wanted != shard.bytes) {
+      throw Error("shard \"{}\": {} traces of {} states do not have {} bytes", shard.file, shard.traces,
+                  shard.states, shard.bytes);
+    }
     if (__builtin_add_overflow(traces, shard.traces, &traces) ||
         __builtin_add_overflow(states, shard.states, &states) ||
         __builtin_add_overflow(bytes, shard.bytes, &bytes)) {
@@ -156,6 +163,7 @@ Manifest read_manifest(const fs::path& path) {
     const auto json = ordered_json::parse(contents);
     if (text(json, "format") != Manifest::format) throw Error("not the manifest of a bytecpu dataset");
     const int version = count<int>(json, "version");
+    if (version < 1) throw Error("there is no format version {}", version);
     if (version > Manifest::version) {
       throw Error("written in format version {}, this program reads up to {}; update bytecpu", version,
                   Manifest::version);
@@ -166,7 +174,8 @@ Manifest read_manifest(const fs::path& path) {
     if (!manifest.generator.is_object()) throw Error("\"generator\" is not an object");
     manifest.overlap = count<int64_t>(json, "overlap");
     const auto& by_split = member(json, "splits");
-    for (const Split s : splits) manifest[s] = split_from_json(member(by_split, to_string(s).data()));
+    for (const Split s : splits)
+      manifest[s] = split_from_json(member(by_split, to_string(s).data()), manifest.layout);
     return manifest;
   } catch (const ordered_json::exception& e) {
     throw Error("{}: not valid JSON: {}", path.string(), e.what());
@@ -257,8 +266,8 @@ void write_shard(const fs::path& path, const Layout& layout, const TraceBatch& t
 
 Dataset::Dataset(const fs::path& folder) : manifest_(read_manifest(folder / "manifest.json")) {
   for (const Split s : splits) {
-    auto& traces = traces_[static_cast<size_t>(s)];
-    traces.reserve(manifest_[s].traces);
+    auto& [first_shard, shard_ends, traces] = split_[static_cast<size_t>(s)];
+    first_shard = shards_.size();
     for (const auto& listed : manifest_[s].shards) {
       const auto& shard = shards_.emplace_back(folder / listed.file, manifest_.layout);
       const auto& found = shard.info();
@@ -267,8 +276,29 @@ Dataset::Dataset(const fs::path& folder) : manifest_(read_manifest(folder / "man
                     found.traces, found.states, found.bytes, listed.traces, listed.states, listed.bytes);
       }
       for (size_t i = 0; i < shard.size(); ++i) traces.push_back(shard[i]);
+      shard_ends.push_back(traces.size());
     }
   }
+  checks_ = std::make_unique<Checks>(shards_.size());
+}
+
+const Trace& Dataset::trace(Split split, size_t index) const {
+  const auto& [first_shard, shard_ends, traces] = split_[static_cast<size_t>(split)];
+  const auto in_split =
+      static_cast<size_t>(std::upper_bound(shard_ends.begin(), shard_ends.end(), index) - shard_ends.begin());
+  const size_t shard = first_shard + in_split;
+  if (!checks_->right[shard]) check(shard, manifest_[split].shards[in_split].checksum);
+  return traces[index];
+}
+
+void Dataset::check(size_t shard, const std::string& listed_checksum) const {
+  const std::lock_guard lock(checks_->mutex);
+  if (checks_->right[shard]) return;
+  if (checksum(shards_[shard].file_bytes()) != listed_checksum) {
+    throw Error("{}: its checksum is not the manifest's: it was altered; bytecpu-datagen verify tells more",
+                shards_[shard].path().string());
+  }
+  checks_->right[shard] = true;
 }
 
 }  // namespace bytecpu

@@ -3,8 +3,11 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <string>
@@ -83,20 +86,35 @@ void write_shard(const std::filesystem::path& path, const Layout& layout, const 
 
 class Dataset {
  public:
-  // Maps the shards and checks their structure against the manifest (lengths, offsets, layout), not their
-  // checksums: that is verify's work. Throws Error.
+  // Maps the shards and checks their structure against the manifest (lengths, offsets, layout); their checksums
+  // only when they are read. Throws Error.
   explicit Dataset(const std::filesystem::path& folder);
 
   const Manifest& manifest() const { return manifest_; }
   const Layout& layout() const { return manifest_.layout; }
-  size_t size(Split split) const { return traces_[static_cast<size_t>(split)].size(); }
-  // Valid while the dataset lives.
-  const Trace& trace(Split split, size_t index) const { return traces_[static_cast<size_t>(split)][index]; }
+  size_t size(Split split) const { return split_[static_cast<size_t>(split)].traces.size(); }
+  // Valid while the dataset lives. The first one of a shard checks the shard's checksum: throws Error, naming
+  // it, where it is not the manifest's. From any thread.
+  const Trace& trace(Split split, size_t index) const;
 
  private:
+  struct SplitTraces {
+    size_t first_shard = 0;
+    std::vector<size_t> shard_ends;  // of each shard, the index after its last trace
+    std::vector<Trace> traces;
+  };
+  // Which shards' checksums were found right.
+  struct Checks {
+    explicit Checks(size_t shards) : right(shards) {}
+    std::mutex mutex;
+    std::vector<std::atomic<bool>> right;
+  };
+  void check(size_t shard, const std::string& listed_checksum) const;
+
   Manifest manifest_;
   std::vector<Shard> shards_;
-  std::array<std::vector<Trace>, 2> traces_;
+  std::array<SplitTraces, 2> split_;
+  std::unique_ptr<Checks> checks_;
 };
 
 }  // namespace bytecpu

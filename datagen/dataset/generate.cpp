@@ -4,9 +4,8 @@
 #include <chrono>
 #include <mutex>
 #include <set>
-#include <unordered_map>
 
-#include "datagen/dataset/bin_files.hpp"
+#include "datagen/dataset/files_writer.hpp"
 #include "datagen/dataset/writer.hpp"
 #include "datagen/io/cli.hpp"
 #include "datagen/io/files.hpp"
@@ -23,8 +22,6 @@ using Format = GenerateOptions::Format;
 using Rng = GenerateOptions::Rng;
 
 constexpr int64_t most_shard_traces = 8192, shard_start_bytes = 32 << 20;
-constexpr std::string_view files_format = "bytecpu-files";
-constexpr int files_version = 1;
 
 struct Job {
   Split split;
@@ -135,18 +132,6 @@ void run_drawn(Machine& machine, RandomSource& random, const GenerateOptions& op
   throw Error("{} {}; choose another folder", out.string(), why);
 }
 
-// The configuration that a shard says it is of; nothing if it is not a whole shard.
-std::optional<std::string> shard_configuration(const fs::path& path) {
-  try {
-    const safetensors::File file(path);
-    const auto found = file.metadata().find("configuration");
-    if (found == file.metadata().end()) return std::nullopt;
-    return found->second;
-  } catch (const Error&) {
-    return std::nullopt;
-  }
-}
-
 // Before anything is touched: all that is in the folder must come from the same configuration. Broken shards
 // will be made again.
 void check_dataset_folder(const OutputFolder& folder, const fs::path& out, const std::vector<Job>& jobs,
@@ -168,78 +153,6 @@ void check_dataset_folder(const OutputFolder& folder, const fs::path& out, const
   }
 }
 
-// Writes each program's last trace to its file, whatever order the traces come in.
-class FilesWriter {
- public:
-  FilesWriter(const GenerateOptions& options, const Layout& layout, const ordered_json& generator,
-              const OutputFolder& folder)
-      : out_(options.out) {
-    description_ = {{"format", files_format},
-                    {"version", files_version},
-                    {"layout", to_json(layout)},
-                    {"generator", generator}};
-    check_folder(folder);
-    if (!fs::exists(description_path())) write_file(description_path(), description_.dump(1) + "\n");
-    for (const Split s : splits) fs::create_directory(out_ / to_string(s));
-  }
-
-  void write(Split split, int64_t first, const TraceBatch& traces, const Machine& machine) {
-    for (size_t i = 0; i < traces.size(); ++i) {
-      const Trace trace = traces[i];
-      const auto image = trace.image();
-      const auto name = bin_file_name(machine, image);
-      const int64_t sequence = first + static_cast<int64_t>(i);
-      const std::lock_guard lock(mutex_);
-      programs_[static_cast<size_t>(split)].push_back(program_hash(image));
-      const auto [last, fresh] = last_[static_cast<size_t>(split)].emplace(name, sequence);
-      if (!fresh && last->second > sequence) continue;
-      last->second = sequence;
-      write_file(out_ / to_string(split) / name, std::span(&trace.bytes, 1), Sync::later);
-    }
-  }
-
-  ProgramCounts finish(const GenerateResult& result) {
-    const auto counts = count_programs(programs_);
-    sync_file_system(out_);
-    for (const Split s : splits) {
-      const auto i = static_cast<size_t>(s);
-      description_["splits"][to_string(s)] = {{"traces", result.traces[i]},
-                                              {"states", result.states[i]},
-                                              {"bytes", result.bytes[i]},
-                                              {"files", last_[i].size()}};
-    }
-    write_file(description_path(), description_.dump(1) + "\n");
-    return counts;
-  }
-
- private:
-  fs::path description_path() const { return out_ / "generator.json"; }
-
-  void check_folder(const OutputFolder& folder) const {
-    const auto contents = folder.contents();
-    for (const auto& name : contents) {
-      if (name != "generator.json" && name != to_string(Split::train) && name != to_string(Split::test)) {
-        refuse(out_, fmt::format("is not empty: it holds {}", name));
-      }
-    }
-    if (contents.empty()) return;
-    if (!fs::exists(description_path()))
-      refuse(out_, fmt::format("is not empty: it holds {}", contents.front()));
-    const auto found = ordered_json::parse(read_file(description_path()), nullptr, false);
-    for (const char* key : {"format", "version", "layout", "generator"}) {
-      if (!found.is_object() || !found.contains(key) || found[key] != description_[key]) {
-        refuse(out_, "holds files of another configuration");
-      }
-    }
-  }
-
-  fs::path out_;
-  ordered_json description_;
-  std::mutex mutex_;
-  std::array<std::unordered_map<std::string, int64_t>, 2> last_;  // name → the latest trace written to it
-  std::array<std::vector<uint64_t>, 2> programs_;
-};
-
 }  // namespace
 
 int64_t default_shard_traces(const Layout& layout) {
@@ -260,12 +173,12 @@ GenerateResult generate(const GenerateOptions& given) {
   std::optional<FilesWriter> files;
   std::optional<DatasetWriter> shards;
   if (options.format == Format::files) {
-    files.emplace(options, layout, generator, folder);
+    files.emplace(folder, layout, generator);
   } else {
     check_dataset_folder(folder, options.out, jobs, generator, layout);
     shards.emplace(options.out, layout, generator);
   }
-  folder.remove_temporaries();
+  folder.remove_temporaries({to_string(Split::train), to_string(Split::test)});
 
   std::vector<std::unique_ptr<Machine>> machines;  // one a thread
   while (machines.size() < std::min<size_t>(options.threads, jobs.size()))
@@ -293,7 +206,11 @@ GenerateResult generate(const GenerateOptions& given) {
         machine.run(starts, limits_of(options.programs), traces);
       }
       if (shards) shards->write(split, index, traces);
-      if (files) files->write(split, static_cast<int64_t>(index) * options.shard_traces, traces, machine);
+      if (files) {
+        const int64_t first = static_cast<int64_t>(index) * options.shard_traces;
+        for (size_t t = 0; t < traces.size(); ++t)
+          files->write(split, first + static_cast<int64_t>(t), traces[t], machine);
+      }
     }
 
     const std::lock_guard lock(mutex);
@@ -311,7 +228,7 @@ GenerateResult generate(const GenerateOptions& given) {
   parallel_for(static_cast<int>(machines.size()), jobs.size(), draw_published, make_shard);
 
   if (files) {
-    const auto counts = files->finish(result);
+    const auto counts = files->finish();
     result.duplicates = counts.duplicates;
     result.overlap = counts.overlap;
   }

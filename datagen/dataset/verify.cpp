@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "datagen/dataset/bin_files.hpp"
+#include "datagen/dataset/files_writer.hpp"
 #include "datagen/dataset/writer.hpp"
 #include "datagen/io/cli.hpp"
 #include "datagen/io/files.hpp"
@@ -67,6 +68,8 @@ class Verifier {
     const std::lock_guard lock(mutex_);
     report_.failures.push_back({std::move(file), trace, std::move(problem)});
   }
+
+  void leave_out(std::string what) { report_.unchecked.push_back(std::move(what)); }
 
   // Whether item i of n is one to run again.
   bool chosen(size_t i, size_t n) const {
@@ -158,6 +161,20 @@ std::optional<uint64_t> generated_steps(const Manifest& manifest) {
   return found->get<uint64_t>();
 }
 
+// What a shard says of itself, where it does.
+void check_metadata(Verifier& verifier, const Shard& shard, Split split, int64_t index,
+                    const std::string& configuration) {
+  const auto check = [&](const char* key, const std::string& expected, std::string_view problem) {
+    const auto found = shard.metadata().find(key);
+    if (found == shard.metadata().end() || found->second == expected) return;
+    verifier.fail(shard.info().file, -1, std::string(problem));
+  };
+  check("configuration", configuration,
+        "made by another configuration than the manifest's generator and layout: one of the two was altered");
+  check("split", std::string(to_string(split)), "says that it is of another split");
+  check("index", std::to_string(index), "says that it has another place in the split");
+}
+
 }  // namespace
 
 VerifyReport verify_dataset(const fs::path& folder, const VerifyOptions& options) {
@@ -165,6 +182,7 @@ VerifyReport verify_dataset(const fs::path& folder, const VerifyOptions& options
   Verifier verifier(manifest.layout, options);
   const auto steps = generated_steps(manifest);
   const auto rng = manifest.generator.find("rng");
+  const auto configuration = configuration_hash(manifest.generator, manifest.layout);
   const bool split_by_rule = rng != manifest.generator.end() && *rng == "native";
 
   struct Work {
@@ -193,6 +211,7 @@ VerifyReport verify_dataset(const fs::path& folder, const VerifyOptions& options
     if (checksum(shard->file_bytes()) != listed->checksum) {
       verifier.fail(listed->file, -1, "its checksum is not the manifest's: it was altered");
     }
+    check_metadata(verifier, *shard, split, listed - manifest[split].shards.data(), configuration);
     for (size_t i = 0; i < shard->size(); ++i) {
       const auto image = (*shard)[i].image();
       programs.push_back(program_hash(image));
@@ -206,9 +225,11 @@ VerifyReport verify_dataset(const fs::path& folder, const VerifyOptions& options
   std::vector<Item> items;
   std::array<std::vector<uint64_t>, 2> programs;
   bool complete = true;
+  bool named = true;
   for (const auto& w : work) {
     complete = complete && w.shard;
     if (!w.shard) continue;
+    named = named && w.shard->metadata().contains("configuration");
     auto& all = programs[static_cast<size_t>(w.split)];
     all.insert(all.end(), w.programs.begin(), w.programs.end());
     for (size_t i = 0; i < w.shard->size(); ++i)
@@ -222,6 +243,8 @@ VerifyReport verify_dataset(const fs::path& folder, const VerifyOptions& options
     verifier.compare(thread, chosen, steps);
   });
 
+  if (!named)
+    verifier.leave_out("the manifest's generator: shards do not say which configuration they are of");
   verifier.count(programs);
   const auto& counts = verifier.counts();
   if (complete && counts.overlap != manifest.overlap) {
@@ -252,9 +275,19 @@ VerifyReport verify_bin_files(const fs::path& folder, const std::string& machine
   for (const Split s : splits) {
     for (const auto& path : listed[static_cast<size_t>(s)]) files.push_back({s, path});
   }
+  const auto description = describe_files(folder);
+  if (!description) {
+    verifier.leave_out("whether files are missing: there is no generator.json that tells how many there are");
+  }
+  try {
+    check_description(folder, verifier.machine().layout(), listed);
+  } catch (const Error& e) {
+    verifier.fail("", -1, e.what());
+  }
 
   std::mutex mutex;
   std::array<std::vector<uint64_t>, 2> programs;
+  std::vector<std::string> checksums(files.size());
   verifier.in_batches(files.size(), [&](int thread, size_t first, size_t last) {
     std::vector<std::string> contents(last - first);  // what the items borrow from
     std::vector<Item> items;
@@ -264,6 +297,7 @@ VerifyReport verify_bin_files(const fs::path& folder, const std::string& machine
       auto& content = contents[i - first];
       try {
         content = read_file(path);
+        checksums[i] = checksum({reinterpret_cast<const uint8_t*>(content.data()), content.size()});
         check_trace_length(path, content.size(), verifier.machine().layout());
       } catch (const Error& e) {
         verifier.fail(name, -1, e.what());
@@ -285,6 +319,16 @@ VerifyReport verify_bin_files(const fs::path& folder, const std::string& machine
     }
     verifier.compare(thread, items, std::nullopt);
   });
+  if (description && description->files) {
+    std::array<FilesChecksum, 2> sums;
+    for (size_t i = 0; i < files.size(); ++i)
+      sums[static_cast<size_t>(files[i].split)].add(files[i].path.filename().string(), checksums[i]);
+    for (const Split s : splits) {
+      const auto& written = (*description->files)[static_cast<size_t>(s)].checksum;
+      if (written.empty() || written == sums[static_cast<size_t>(s)].value()) continue;
+      verifier.fail("", -1, fmt::format("the files in {} are not those that were written", to_string(s)));
+    }
+  }
   verifier.count(programs);
   return verifier.report();
 }

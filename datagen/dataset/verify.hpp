@@ -29,6 +29,7 @@ struct VerifyReport {
   int64_t overlap = 0;             // test traces whose program is in train
   double seconds = 0;
   std::vector<VerifyFailure> failures;  // sorted by file and trace
+  std::vector<std::string> unchecked;   // what it does not say enough of itself to check
 };
 
 // A folder with a manifest. Throws Error if the manifest cannot be read; whatever else is wrong is in the

@@ -1,13 +1,6 @@
 #include "datagen/dataset/writer.hpp"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 
 #include "datagen/io/files.hpp"
 #include "datagen/programs/split.hpp"
@@ -27,53 +20,20 @@ safetensors::Metadata shard_metadata(const std::string& configuration, Split spl
 
 }  // namespace
 
-OutputFolder::OutputFolder(const fs::path& path) : path_(path), lock_(-1) {
-  const auto fail = [&](const std::string& why) {
-    throw Error("cannot write to {}: {}", path.string(), why);
-  };
-  if (::mkdir(path.c_str(), 0777) != 0 && errno != EEXIST) {
-    fail(errno == ENOENT ? "its parent folder does not exist" : std::strerror(errno));
-  }
-  lock_ = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (lock_ < 0) fail(std::strerror(errno));
-  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
-    const int error = errno;
-    ::close(lock_);
-    fail(error == EWOULDBLOCK ? "another process is writing to it" : std::strerror(error));
-  }
-}
-
-OutputFolder::~OutputFolder() { ::close(lock_); }
-
-std::vector<std::string> OutputFolder::contents() const {
-  std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(path_)) {
-    if (!is_temporary(entry.path())) names.push_back(entry.path().filename().string());
-  }
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
-void OutputFolder::require_empty() const {
-  const auto names = contents();
-  if (!names.empty()) {
-    throw Error("{} is not empty, it holds {}; choose another folder", path_.string(), names.front());
-  }
-  remove_temporaries();
-}
-
-void OutputFolder::remove_temporaries() const {
-  for (const auto& folder : {path_, path_ / to_string(Split::train), path_ / to_string(Split::test)}) {
-    if (!fs::is_directory(folder)) continue;
-    for (const auto& entry : fs::directory_iterator(folder)) {
-      if (is_temporary(entry.path())) fs::remove(entry.path());
-    }
-  }
-}
-
 std::string configuration_hash(const ordered_json& generator, const Layout& layout) {
   const auto text = generator.dump() + to_json(layout).dump();
   return checksum({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+}
+
+std::optional<std::string> shard_configuration(const fs::path& path) {
+  try {
+    const safetensors::File file(path);
+    const auto found = file.metadata().find("configuration");
+    if (found == file.metadata().end()) return std::nullopt;
+    return found->second;
+  } catch (const Error&) {
+    return std::nullopt;
+  }
 }
 
 DatasetWriter::DatasetWriter(fs::path folder, Layout layout, ordered_json generator)

@@ -1,4 +1,4 @@
-// Writing a dataset: the folder, its shards in any order and from any thread, the manifest last.
+// Writing a dataset: its shards in any order and from any thread, the manifest last.
 #pragma once
 
 #include <array>
@@ -10,33 +10,16 @@
 #include <vector>
 
 #include "datagen/dataset/dataset.hpp"
+#include "datagen/io/output_folder.hpp"
 #include "emulator/machine.hpp"
 
 namespace bytecpu {
 
-// A folder that one process writes to: made if it is not there (its parent must be), locked while this lives,
-// freed of the temporaries that a killed process left. Throws Error.
-class OutputFolder {
- public:
-  explicit OutputFolder(const std::filesystem::path& path);
-  OutputFolder(const OutputFolder&) = delete;
-  OutputFolder& operator=(const OutputFolder&) = delete;
-  ~OutputFolder();
-
-  // Names of what is in it, temporaries aside, sorted.
-  std::vector<std::string> contents() const;
-  // Throws Error naming what is in it.
-  void require_empty() const;
-  // In the folder and in its train and test folders.
-  void remove_temporaries() const;
-
- private:
-  std::filesystem::path path_;
-  int lock_;
-};
-
 // Identifies a configuration: checksum of the generator's description and the layout.
 std::string configuration_hash(const nlohmann::ordered_json& generator, const Layout& layout);
+
+// The configuration that a shard says it is of; nothing if it is not a whole shard or does not say.
+std::optional<std::string> shard_configuration(const std::filesystem::path& path);
 
 // Shards carry the configuration's hash, their split and index. Threads may write and adopt different shards
 // at the same time.

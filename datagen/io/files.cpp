@@ -11,6 +11,7 @@
 #include <cstring>
 #include <utility>
 
+#include "datagen/io/bus_error.hpp"
 #include "emulator/error.hpp"
 
 namespace bytecpu {
@@ -96,6 +97,13 @@ void write_file(const fs::path& path, std::string_view contents) {
   write_file(path, std::span(&part, 1));
 }
 
+void rename_folder(const fs::path& from, const fs::path& to) {
+  const auto parent = to.has_parent_path() ? to.parent_path() : fs::path(".");
+  if (::rename(from.c_str(), to.c_str()) != 0 || !sync_folder(parent)) {
+    throw Error("cannot write {}: {}", to.string(), reason());
+  }
+}
+
 void sync_file_system(const fs::path& folder) {
   const Descriptor fd(folder, O_RDONLY | O_DIRECTORY);
   if (!fd || ::syncfs(fd.get()) != 0) throw Error("cannot write {}: {}", folder.string(), reason());
@@ -125,6 +133,7 @@ MappedFile::MappedFile(const fs::path& path) {
   void* data = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, fd.get(), 0);
   if (data == MAP_FAILED) throw Error("cannot map {}: {}", path.string(), reason());
   data_ = static_cast<const uint8_t*>(data);
+  note_mapping(data_, size_, path);
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
@@ -137,7 +146,9 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 }
 
 MappedFile::~MappedFile() {
-  if (data_) ::munmap(const_cast<uint8_t*>(data_), size_);
+  if (!data_) return;
+  forget_mapping(data_);
+  ::munmap(const_cast<uint8_t*>(data_), size_);
 }
 
 std::string checksum(std::span<const uint8_t> bytes) {

@@ -23,13 +23,17 @@ void write_file(const std::filesystem::path& path, std::string_view contents);
 // Whether the name is one that write_file() uses until it renames: what is left of a killed process.
 bool is_temporary(const std::filesystem::path& path);
 
+// Renames a folder and syncs the folder that it lies in, so that after a crash it has either name. Throws Error.
+void rename_folder(const std::filesystem::path& from, const std::filesystem::path& to);
+
 // Syncs everything written so far to the file system that holds `folder`. Throws Error.
 void sync_file_system(const std::filesystem::path& folder);
 
 // Throws Error naming the file.
 std::string read_file(const std::filesystem::path& path);
 
-// A file mapped for reading; movable. Throws Error naming the file.
+// A file mapped for reading; movable. Throws Error naming the file. Where it is cut short while it is mapped, or
+// its disk fails, reading it ends the program with one line that names it, and exit code 1.
 class MappedFile {
  public:
   explicit MappedFile(const std::filesystem::path& path);

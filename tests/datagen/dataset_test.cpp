@@ -32,8 +32,9 @@ Manifest write_example(const std::filesystem::path& folder) {
   const auto add = [&](Split split, size_t index, const TraceBatch& traces) {
     const auto name = shard_name(split, index);
     write_shard(folder / name, layout, traces, {});
-    auto info = Shard(folder / name, layout).info();
-    info.checksum = "unused";
+    const Shard shard(folder / name, layout);
+    auto info = shard.info();
+    info.checksum = checksum(shard.file_bytes());
     auto& s = manifest[split];
     s.traces += info.traces;
     s.states += info.states;
@@ -117,6 +118,19 @@ TEST(Dataset, NamesAMissingOrBrokenShard) {
                {"train-00001.safetensors", "memory_bytes is 24, expected 8"});
 }
 
+TEST(Dataset, AFlippedBitIsAnErrorThatNamesTheShardWhenThatIsFirstRead) {
+  const TemporaryFolder folder;
+  write_example(folder.path());
+  const auto path = folder / "train-00001.safetensors";
+  test::flip_byte(path, read_file(path).size() - 1);
+  const Dataset dataset(folder.path());
+  EXPECT_EQ(dataset.trace(Split::train, 2).bytes.back(), 2);
+  EXPECT_EQ(dataset.trace(Split::test, 1).bytes.back(), 1);
+  for (int again = 0; again < 2; ++again) {
+    expect_error([&] { (void)dataset.trace(Split::train, 3); }, {"train-00001.safetensors", "altered"});
+  }
+}
+
 TEST(Dataset, RefusesOffsetsThatDoNotFit) {
   const TemporaryFolder folder;
   const auto refused = [&](std::vector<int64_t> offsets, std::string_view part) {
@@ -168,6 +182,13 @@ TEST(Manifest, RefusesWhatIsNoneAndNamesTheFile) {
   changed([](auto& j) { j["splits"] = 3; }, "\"train\"");
   changed([](auto& j) { j["splits"].erase("test"); }, "\"test\" is missing");
   changed([](auto& j) { j["splits"]["train"]["traces"] = 5; }, "do not add up");
+  changed(
+      [](auto& j) {
+        for (auto* of : {&j["splits"]["train"], &j["splits"]["train"]["shards"][0]}) {
+          (*of)["traces"] = (*of)["traces"].template get<int64_t>() + 1'000'000'000'000'000'000;
+        }
+      },
+      "train-00000.safetensors\": 1000000000000000003 traces");
   changed([](auto& j) { j["splits"]["train"]["shards"][0]["file"] = "../x"; }, "../x");
   changed([](auto& j) { j["splits"]["train"]["shards"][0]["file"] = ".."; }, "\"..\"");
   changed([](auto& j) { j["splits"]["train"]["shards"][0].erase("checksum"); }, "\"checksum\" is missing");

@@ -6,6 +6,7 @@
 
 #include <csignal>
 
+#include "datagen/io/output_folder.hpp"
 #include "tests/datagen/support.hpp"
 
 namespace bytecpu {
@@ -98,6 +99,49 @@ TEST(Checksum, IsXxh3_128) {
   EXPECT_EQ(checksum({}), "99aa06d3014798d86001c324468d497f");
   const uint8_t a = 'a';
   EXPECT_EQ(checksum({&a, 1}), "a96faf705af16834e6c632b61e964e1f");
+}
+
+TEST(MappedFile, CutShortWhileItIsReadItEndsTheProgramWithALineThatNamesIt) {
+  const TemporaryFolder folder;
+  write_file(folder / "x", std::string(100'000, 'x'));
+  const MappedFile before(folder / "x"), file(folder / "x");
+  const auto read_all = [&] {
+    std::filesystem::resize_file(folder / "x", 10);
+    volatile unsigned sum = 0;
+    for (const uint8_t byte : file.bytes()) sum = sum + byte;
+    ::_exit(0);
+  };
+  EXPECT_EXIT(read_all(), testing::ExitedWithCode(1), "cannot read .*/x: it was cut short");
+}
+
+TEST(OutputFolder, IsOneProcessesAtATime) {
+  const TemporaryFolder folder;
+  {
+    const OutputFolder first(folder / "d");
+    expect_error([&] { OutputFolder second(folder / "d"); }, {"/d: another process is writing to it"});
+    write_file(folder / "d" / "x", "x");
+  }
+  const OutputFolder second(folder / "d");
+  EXPECT_EQ(second.contents(), std::vector<std::string>{"x"});
+}
+
+TEST(OutputFolder, MadeAndLeftEmptyItIsRemovedAgain) {
+  const TemporaryFolder folder;
+  { const OutputFolder made(folder / "d"); }
+  EXPECT_FALSE(std::filesystem::exists(folder / "d"));
+  std::filesystem::create_directory(folder / "d");
+  { const OutputFolder found(folder / "d"); }
+  EXPECT_TRUE(std::filesystem::exists(folder / "d"));
+}
+
+TEST(OutputFolder, KnowsThatItWasRemovedOrReplaced) {
+  const TemporaryFolder folder;
+  const OutputFolder output(folder / "d");
+  EXPECT_NO_THROW(output.require_there());
+  std::filesystem::remove(folder / "d");
+  expect_error([&] { output.require_there(); }, {"/d: it was removed"});
+  std::filesystem::create_directory(folder / "d");
+  expect_error([&] { output.require_there(); }, {"/d: it was removed"});
 }
 
 }  // namespace

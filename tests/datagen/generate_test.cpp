@@ -318,7 +318,7 @@ TEST(Generate, AFullDiskIsAClearErrorAndItGoesOnLater) {
   const auto full = test::shell("ulimit -f 50; " BYTECPU_BIN "/bytecpu-datagen " + options);
   EXPECT_EQ(full.code, 1);
   EXPECT_TRUE(contains(full.err, "cannot write " + out)) << full.err;
-  EXPECT_TRUE(test::tree(out).empty());
+  EXPECT_FALSE(fs::exists(out));
   EXPECT_EQ(datagen(options).code, 0);
   EXPECT_EQ(test::tree(out).size(), 3u);
 }

@@ -161,6 +161,84 @@ TEST(Verify, MissingAndTruncatedShardsAreNamed) {
   EXPECT_EQ(report.traces, 200);
 }
 
+TEST(Verify, EveryByteOfTheGeneratorThatIsChangedIsFound) {
+  const TemporaryFolder folder;
+  make(folder / "d");
+  const auto path = folder / "d" / "manifest.json";
+  const auto manifest = read_file(path);
+  const auto begin = manifest.find("\"generator\""), end = manifest.find("\"overlap\"");
+  ASSERT_LT(begin, end);
+  EXPECT_TRUE(verify_dataset(folder / "d", {.sample = 1}).unchecked.empty());
+  int changes = 0;
+  for (size_t i = begin; i < end; ++i) {
+    if (manifest[i] == ' ' || manifest[i] == '\n') continue;
+    auto changed = manifest;
+    changed[i] ^= 1;
+    test::put(path, changed);
+    try {
+      EXPECT_FALSE(verify_dataset(folder / "d", {.sample = 1}).failures.empty()) << changed.substr(begin, i);
+    } catch (const Error& e) {
+      EXPECT_TRUE(contains(e.what(), "manifest.json")) << e.what();
+    }
+    ++changes;
+  }
+  EXPECT_GT(changes, 200);
+}
+
+TEST(Verify, TellsWhatOldShardsDoNotLetItCheck) {
+  const TemporaryFolder folder;
+  make(folder / "d");
+  auto manifest = read_manifest(folder / "d" / "manifest.json");
+  for (const Split s : splits) {
+    for (auto& listed : manifest[s].shards) {
+      TraceBatch batch(manifest.layout);
+      {
+        const Shard shard(folder / "d" / listed.file, manifest.layout);
+        for (size_t i = 0; i < shard.size(); ++i) batch.add(shard[i]);
+      }
+      write_shard(folder / "d" / listed.file, manifest.layout, batch, {});
+      listed.checksum = checksum(MappedFile(folder / "d" / listed.file).bytes());
+    }
+  }
+  write_file(folder / "d" / "manifest.json", to_json(manifest).dump());
+  const auto report = verify_dataset(folder / "d", {});
+  EXPECT_TRUE(report.failures.empty());
+  ASSERT_EQ(report.unchecked.size(), 1u);
+  EXPECT_TRUE(contains(report.unchecked[0], "generator")) << report.unchecked[0];
+}
+
+TEST(Verify, AShardInAnothersPlaceIsFound) {
+  const TemporaryFolder folder;
+  make(folder / "d");
+  auto manifest = read_manifest(folder / "d" / "manifest.json");
+  auto& shards = manifest[Split::train].shards;
+  std::swap(shards[0], shards[1]);
+  write_file(folder / "d" / "manifest.json", to_json(manifest).dump());
+  EXPECT_TRUE(names(verify_dataset(folder / "d", {}), "train-00000.safetensors", -1, "another place"));
+}
+
+TEST(Verify, FilesThatWereNotAllWrittenDoNotPass) {
+  const TemporaryFolder folder;
+  make(folder / "d", GenerateOptions::Format::files);
+  EXPECT_TRUE(verify_bin_files(folder / "d", "toy8", 256, {}).unchecked.empty());
+  const auto one = list_bin_files(folder / "d", Split::train)[0].front();
+  fs::rename(one, folder / "kept");
+  EXPECT_TRUE(names(verify_bin_files(folder / "d", "toy8", 256, {}), "", -1, "299 .bin files in train"));
+  fs::rename(folder / "kept", one);
+
+  auto description = nlohmann::ordered_json::parse(read_file(folder / "d" / "generator.json"));
+  description.erase("splits");  // as until its end
+  write_file(folder / "d" / "generator.json", description.dump());
+  EXPECT_TRUE(names(verify_bin_files(folder / "d", "toy8", 256, {}), "", -1, "not all files were written"));
+  const auto machine = make_machine("toy8", 256);
+  test::expect_error([&] { import_bin_files(folder / "d", *machine, Split::train, 64, 1, folder / "s"); },
+                     {"/d: not all files were written"});
+  fs::remove(folder / "d" / "generator.json");
+  const auto report = verify_bin_files(folder / "d", "toy8", 256, {});
+  EXPECT_TRUE(report.failures.empty());
+  EXPECT_EQ(report.unchecked.size(), 1u);
+}
+
 TEST(Verify, BinFilesPassAndAnAlteredOneIsNamed) {
   const TemporaryFolder folder;
   make(folder / "d", GenerateOptions::Format::files);
@@ -170,12 +248,14 @@ TEST(Verify, BinFilesPassAndAnAlteredOneIsNamed) {
   const auto file = list_bin_files(folder / "d", Split::train)[1].at(5);
   test::flip_byte(file, fs::file_size(file) - 1);
   auto report = verify_bin_files(folder / "d", "toy8", 256, {});
-  EXPECT_EQ(report.failures.size(), 1u);
+  EXPECT_EQ(report.failures.size(), 2u);
+  EXPECT_TRUE(names(report, "", -1, "the files in test are not those that were written"));
   EXPECT_TRUE(names(report, "test/" + file.filename().string(), -1, "J is "));
 
   test::put(folder / "d" / "train" / "short.bin", "short");
   report = verify_bin_files(folder / "d", "toy8", 256, {});
-  EXPECT_EQ(report.failures.size(), 2u);
+  EXPECT_EQ(report.failures.size(), 5u);
+  EXPECT_TRUE(names(report, "", -1, "301 .bin files in train, its generator.json says 300"));
   EXPECT_TRUE(names(report, "train/short.bin", -1, "5 bytes are not 256 of memory"));
 }
 
@@ -198,7 +278,9 @@ TEST(BinFiles, RoundTripIsByteIdentical) {
   const TemporaryFolder folder;
   make(folder / "d", GenerateOptions::Format::files);
   const auto machine = make_machine("toy8", 256);
-  const auto manifest = import_bin_files(folder / "d", *machine, Split::train, 64, 1, folder / "s");
+  const auto [manifest, wrong, first_wrong] =
+      import_bin_files(folder / "d", *machine, Split::train, 64, 1, folder / "s");
+  EXPECT_EQ(wrong, 0);
   EXPECT_TRUE(verify_dataset(folder / "s", {}).failures.empty());
   const auto result = export_bin_files(folder / "s", folder / "e");
   EXPECT_EQ(result.traces[1], manifest[Split::test].traces);
@@ -211,7 +293,7 @@ TEST(BinFiles, AFlatFolderIsOfTheSplitGiven) {
   const TemporaryFolder folder;
   const auto machine = make_machine("toy8", 1024);
   const auto manifest =
-      import_bin_files(BYTECPU_REFERENCE "/traces", *machine, Split::test, 64, 1, folder / "s");
+      import_bin_files(BYTECPU_REFERENCE "/traces", *machine, Split::test, 64, 1, folder / "s").manifest;
   EXPECT_EQ(manifest[Split::train].traces, 0);
   EXPECT_EQ(manifest[Split::test].traces, 22);
   export_bin_files(folder / "s", folder / "e");
@@ -273,7 +355,9 @@ TEST(BinFiles, ImportTellsCutAndWrongTraces) {
   fs::create_directory(folder / "d");
   for (const auto& [name, trace] : {std::pair("1", whole), {"2", cut}, {"3", longer}, {"4", wrong}})
     test::put(folder / "d" / (std::string(name) + ".bin"), trace);
-  import_bin_files(folder / "d", *machine, Split::train, 64, 1, folder / "i");
+  const auto result = import_bin_files(folder / "d", *machine, Split::train, 64, 1, folder / "i");
+  EXPECT_EQ(result.wrong, 2);
+  EXPECT_EQ(result.first_wrong, (std::vector<fs::path>{folder / "d" / "3.bin", folder / "d" / "4.bin"}));
   const auto stops = stops_of(folder / "i");
   EXPECT_EQ(stops.at(whole), StopReason::halted);
   EXPECT_EQ(stops.at(cut), StopReason::step_limit);
@@ -298,6 +382,68 @@ TEST(BinFiles, ImportNamesTheBadFileAndWritesNothing) {
                      {"empty", "no .bin files"});
   test::expect_error([&] { import_bin_files(folder / "none", *machine, Split::train, 64, 1, folder / "s"); },
                      {"none"});
+}
+
+TEST(BinFiles, ImportOfBytesThatNoMachineMadeFailsAndLeavesNothing) {
+  const TemporaryFolder folder;
+  fs::create_directory(folder / "d");
+  for (int i = 0; i < 20; ++i) {
+    std::string bytes(256 + 3 * 16, '\0');
+    for (auto& byte : bytes) byte = static_cast<char>(std::rand());
+    test::put(folder / "d" / fmt::format("{}.bin", i), bytes);
+  }
+  const auto machine = make_machine("toy8", 256);
+  test::expect_error([&] { import_bin_files(folder / "d", *machine, Split::train, 8, 2, folder / "s"); },
+                     {"/d: no trace in it is what toy8 with 256 bytes of memory makes"});
+  EXPECT_FALSE(fs::exists(folder / "s"));
+}
+
+TEST(BinFiles, AKilledImportIsMadeAgainAndAFinishedOneIsNot) {
+  const TemporaryFolder folder;
+  make(folder / "d", GenerateOptions::Format::files);
+  const auto machine = make_machine("toy8", 256);
+  const auto import = [&](int64_t shard_traces) {
+    return import_bin_files(folder / "d", *machine, Split::train, shard_traces, 1, folder / "s");
+  };
+  import(50);
+  test::expect_error([&] { import(50); }, {"/s is not empty, it holds manifest.json"});
+  fs::remove(folder / "s" / "manifest.json");
+  test::put(folder / "s" / ".train-00001.safetensors.1.tmp", "left behind");
+  import(200);  // fewer shards
+  EXPECT_TRUE(verify_dataset(folder / "s", {}).failures.empty());
+  EXPECT_EQ(test::tree(folder / "s").size(), 4u);
+  // Shards of something else are not replaced.
+  make(folder / "g");
+  fs::remove(folder / "g" / "manifest.json");
+  const auto before = test::tree(folder / "g");
+  test::expect_error([&] { import_bin_files(folder / "d", *machine, Split::train, 50, 1, folder / "g"); },
+                     {"/g is not empty"});
+  EXPECT_TRUE(test::tree(folder / "g") == before);
+}
+
+TEST(BinFiles, AKilledExportIsFoundAndMadeAgain) {
+  const TemporaryFolder folder;
+  make(folder / "d");
+  export_bin_files(folder / "d", folder / "whole");
+  export_bin_files(folder / "d", folder / "e");
+  auto description = nlohmann::ordered_json::parse(read_file(folder / "e" / "generator.json"));
+  description.erase("splits");
+  write_file(folder / "e" / "generator.json", description.dump());
+  fs::remove(list_bin_files(folder / "e", Split::train)[0].front());
+  test::put(folder / "e" / "train" / ".x.bin.1.tmp", "left behind");
+  EXPECT_TRUE(names(verify_bin_files(folder / "e", "toy8", 256, {}), "", -1, "not all files were written"));
+  export_bin_files(folder / "d", folder / "e");
+  test::expect_same_tree(folder / "whole", folder / "e");
+  EXPECT_TRUE(verify_bin_files(folder / "e", "toy8", 256, {}).failures.empty());
+  // Files of another dataset are not replaced.
+  GenerateOptions options;
+  options.memory_bytes = 256;
+  options.programs.max_instructions = 20;
+  options.traces = {50, 0};
+  options.out = folder / "other";
+  generate(options);
+  test::expect_error([&] { export_bin_files(folder / "other", folder / "e"); }, {"another configuration"});
+  test::expect_same_tree(folder / "whole", folder / "e");
 }
 
 }  // namespace
