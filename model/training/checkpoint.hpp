@@ -1,5 +1,6 @@
-// A run's checkpoints: folders RUN/step-NNNNNNNN with config.json, model.safetensors, optimizer.safetensors
-// and training.json, each folder complete or not there (written under a temporary name, synced, renamed).
+// A run's checkpoints: folders RUN/step-NNNNNNNN with config.json, model.safetensors, optimizer.safetensors,
+// training.json and checksums.json, each folder complete or not there (written under a temporary name, synced,
+// renamed). Every file is checked against its checksum when it is read.
 #pragma once
 
 #include <filesystem>
@@ -18,7 +19,8 @@ namespace bytecpu {
 // names.
 std::vector<NamedTensor> published_parameters(const ByteModel& model);
 
-// Writes the checkpoint of `step` and then removes all but the newest two. Throws Error; earlier ones stay.
+// Writes the checkpoint of `step` and then removes all but the newest two. Throws Error, for a tensor that is not
+// finite too, and leaves nothing of it; earlier ones stay. The run's folder must be there.
 void save_checkpoint(const std::filesystem::path& run, int64_t step, const ByteModel& model,
                      const Optimizer& optimizer, const nlohmann::ordered_json& training);
 
@@ -30,8 +32,14 @@ void save_checkpoint(const std::filesystem::path& run, int64_t step, const ByteM
 void export_checkpoint(std::span<const std::filesystem::path> checkpoints, const std::filesystem::path& out,
                        safetensors::Dtype type);
 
-// The newest checkpoint in a run's folder, or the folder itself if it is one; none if there is none.
+// The newest checkpoint in a run's folder, or the folder itself if it is one; none if there is none. Throws Error
+// where the newest one is damaged.
 std::optional<std::filesystem::path> find_checkpoint(const std::filesystem::path& run);
+// The folder with config.ini, run.json and metrics.jsonl of a checkpoint's training: that around it, or its own if
+// it was exported.
+std::filesystem::path training_folder(const std::filesystem::path& checkpoint);
+// Writes a checkpoint's config.json.
+void write_config(const std::filesystem::path& checkpoint, const ModelConfig& config);
 
 // Throw Error naming the file and what is wrong in it: missing, surplus, of the wrong shape, not finite.
 ModelConfig load_model_config(const std::filesystem::path& checkpoint);

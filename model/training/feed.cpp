@@ -27,7 +27,12 @@ Feed::Feed(const ByteModel& model, const TrainConfig& config, Corpus& corpus, Fe
       next_emphasis_(std::move(next_emphasis)),
       pool_(draw(place.pool, place.emphasis).get()),
       next_pool_(draw(place.pool + 1, place.next_emphasis)),
-      plan_(plan(model, *pool_, config.batch_patches, config.seed + place.pool)) {}
+      plan_(plan(model, *pool_, config.batch_patches, config.seed + place.pool)) {
+  if (place.batch > plan_.size()) {
+    throw Error("pool {} has {} batches and none of number {}: the checkpoint's training.json was altered",
+                place.pool, plan_.size(), place.batch);
+  }
+}
 
 Batch Feed::next() {
   constexpr int most_empty_pools = 1000;

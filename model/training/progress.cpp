@@ -1,5 +1,8 @@
 #include "model/training/progress.hpp"
 
+#include <cmath>
+#include <limits>
+
 #include "emulator/error.hpp"
 #include "model/training/checkpoint.hpp"
 
@@ -8,23 +11,55 @@ namespace {
 
 using nlohmann::ordered_json;
 
+// Conversion alone would take 1.5 and -1 for counts.
+template <typename Count>
+void read_count(const ordered_json& json, const char* name, Count& out) {
+  const auto& value = json.at(name);
+  if (!value.is_number_unsigned() ||
+      value.get<uint64_t>() > static_cast<uint64_t>(std::numeric_limits<Count>::max())) {
+    throw Error("{} is not a count", name);
+  }
+  value.get_to(out);
+}
+
+void check_number(const ordered_json& value, const char* name) {
+  if (!value.is_number() || !std::isfinite(value.get<double>()) || value.get<double>() < 0) {
+    throw Error("{} is not a number of 0 or more", name);
+  }
+}
+
+void read_number(const ordered_json& json, const char* name, double& out) {
+  check_number(json.at(name), name);
+  json.at(name).get_to(out);
+}
+
+void read_numbers(const ordered_json& json, const char* name, std::vector<double>& out) {
+  const auto& values = json.at(name);
+  if (!values.is_array()) throw Error("{} is not a list", name);
+  for (const auto& value : values) check_number(value, name);
+  values.get_to(out);
+}
+
 Progress from_json(const ordered_json& j) {
   Progress p;
-  j.at("step").get_to(p.step);
-  j.at("seconds").get_to(p.seconds);
-  p.flops = j.value("flops", 0.0);
-  j.at("pool").get_to(p.place.pool);
-  j.at("batch").get_to(p.place.batch);
-  j.at("weights").get_to(p.place.emphasis.skills);
-  j.at("longest").get_to(p.place.emphasis.longest);
-  j.at("next_weights").get_to(p.place.next_emphasis.skills);
-  j.at("next_longest").get_to(p.place.next_emphasis.longest);
-  j.at("wrong_share").get_to(p.wrong_share);
-  p.logged_step = j.value("logged_step", p.step);
-  j.at("loss_sum").get_to(p.loss_sum);
-  j.at("norm_sum").get_to(p.norm_sum);
-  j.at("smooth_loss").get_to(p.smooth_loss);
-  j.at("operation_hardness").get_to(p.hardness);
+  read_count(j, "step", p.step);
+  read_number(j, "seconds", p.seconds);
+  if (j.contains("flops")) read_number(j, "flops", p.flops);
+  read_count(j, "pool", p.place.pool);
+  read_count(j, "batch", p.place.batch);
+  read_numbers(j, "weights", p.place.emphasis.skills);
+  read_count(j, "longest", p.place.emphasis.longest);
+  read_numbers(j, "next_weights", p.place.next_emphasis.skills);
+  read_count(j, "next_longest", p.place.next_emphasis.longest);
+  read_number(j, "wrong_share", p.wrong_share);
+  p.logged_step = p.step;
+  if (j.contains("logged_step")) read_count(j, "logged_step", p.logged_step);
+  read_number(j, "loss_sum", p.loss_sum);
+  read_number(j, "norm_sum", p.norm_sum);
+  read_number(j, "smooth_loss", p.smooth_loss);
+  read_numbers(j, "operation_hardness", p.hardness);
+  if (p.logged_step > p.step) throw Error("logged_step is past step");
+  if (p.wrong_share > 1) throw Error("wrong_share is above 1");
   return p;
 }
 
@@ -56,16 +91,11 @@ Progress load_progress(const std::filesystem::path& checkpoint) {
   }
   const auto state = load_training_state(checkpoint);
   const auto file = (checkpoint / "training.json").string();
-  Progress p;
   try {
-    p = from_json(state);
-  } catch (const nlohmann::json::exception& e) {
-    throw Error("{}: {}", file, e.what());
+    return from_json(state);
+  } catch (const std::exception& e) {
+    throw Error("{}: {}: it was altered", file, e.what());
   }
-  const bool possible = p.step >= 0 && p.logged_step >= 0 && p.logged_step <= p.step && p.seconds >= 0 &&
-                        p.flops >= 0 && p.wrong_share >= 0 && p.wrong_share <= 1;
-  if (!possible) throw Error("{}: its counters are impossible: it was altered", file);
-  return p;
 }
 
 double spent_share(const TrainConfig& config, const Progress& progress) {

@@ -93,11 +93,18 @@ bool run(Values& o, const OptionList& given) {
   const auto corpora = make_corpora(o);
   o.model.frame = corpora.train->frame();
   as_usage([&] { check(o.model); });
-  const auto checkpoint = find_checkpoint(o.out);
+  const std::filesystem::path out = o.out;
+  if (out.has_parent_path()) std::filesystem::create_directories(out.parent_path());
+  const OutputFolder folder(out);
+  const auto ini = o.data.empty() ? given.ini() : given.ini(fixed_by_data(o));
+  auto settings = settings_of(ini);
+  if (!o.data.empty()) settings["dataset"] = dataset_identity(o.data);
+  const auto checkpoint = find_checkpoint(out);
   if (checkpoint && !o.resume) {
     throw Error("{}: holds a training already: --resume goes on with it, or choose another folder", o.out);
   }
   if (checkpoint) {
+    require_same(recorded_settings(*checkpoint), settings);
     if (load_model_config(*checkpoint) != o.model) {
       throw Error(
           "{}: the checkpoint's model or machine is another than the configuration's: train into a new "
@@ -130,7 +137,6 @@ bool run(Values& o, const OptionList& given) {
              corpora.train->describe(), corpora.held_out->describe());
   cli::flush();
 
-  const auto ini = o.data.empty() ? given.ini() : given.ini(fixed_by_data(o));
   const nlohmann::ordered_json record = {{"version", BYTECPU_VERSION},
                                          {"command", cli::command_line()},
                                          {"libtorch", TORCH_VERSION},
@@ -142,9 +148,9 @@ bool run(Values& o, const OptionList& given) {
                                          {"held_out", corpora.held_out->describe()},
                                          {"model", o.model},
                                          {"training", to_json(o.train)}};
-  return train(*model, o.train, {*corpora.train, *corpora.held_out}, o.out, checkpoint, stop_requested, [&] {
-           const std::filesystem::path out = o.out;
-           std::filesystem::create_directories(out);
+  const TrainingRun training_run{folder, checkpoint, settings};
+  return train(*model, o.train, {*corpora.train, *corpora.held_out}, training_run, stop_requested, [&] {
+           folder.remove_temporaries();
            write_file(out / "config.ini", ini);
            write_file(out / "run.json", json_text(record, 1) + "\n");
          }) == TrainingEnd::finished;

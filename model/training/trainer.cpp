@@ -35,7 +35,7 @@ class Averaged {
 
 class Trainer {
  public:
-  Trainer(ByteModel& model, const TrainConfig& config, const TrainingData& data, const fs::path& run)
+  Trainer(ByteModel& model, const TrainConfig& config, const TrainingData& data, const TrainingRun& run)
       : model_(model),
         config_(config),
         data_(data),
@@ -46,9 +46,9 @@ class Trainer {
         held_out_(data.held_out.frame().layout) {}
 
   // Reads all that is given; throws Error where it does not fit together, having written nothing.
-  void prepare(const std::optional<fs::path>& checkpoint) {
-    if (checkpoint) {
-      resume(*checkpoint);
+  void prepare() {
+    if (run_.checkpoint) {
+      resume(*run_.checkpoint);
     } else {
       progress_.place.emphasis.longest = progress_.place.next_emphasis.longest =
           longest_document(config_, data_.train.longest(), 0);
@@ -58,8 +58,7 @@ class Trainer {
   }
 
   TrainingEnd run(const std::atomic<bool>& stop) {
-    fs::create_directories(run_);
-    journal_.emplace(run_, config_, model_, progress_);
+    journal_.emplace(run_.folder.path(), config_, model_, progress_);
     feed_.emplace(model_, config_, data_.train, progress_.place,
                   [this] { return emphasis(config_, data_.train, mix_, done()); });
     while (done() < 1 && !stop) {
@@ -98,9 +97,19 @@ class Trainer {
                   mix_.hardness().empty() ? "stream, not a dataset" : "dataset, not a stream",
                   checkpoint.string());
     }
+    check_emphasis(progress_.place.emphasis, checkpoint);
+    check_emphasis(progress_.place.next_emphasis, checkpoint);
     mix_.restore(progress_.hardness);
     optimizer_.set_steps(progress_.step);
     saved_step_ = progress_.step;
+  }
+
+  void check_emphasis(const Emphasis& emphasis, const fs::path& checkpoint) const {
+    const auto weights = emphasis.skills.size();
+    if ((weights > 0 && weights != data_.train.skills().size()) || emphasis.longest > data_.train.longest()) {
+      throw Error("{}: its weights or lengths are not those of this training's programs: it was altered",
+                  (checkpoint / "training.json").string());
+    }
   }
 
   // What the next optimiser step is of: for each part a batch or, once few are wrong, the hardest of several.
@@ -205,16 +214,19 @@ class Trainer {
 
   void save() {
     if (saved_step_ == progress_.step) return;
+    run_.folder.require_there();
     const Averaged averaged(optimizer_);
     progress_.hardness = mix_.hardness();
-    save_checkpoint(run_, progress_.step, model_, optimizer_, to_json(progress_));
+    auto training = to_json(progress_);
+    if (!run_.settings.empty()) training["settings"] = run_.settings;
+    save_checkpoint(run_.folder.path(), progress_.step, model_, optimizer_, training);
     saved_step_ = progress_.step;
   }
 
   ByteModel& model_;
   const TrainConfig& config_;
   const TrainingData data_;
-  const fs::path run_;
+  const TrainingRun& run_;
   const NextStep objective_;
   Optimizer optimizer_;
   SkillMix mix_;
@@ -234,14 +246,14 @@ bool finished(const TrainConfig& config, const fs::path& checkpoint) {
   return spent_share(config, load_progress(checkpoint)) >= 1;
 }
 
-TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingData& data, const fs::path& run,
-                  const std::optional<fs::path>& checkpoint, const std::atomic<bool>& stop,
+TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingData& data,
+                  const TrainingRun& run, const std::atomic<bool>& stop,
                   const std::function<void()>& accepted) {
   check(config);
   Trainer trainer(model, config, data, run);
-  trainer.prepare(checkpoint);
+  trainer.prepare();
   accepted();
-  if (checkpoint) fmt::print("resuming at step {} ({})\n", trainer.step(), checkpoint->string());
+  if (run.checkpoint) fmt::print("resuming at step {} ({})\n", trainer.step(), run.checkpoint->string());
   return trainer.run(stop);
 }
 

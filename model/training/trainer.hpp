@@ -7,8 +7,10 @@
 #include <optional>
 
 #include "datagen/corpus/corpus.hpp"
+#include "datagen/io/output_folder.hpp"
 #include "model/network/byte_model.hpp"
 #include "model/training/config.hpp"
+#include "model/training/settings.hpp"
 
 namespace bytecpu {
 
@@ -18,18 +20,28 @@ struct TrainingData {
   Corpus& held_out;
 };
 
+// Where a training is kept.
+struct TrainingRun {
+  // Locked, so that no other training writes to it.
+  const OutputFolder& folder;
+  // One of the folder's that is not finished, to go on from; without, the folder must hold none.
+  std::optional<std::filesystem::path> checkpoint = {};
+  // What it was begun with; kept in its checkpoints.
+  Settings settings = {};
+};
+
 enum class TrainingEnd { finished, stopped };
 
-// Trains `model`, freshly made, until its budget is spent or `stop` becomes true, writing to the folder
+// Trains `model`, freshly made, until its budget is spent or `stop` becomes true, writing to the folder of
 // `run`, once all that is given has been read and found to fit together and accepted() been called:
 //   step-NNNNNNNN/   checkpoints, the newest two (checkpoint.hpp)
 //   metrics.jsonl, events.out.tfevents.*   (journal.hpp)
-// With `checkpoint`, one of `run` that is not finished, it goes on from there; the losses are then bit for
-// bit those of an undisturbed run (same machine, same number of threads, a budget in steps). Without, `run`
-// must hold none. Throws Error, leaving the last good checkpoint, when the loss is not a number or explodes.
+// Resumed from a checkpoint its losses are bit for bit those of an undisturbed run (same machine, same number of
+// threads, a budget in steps). Throws Error, leaving the last good checkpoint, when the loss is not a number or
+// explodes, and where the folder is removed meanwhile.
 TrainingEnd train(ByteModel& model, const TrainConfig& config, const TrainingData& data,
-                  const std::filesystem::path& run, const std::optional<std::filesystem::path>& checkpoint,
-                  const std::atomic<bool>& stop, const std::function<void()>& accepted);
+                  const TrainingRun& run, const std::atomic<bool>& stop,
+                  const std::function<void()>& accepted);
 
 // Whether a training of `config` that stands at `checkpoint` has spent its budget.
 bool finished(const TrainConfig& config, const std::filesystem::path& checkpoint);
