@@ -51,7 +51,7 @@ function subjectText({source, split, traces, states, min_instructions, max_instr
 
 function facts(doc) {
   const data = doc.data ?? {}, layout = data.layout;
-  const machine = layout &&
+  const machine = layout?.machine &&
     `${layout.machine}, ${count(layout.memory_bytes)} bytes of memory, ${layout.record_bytes} bytes a state`;
   const made = [doc.time?.replace("T", " ").replace("Z", " UTC"), doc.bytecpu && `bytecpu ${doc.bytecpu}`];
   const rows = [["predictor", predictorText(doc)], ["evaluated on", subjectText(data)], ["machine", machine],
