@@ -21,6 +21,7 @@ namespace {
 
 namespace po = boost::program_options;
 
+constexpr unsigned help_width = 110, least_help_text = 70;
 constexpr double seconds_between_lines = 10, seconds_between_rewrites = 0.2;
 
 // What every command has besides its own options.
@@ -31,7 +32,7 @@ struct Common {
 
 OptionList options(Common& c) {
   OptionList field("Common options");
-  field(c.help, "help", "show this help (-h)");
+  field(c.help, "help", "show this help");
   field(c.version, "version", "show the version");
   field(c.config, "config", text("FILE"), "read options from this INI file; flags win");
   return field;
@@ -39,10 +40,10 @@ OptionList options(Common& c) {
 
 // Boost splits the command line and prints help; what the values may be is the table's.
 po::options_description described(const OptionList& list) {
-  po::options_description all;
+  po::options_description all(help_width, least_help_text);
   for (size_t first = 0; first < list.all().size();) {
     const auto& group = list.all()[first].group;
-    po::options_description part(group);
+    po::options_description part(group, help_width, least_help_text);
     for (; first < list.all().size() && list.all()[first].group == group; ++first) {
       const Option& option = list.all()[first];
       const auto name = option.name == "help" ? "help,h" : option.name;
@@ -64,7 +65,7 @@ po::options_description described(const OptionList& list) {
 void print_help(std::string_view program, const Command& command) {
   Common common;
   std::ostringstream text;
-  text << described(command.options) << '\n' << described(options(common));
+  text << described(command.options) << described(options(common));
   fmt::print("usage: {}{}{} {}\n\n{}\n{}", program, command.name.empty() ? "" : " ", command.name,
              command.usage, command.summary, text.str());
 }

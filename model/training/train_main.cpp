@@ -55,7 +55,20 @@ void check(Values& v, const OptionList& given) {
   if (v.train.loss == "all" && v.model.family == "transition") {
     throw UsageError("--loss all goes with the family bgpt: the family transition predicts states alone");
   }
-  as_usage([&] { check(v.train); });
+  const ModelConfig& m = v.model;
+  const TrainConfig& t = v.train;
+  if (m.family == "bgpt") {
+    given.refuse_flags("goes with --family transition", m.encoder_layers, m.encoder_mlp, m.mixer_layers,
+                       m.byte_mlp, m.memory_width, m.memory_heads, m.patch_history);
+  }
+  if (t.optimizer == "adamw") given.refuse_flags("goes with --optimizer muon", t.muon_learning_rate);
+  if (t.operation_mix == "uniform") {
+    given.refuse_flags("goes with --operation-mix loss or errors", t.operation_floor);
+  }
+  if (t.schedule == "constant") {
+    given.refuse_flags("goes with --schedule cosine or linear", t.final_learning_rate);
+  }
+  as_usage([&] { check(t); });
 }
 
 struct Corpora {

@@ -156,6 +156,36 @@ TEST_F(Programs, ABareWeightFileIsMeasuredLikeItsCheckpoint) {
   expect_failure("bytecpu-run " + program_file + " --checkpoint " + program_file, 1, "program.s");
 }
 
+TEST_F(Programs, ATrainingsConfigurationGivenBackIsTheSameTraining) {
+  if (!fs::exists(BYTECPU_BIN "/bytecpu-train")) GTEST_SKIP() << "built without the model";
+  const std::string tiny =
+      " --steps 2 --patch-length 32 --patch-layers 1 --byte-layers 1 --patch-width 16 --byte-width 16"
+      " --patch-heads 2 --byte-heads 2 --batch-patches 64 --pool-traces 8 --validation-traces 4 --precision fp32"
+      " --average 0.30000000000000004";
+  const auto read = [](const fs::path& file) {
+    std::stringstream text;
+    text << std::ifstream(file).rdbuf();
+    return text.str();
+  };
+  for (const std::string& source : {"--data " + data, std::string("--memory 64 --small-operands 0.25")}) {
+    const fs::path first = folder / "first", second = folder / "second";
+    const Result trained = run("bytecpu-train " + source + tiny + " --out " + first.string());
+    ASSERT_EQ(trained.code, 0) << trained.out;
+    const Result again =
+        run("bytecpu-train --config " + (first / "config.ini").string() + " --out " + second.string());
+    ASSERT_EQ(again.code, 0) << again.out;
+    auto ini = read(second / "config.ini");
+    ini.replace(ini.find(second.string()), second.string().size(), first.string());
+    EXPECT_EQ(ini, read(first / "config.ini"));
+    const auto record = json::parse(read(first / "run.json")), other = json::parse(read(second / "run.json"));
+    EXPECT_EQ(record.at("training"), other.at("training"));
+    EXPECT_EQ(record.at("model"), other.at("model"));
+    EXPECT_EQ(record.at("data"), other.at("data"));
+    fs::remove_all(first);
+    fs::remove_all(second);
+  }
+}
+
 TEST_F(Programs, BenchTakesEveryExperimentsTrainingConfiguration) {
   if (!fs::exists(BYTECPU_BIN "/bytecpu-bench")) GTEST_SKIP() << "built without the model";
   const std::string tiny =
@@ -214,6 +244,8 @@ TEST_F(Programs, BadUsageExitsWithTwoAndFailuresWithOne) {
   expect_failure(train + " --average 2", 2, "--average 2: use a number from 0 to 1");
   expect_failure(train + " --minutes 1", 2, "--minutes");
   expect_failure(train + " --loss all --family transition", 2, "--loss all");
+  expect_failure(train + " --encoder-layers 2", 2, "--family transition");
+  expect_failure(train + " --muon-learning-rate 0.1", 2, "--optimizer muon");
   for (const char* option :
        {"--machine toy8", "--memory 64", "--min-instructions 1", "--max-instructions 16",
         "--memory-share 0.1", "--branch-share 0.1", "--loop-share 0.1", "--operation-mix loss",

@@ -323,14 +323,16 @@ TEST_F(Training, ExportsTheMeanOfSeveralRuns) {
   EXPECT_NE(log().find("no mean"), std::string::npos) << log();
   EXPECT_FALSE(fs::exists(folder_ / "two"));
   EXPECT_EQ(call({"export", "--checkpoint", folder_ / "1", "--precision", "fp8", "--out", folder_ / "two"}),
-            1);
+            2);
 }
 
 TEST_F(Training, BadUsageExitsWithTwo) {
   EXPECT_EQ(train({}), 2);
   EXPECT_EQ(train({"--out", folder_ / "run", "--no-such-flag"}), 2);
-  EXPECT_EQ(train({"--out", folder_ / "run", "--data", folder_ / "nowhere"}), 1);
+  EXPECT_EQ(call({"--out", folder_ / "run", "--steps", "1", "--data", folder_ / "nowhere"}), 1);
   EXPECT_NE(log().find("nowhere"), std::string::npos);
+  EXPECT_EQ(train({"--out", folder_ / "run", "--data", folder_ / "nowhere"}), 2);
+  EXPECT_NE(log().find("config.ini:1: machine: "), std::string::npos) << log();
 }
 
 }  // namespace
