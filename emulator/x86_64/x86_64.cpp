@@ -8,6 +8,7 @@
 #include "emulator/error.hpp"
 #include "emulator/native/native.hpp"
 #include "emulator/x86_64/encoding.hpp"
+#include "emulator/x86_64/table.hpp"
 
 namespace bytecpu {
 namespace {
@@ -17,128 +18,14 @@ using namespace native;
 enum Number { rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9 };
 constexpr Number data_register = rsi, counter = r9;
 
-// How an operation is written; `code` in its row is an opcode, a digit or a condition, as said here.
-enum class Kind : uint8_t {
-  given,  // in given programs only
-  alu,    // digit of opcode 81
-  test,
-  mov,
-  extend,  // opcode of the form from 8 bits, after 0F; 16 bits: the one after it
-  lea,
-  xchg,
-  bswap,
-  step,          // digit of FF: INC, DEC
-  unary,         // digit of F7
-  multiply,      // digit of F7
-  divide,        // digit of F7
-  shift,         // digit of C1
-  double_shift,  // opcode by a number, after 0F; by CL: the one after it
-  bit_scan,      // opcode after 0F
-  count_zeros,   // opcode after F3 0F
-  exchange,      // opcode after 0F: XADD, CMPXCHG
-  setcc,         // condition
-  cmov,          // condition
-  simple,        // the whole opcode
-  push,
-  jcc,  // condition
-  jmp,
-  call,
-};
+using x86_64::Kind;
+using x86_64::Row;
 
-struct Row {
-  Operation operation;
-  Kind kind;
-  uint8_t code = 0;
-};
-
-constexpr uint8_t both = plain | memory;
-
-// As Capstone names them. Conditions are in the order of their codes.
-const std::vector<Row> rows = [] {
-  std::vector<Row> all = {
-      {{"add", "arithmetic", both}, Kind::alu, 0},
-      {{"or", "logic", both}, Kind::alu, 1},
-      {{"adc", "arithmetic", both}, Kind::alu, 2},
-      {{"sbb", "arithmetic", both}, Kind::alu, 3},
-      {{"and", "logic", both}, Kind::alu, 4},
-      {{"sub", "arithmetic", both}, Kind::alu, 5},
-      {{"xor", "logic", both}, Kind::alu, 6},
-      {{"cmp", "compare", both}, Kind::alu, 7},
-      {{"test", "compare", both}, Kind::test},
-      {{"mov", "move", both}, Kind::mov},
-      {{"movzx", "extend", both}, Kind::extend, 0xB6},
-      {{"movsx", "extend", both}, Kind::extend, 0xBE},
-      {{"lea", "address", plain}, Kind::lea},
-      {{"xchg", "move", plain}, Kind::xchg},
-      {{"bswap", "bits", plain}, Kind::bswap},
-      {{"inc", "arithmetic", both}, Kind::step, 0},
-      {{"dec", "arithmetic", both}, Kind::step, 1},
-      {{"not", "logic", both}, Kind::unary, 2},
-      {{"neg", "arithmetic", both}, Kind::unary, 3},
-      {{"mul", "multiply", both}, Kind::multiply, 4},
-      {{"imul", "multiply", both}, Kind::multiply, 5},
-      {{"div", "divide", both}, Kind::divide, 6},
-      {{"idiv", "divide", both}, Kind::divide, 7},
-      {{"rol", "shift", both}, Kind::shift, 0},
-      {{"ror", "shift", both}, Kind::shift, 1},
-      {{"rcl", "shift", both}, Kind::shift, 2},
-      {{"rcr", "shift", both}, Kind::shift, 3},
-      {{"shl", "shift", both}, Kind::shift, 4},
-      {{"shr", "shift", both}, Kind::shift, 5},
-      {{"sar", "shift", both}, Kind::shift, 7},
-      {{"shld", "shift", plain}, Kind::double_shift, 0xA4},
-      {{"shrd", "shift", plain}, Kind::double_shift, 0xAC},
-      {{"bsf", "bits", both}, Kind::bit_scan, 0xBC},
-      {{"bsr", "bits", both}, Kind::bit_scan, 0xBD},
-      {{"tzcnt", "bits", both}, Kind::count_zeros, 0xBC},
-      {{"lzcnt", "bits", both}, Kind::count_zeros, 0xBD},
-      {{"xadd", "arithmetic", both}, Kind::exchange, 0xC1},
-      {{"cmpxchg", "select", both}, Kind::exchange, 0xB1},
-      {{"cwde", "extend", plain}, Kind::simple, 0x98},
-      {{"cdq", "extend", plain}, Kind::simple, 0x99},
-      {{"cmc", "flags", plain}, Kind::simple, 0xF5},
-      {{"clc", "flags", plain}, Kind::simple, 0xF8},
-      {{"stc", "flags", plain}, Kind::simple, 0xF9},
-      {{"nop", "nop", plain}, Kind::simple, 0x90},
-      {{"push", "memory", memory}, Kind::push},
-      {{"pop", "memory", memory}, Kind::push},
-      {{"jmp", "branch", branch}, Kind::jmp},
-      {{"call", "branch", call}, Kind::call},
-      {{"ret", "branch", call}, Kind::call},
-      {{"hlt", "halt"}, Kind::given},
-      // Unicorn's OF after these, which the manual leaves undefined, depends on more than the record.
-      {{"bt", "bits"}, Kind::given},
-      {{"bts", "bits"}, Kind::given},
-      {{"btr", "bits"}, Kind::given},
-      {{"btc", "bits"}, Kind::given},
-      {{"leave", "memory"}, Kind::given},
-      {{"movabs", "move"}, Kind::given},
-      {{"movsxd", "extend"}, Kind::given},
-      {{"cbw", "extend"}, Kind::given},
-      {{"cdqe", "extend"}, Kind::given},
-      {{"cwd", "extend"}, Kind::given},
-      {{"cqo", "extend"}, Kind::given},
-      {{"endbr64", "nop"}, Kind::given},
-  };
-  constexpr std::array jcc = {"jo", "jno", "jb", "jae", "je", "jne", "jbe", "ja",
-                              "js", "jns", "jp", "jnp", "jl", "jge", "jle", "jg"};
-  constexpr std::array setcc = {"seto", "setno", "setb", "setae", "sete", "setne", "setbe", "seta",
-                                "sets", "setns", "setp", "setnp", "setl", "setge", "setle", "setg"};
-  constexpr std::array cmov = {"cmovo", "cmovno", "cmovb", "cmovae", "cmove", "cmovne", "cmovbe", "cmova",
-                               "cmovs", "cmovns", "cmovp", "cmovnp", "cmovl", "cmovge", "cmovle", "cmovg"};
-  for (uint8_t cc = 0; cc < 16; ++cc) {
-    all.push_back({{jcc[cc], "branch", branch}, Kind::jcc, cc});
-    all.push_back({{setcc[cc], "select", both}, Kind::setcc, cc});
-    all.push_back({{cmov[cc], "select", both}, Kind::cmov, cc});
-  }
-  return all;
-}();
-
-const std::vector<Operation> table = [] {
+std::vector<Operation> operations_of(const std::vector<Row>& rows) {
   std::vector<Operation> all;
   for (const Row& row : rows) all.push_back(row.operation);
   return all;
-}();
+}
 
 const Description description = {
     .name = "x86_64",
@@ -227,7 +114,10 @@ bool fits_byte(uint32_t value) { return value + 128 < 256; }
 class X86_64 final : public InstructionSet {
  public:
   const Description& about() const override { return description; }
-  std::span<const Operation> operations() const override { return table; }
+  std::span<const Operation> operations() const override {
+    static const auto table = operations_of(x86_64::rows());
+    return table;
+  }
   Decoded decode(std::span<const uint8_t> code) const override { return x86_64::decode(code); }
   Flow flow(std::span<const uint8_t> code) const override { return x86_64::flow(code); }
   bool breaks_engine(std::span<const uint8_t> code) const override { return x86_64::breaks_engine(code); }
@@ -240,7 +130,7 @@ class X86_64 final : public InstructionSet {
 
   void write(size_t operation, Use use, const Scope& scope, Code& code) const override;
   size_t write_branch(size_t operation, const Scope&, Code& code) const override {
-    const Row& row = rows[operation];
+    const Row& row = x86_64::rows()[operation];
     code.add({static_cast<uint8_t>(row.kind == Kind::jmp ? 0xEB : 0x70 | row.code), 0});
     return code.size() - 2;
   }
@@ -292,7 +182,7 @@ struct Draw {
 };
 
 void X86_64::write(size_t operation, Use use, const Scope& scope, Code& code) const {
-  const Row& row = rows[operation];
+  const Row& row = x86_64::rows()[operation];
   const Draw draw{scope, code};
   const bool in_memory = use == memory;
   const auto below = [&](uint32_t bound) { return scope.random.below(bound); };

@@ -1,0 +1,33 @@
+#include "emulator/native/record.hpp"
+
+#include "emulator/error.hpp"
+
+namespace bytecpu::native {
+namespace {
+
+constexpr int least_memory = 256, most_memory = 4096, memory_step = 32;
+
+}  // namespace
+
+Layout make_layout(const Description& d, int memory_bytes) {
+  const Places at(d);
+  if (memory_bytes < least_memory || memory_bytes > most_memory || memory_bytes % memory_step != 0) {
+    throw Error("{} cannot have a memory of {} bytes; use a multiple of {} from {} to {}", d.name,
+                memory_bytes, memory_step, least_memory, most_memory);
+  }
+  BYTECPU_CHECK(at.end % 16 == 0);
+  Layout layout{std::string(d.name), memory_bytes, at.end, {}, memory_bytes / 2};
+  auto& fields = layout.fields;
+  fields = {{"PC", at.pc, d.pc_bytes},
+            {"INSN", at.insn, d.instruction_bytes},
+            {d.flags_name, at.flags, 1, d.flag_bits}};
+  for (const Register& r : d.registers) {
+    fields.push_back({r.name, at.registers + 4 * static_cast<int>(&r - d.registers.data()), 4});
+  }
+  fields.push_back({"WRITE_OFFSET", at.write_offset, 2});
+  fields.push_back({"WRITE_SIZE", at.write_size, 1});
+  fields.push_back({"WRITE_VALUE", at.write_value, d.value_bytes});
+  return layout;
+}
+
+}  // namespace bytecpu::native
