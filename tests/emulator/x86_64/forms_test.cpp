@@ -1,5 +1,6 @@
 // x86_64 against the processor: every encoding that the machine includes, its operand in a register or in
 // memory in every way that there is, with 64 bits in the registers.
+#include <fmt/ranges.h>
 #include <gtest/gtest.h>
 
 #if defined(__x86_64__)
@@ -297,7 +298,9 @@ TEST_F(FormsTest, EveryEncodingDoesAsTheProcessorDoes) {
     for (size_t i = 0; i < cases.size(); ++i) {
       const auto record = traces[i].record(std::min(traces[i].count() - 1, states_before));
       const auto form = machine_->describe(record).form;
-      EXPECT_EQ(compare(cases[i], traces[i]), "") << machine_->describe(record).text;
+      EXPECT_EQ(compare(cases[i], traces[i]), "")
+          << machine_->describe(record).text
+          << fmt::format(": {:02x}", fmt::join(bytes_of(cases[i].code), " "));
       if (HasFailure()) return;
       ++seen[form.substr(0, form.find(' '))];
       in_memory[form.substr(0, form.find(' '))] += form.find(" m") != form.npos;

@@ -9,50 +9,14 @@
 
 #include "tests/emulator/native/support.hpp"
 #include "tests/emulator/x86_64/processor.hpp"
+#include "tests/emulator/x86_64/undefined.hpp"
 
 namespace bytecpu {
 namespace {
 
-constexpr uint32_t cf = 1 << 0, pf = 1 << 2, of = 1 << 3, zf = 1 << 6, sf = 1 << 7;  // as records have them
-
-uint32_t pack(uint64_t eflags) { return (eflags & (cf | pf | zf | sf)) | (eflags >> 11 & 1) << 3; }
-uint64_t unpack(uint64_t flags) { return (flags & (cf | pf | zf | sf)) | (flags >> 3 & 1) << 11 | 2; }
-
 constexpr std::array names = {"EAX", "ECX", "EDX", "EBX", "ESP", "EBP", "ESI", "EDI", "R8D", "R9D"};
 std::array<unsigned long long*, 10> registers(user_regs_struct& r) {
   return {&r.rax, &r.rcx, &r.rdx, &r.rbx, &r.rsp, &r.rbp, &r.rsi, &r.rdi, &r.r8, &r.r9};
-}
-
-// Of the manual (Intel 64 SDM, volume 2): what an instruction leaves undefined.
-struct Undefined {
-  uint32_t flags = 0;
-  bool result = false;
-};
-
-Undefined undefined(std::span<const uint8_t> code, std::string_view mnemonic, uint64_t cl, bool zero_source) {
-  const auto is = [&](std::initializer_list<std::string_view> those) {
-    return std::ranges::find(those, mnemonic) != those.end();
-  };
-  if (is({"mul", "imul"})) return {pf | zf | sf};
-  if (is({"div", "idiv"})) return {cf | pf | of | zf | sf};
-  if (is({"bt", "bts", "btr", "btc"})) return {pf | of | sf};
-  if (is({"bsf", "bsr"})) return {cf | pf | of | sf, zero_source};
-  if (is({"tzcnt", "lzcnt"})) return {pf | of | sf};
-  if (!is({"rol", "ror", "rcl", "rcr", "shl", "shr", "sar", "shld", "shrd"})) return {};
-
-  bool word = false, wide = false;
-  size_t at = 0;
-  for (; code[at] == 0x66; ++at) word = true;
-  if ((code[at] & 0xF0) == 0x40) wide = code[at++] & 8;
-  const uint8_t opcode = code[at] == 0x0F ? code[at + 1] : code[at];
-  const bool by_number = opcode == 0xC0 || opcode == 0xC1 || opcode == 0xA4 || opcode == 0xAC;
-  const bool by_one = opcode == 0xD0 || opcode == 0xD1;
-  const uint64_t count = (by_number ? code.back() : by_one ? 1 : cl) & (wide ? 0x3F : 0x1F);
-  const uint64_t width = opcode == 0xC0 || opcode == 0xD0 || opcode == 0xD2 ? 8 : word ? 16 : wide ? 64 : 32;
-  Undefined result;
-  if (count > 1) result.flags |= of;
-  if (is({"shl", "shr"}) && count > width) result.flags |= cf;
-  return result;
 }
 
 class ProcessorTest : public testing::Test {
@@ -83,7 +47,7 @@ class ProcessorTest : public testing::Test {
 
       user_regs_struct r = processor_.initial();
       for (size_t i = 0; i < names.size(); ++i) *registers(r)[i] = trace.get(t, names[i]);
-      r.eflags = unpack(trace.get(t, "FLAGS"));
+      r.eflags = test::unpack_flags(trace.get(t, "FLAGS"));
       r.rip = test::Processor::address + at;
       r.orig_rax = -1;
       const uint64_t cl = r.rcx & 0xFF;
@@ -96,15 +60,16 @@ class ProcessorTest : public testing::Test {
       }
       ASSERT_EQ(signal, SIGTRAP) << text << ", state " << t;
 
-      const bool zero_source = trace.get(t + 1, "FLAGS") & zf;  // of BSF and BSR
-      const auto unknown = undefined(code, text.substr(0, text.find(' ')), cl, zero_source);
+      const bool zero_source = trace.get(t + 1, "FLAGS") & test::zf;  // of BSF and BSR
+      const auto unknown = test::undefined(code, text.substr(0, text.find(' ')), cl, zero_source);
       if (!unknown.result) {
         for (size_t i = 0; i < names.size(); ++i) {
           EXPECT_EQ(trace.get(t + 1, names[i]), static_cast<uint32_t>(*registers(r)[i]))
               << text << ' ' << names[i];
         }
       }
-      EXPECT_EQ(trace.get(t + 1, "FLAGS") & ~unknown.flags, pack(r.eflags) & ~unknown.flags) << text;
+      EXPECT_EQ(trace.get(t + 1, "FLAGS") & ~unknown.flags, test::pack_flags(r.eflags) & ~unknown.flags)
+          << text;
       const uint64_t offset = trace.get(t + 1, "WRITE_OFFSET"), size = trace.get(t + 1, "WRITE_SIZE"),
                      value = trace.get(t + 1, "WRITE_VALUE");
       ASSERT_LE(offset + size, image.size()) << text;
@@ -147,7 +112,7 @@ TEST_F(ProcessorTest, RandomInstructionsOfAllEncodingsDoTheSame) {
     code += byte();
     code += static_cast<char>(0xC0 | random.below(64));
     for (int k = 0; k < 8; ++k) code += random.below(4) ? static_cast<char>(random.below(32)) : byte();
-    test::Values values = {{"FLAGS", pack(unpack(random.below(256)))}};
+    test::Values values = {{"FLAGS", test::pack_flags(test::unpack_flags(random.below(256)))}};
     for (const auto* name : names) {
       const uint64_t value = static_cast<uint64_t>(random.below(1 << 16)) << 16 | random.below(1 << 16);
       if (std::string_view(name) != "ESP") values.emplace_back(name, value >> random.below(32));
