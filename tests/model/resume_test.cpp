@@ -145,13 +145,13 @@ TEST_F(Resume, CountersThatCannotBeAreRefused) {
     }
   };
   for (const char* count : {"step", "pool", "batch", "longest", "next_longest", "logged_step"}) {
-    for (const nlohmann::json value :
+    for (const nlohmann::json& value :
          {nlohmann::json(-1), nlohmann::json(1.5), nlohmann::json("1"), nlohmann::json()})
       refused(count, value);
   }
   refused("longest", uint64_t{1} << 40);
   for (const char* number : {"seconds", "flops", "wrong_share", "loss_sum", "norm_sum", "smooth_loss"}) {
-    for (const nlohmann::json value : {nlohmann::json(-1), nlohmann::json("1"), nlohmann::json()})
+    for (const nlohmann::json& value : {nlohmann::json(-1), nlohmann::json("1"), nlohmann::json()})
       refused(number, value);
   }
   refused("wrong_share", 1.5);

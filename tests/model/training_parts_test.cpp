@@ -162,9 +162,10 @@ TEST(TrainingLoop, ACorpusWithNothingToPredictIsAnErrorAndNoEndlessLoop) {
   ProgramStream held_out(stream_options);
   const auto model = tiny_model(tiny_config("transition"));
   const std::atomic<bool> stop = false;
-  EXPECT_THROW(train(*model, config, {nothing, held_out_too}, folder, std::nullopt, stop, [] {}), Error);
-  EXPECT_FALSE(fs::exists(folder));
-  EXPECT_THROW(train(*model, config, {nothing, held_out}, folder, std::nullopt, stop, [] {}), Error);
+  const OutputFolder output(folder);
+  EXPECT_THROW(train(*model, config, {nothing, held_out_too}, {output}, stop, [] {}), Error);
+  EXPECT_TRUE(output.contents().empty());
+  EXPECT_THROW(train(*model, config, {nothing, held_out}, {output}, stop, [] {}), Error);
   fs::remove_all(folder);
 }
 
