@@ -6,8 +6,8 @@
 #include <set>
 
 #include "datagen/dataset/bin_files.hpp"
-#include "datagen/io/files.hpp"
 #include "datagen/dataset/generate.hpp"
+#include "datagen/io/files.hpp"
 #include "datagen/programs/split.hpp"
 #include "emulator/error.hpp"
 #include "support.hpp"
@@ -102,20 +102,27 @@ TEST_F(Evaluation, WindowsAreScoredWithoutTheirEnds) {
   }
 }
 
-TEST_F(Evaluation, ADatasetThatTheMachineContradictsIsRefused) {
-  const fs::path path = dataset(0, 5);
-  {
-    std::fstream shard(path / "test-00000.safetensors", std::ios::in | std::ios::out | std::ios::binary);
-    shard.seekp(-1, std::ios::end);
-    shard.put(static_cast<char>(shard.peek() ^ 1));
-  }
+TEST_F(Evaluation, AnAlteredShardIsRefusedAndSoIsADatasetThatTheMachineContradicts) {
+  const fs::path path = dataset(0, 5), shard = path / "test-00000.safetensors";
+  auto contents = read_file(shard);
+  contents.back() ^= 1;
+  write_file(shard, contents);
+  const auto expect_refused = [&](const char* said) {
+    try {
+      dataset_traces(Dataset(path), Split::test, 0, *machine);
+      ADD_FAILURE() << "wants " << said;
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find(said), std::string::npos) << error.what();
+    }
+  };
+  expect_refused("test-00000.safetensors: its checksum");
+  // With a checksum to match, as if another program had made it.
+  auto manifest = nlohmann::ordered_json::parse(read_file(path / "manifest.json"));
+  manifest["splits"]["test"]["shards"][0]["checksum"] =
+      checksum({reinterpret_cast<const uint8_t*>(contents.data()), contents.size()});
+  write_file(path / "manifest.json", manifest.dump());
+  expect_refused("test trace 4");
   const Dataset data(path);
-  try {
-    dataset_traces(data, Split::test, 0, *machine);
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("test trace 4"), std::string::npos) << error.what();
-  }
   EXPECT_EQ(dataset_traces(data, Split::test, 4, *machine).traces.size(), 4u);
   EXPECT_THROW(dataset_traces(data, Split::train, 0, *machine), Error);
   EXPECT_THROW(dataset_traces(data, Split::test, 0, *make_machine("toy8", 128)), Error);

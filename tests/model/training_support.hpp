@@ -46,7 +46,9 @@ class Training : public testing::Test {
     const pid_t child = fork();
     if (child == 0) {
       const std::string log = folder_ / "log.txt";
-      if (!freopen(log.c_str(), "w", stdout) || !freopen(log.c_str(), "a", stderr)) _exit(126);
+      // Both append: else what the one writes late would lie over what the other wrote.
+      fs::remove(log);
+      if (!freopen(log.c_str(), "a", stdout) || !freopen(log.c_str(), "a", stderr)) _exit(126);
       std::vector<char*> argv;
       for (auto& a : all) argv.push_back(a.data());
       argv.push_back(nullptr);
