@@ -1,5 +1,6 @@
 #include "eval/commands/eval_commands.hpp"
 
+#include <fcntl.h>
 #include <fmt/chrono.h>
 #include <unistd.h>
 
@@ -39,6 +40,20 @@ void output_options(OptionList& field, OutputOptions& output) {
         "write the figures as JSON; -: to standard output, without the tables");
 }
 
+namespace {
+
+// Tried, as permissions alone do not tell: root may write to /proc, and no file can be made there. Sets errno.
+bool can_make_files(const fs::path& folder) {
+  const auto tried = folder / fmt::format(".bytecpu-{}.tmp", ::getpid());
+  const int file = ::open(tried.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+  if (file < 0) return false;
+  ::close(file);
+  ::unlink(tried.c_str());
+  return true;
+}
+
+}  // namespace
+
 void check_outputs(const OutputOptions& output) {
   for (const auto& [name, file] : {std::pair{"report", output.report}, {"json", output.json}}) {
     if (file.empty() || (file == "-" && name == std::string_view("json"))) continue;
@@ -49,9 +64,10 @@ void check_outputs(const OutputOptions& output) {
     if (fs::is_directory(path)) throw UsageError("--{} {}: is a folder", name, file);
     // A device or a pipe is written to as it is, a file is made beside its name.
     const bool in_place = fs::exists(path) && !fs::is_regular_file(path);
-    const fs::path written = in_place ? path : folder;
-    if (::access(written.c_str(), W_OK) != 0) {
-      throw Error("--{} {}: cannot write to {}: {}", name, file, written.string(), std::strerror(errno));
+    const bool can = in_place ? ::access(path.c_str(), W_OK) == 0 : can_make_files(folder);
+    if (!can) {
+      const auto where = in_place ? path.string() : folder.string();
+      throw Error("--{} {}: cannot write to {}: {}", name, file, where, std::strerror(errno));
     }
   }
 }
