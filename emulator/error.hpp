@@ -1,5 +1,5 @@
 // The one exception type for bad input: a file, a flag, a program.
-// The message names the file or flag, the place in it, and the mend. Broken invariants use BYTECPU_CHECK.
+// The message names the file or flag, the place in it, and what to do about it. Broken invariants use BYTECPU_CHECK.
 #pragma once
 
 #include <fmt/format.h>

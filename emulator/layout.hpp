@@ -1,5 +1,5 @@
 // What is known of a machine without running it: the shape of its memory image and of its records.
-// Everything downstream of the emulator knows a machine by its Layout alone.
+// Everything downstream of the emulator knows a machine only by its Layout.
 #pragma once
 
 #include <string>

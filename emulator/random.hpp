@@ -1,5 +1,5 @@
-// Where random programs take their draws from. Two generators behind one interface, so that one function
-// that draws a program serves both the native datasets and the byte-exact reproduction of the published ones.
+// Random numbers for random programs. Two generators share one interface, so that the same function draws programs
+// for our own datasets and for the byte-exact reproduction of the published ones.
 #pragma once
 
 #include <array>

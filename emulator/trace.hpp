@@ -1,4 +1,4 @@
-// A trace: memory image ‖ state 0 ‖ state 1 ‖ …, and why it ends. The one place that knows how it lies in
+// A trace: memory image ‖ state 0 ‖ state 1 ‖ …, and why it ends. No other file knows how a trace lies in
 // memory.
 #pragma once
 

@@ -1,4 +1,4 @@
-// RAII around a Unicorn engine: errors become exceptions, mapped memory stays the caller's.
+// RAII around a Unicorn engine: errors become exceptions; the caller owns the mapped memory.
 #pragma once
 
 #include <unicorn/unicorn.h>

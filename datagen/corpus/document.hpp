@@ -1,6 +1,6 @@
-// A document: all that a model learns from. Given bytes that it may look at (the context), then steps of a
-// fixed length that it predicts one after the other, then the end. A machine's trace is one: its memory image
-// is the context, its records are the steps. Everything downstream of the data knows documents alone.
+// A document, which is what a model learns from: bytes that it may look at (the context), then steps of a fixed
+// length that it predicts one after the other, then the end. A machine's trace is a document: its memory image
+// is the context, its records are the steps. Everything downstream of the data knows documents only.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// The reference's format: a folder of .bin files, one trace each, a folder a split, named by the MD5 of the
-// program.
+// The format of the published generator: one folder for each split, one .bin file for each trace, named by the
+// MD5 of its program.
 #pragma once
 
 #include <array>

@@ -1,5 +1,5 @@
-// Is a dataset what it says it is: checksums, counts, disjoint splits, and every trace what Unicorn makes of
-// its start.
+// Checks that a dataset is what it says it is: checksums, counts, disjoint splits, and every trace run again on
+// Unicorn.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Writing a dataset: its shards in any order and from any thread, the manifest last.
+// Writes a dataset: its shards, in any order and from any thread, then the manifest.
 #pragma once
 
 #include <array>

@@ -43,7 +43,7 @@ void flush();
 
 // Sets what OpenMP's runtime and the C library read from the environment before main begins, where the user
 // has not: idle threads spin for a moment between tasks and then sleep, as other programs may want the cores;
-// freed memory of large tensors is kept for the next ones. Starts the program anew for it. To be called first
+// freed memory of large tensors is kept for the next ones. For that it starts the program again. Call it first
 // in main.
 void prepare_compute(char** argv);
 

@@ -1,4 +1,4 @@
-// Files that are whole or not there: written beside their final name, synced, then renamed.
+// Files that are either complete or not there: written under a temporary name, synced, then renamed.
 #pragma once
 
 #include <cstdint>

@@ -9,7 +9,7 @@
 //     return field;
 //   }
 //
-// What a field may be in the light of other fields is said by the struct's check().
+// Rules between fields are in the struct's check().
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // The safetensors format: 8-byte little-endian header length, JSON header, tensor data.
-// Source: the format section of the safetensors README. The reader believes nothing it has not checked.
+// Source: the format section of the safetensors README. The reader checks everything before it uses it.
 #pragma once
 
 #include <cstdint>

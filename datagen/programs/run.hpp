@@ -1,4 +1,4 @@
-// Drawing and running batches of programs: what generation, streams and verification share.
+// Draws and runs batches of programs; generation, streams and verification share it.
 #pragma once
 
 #include <cstdint>

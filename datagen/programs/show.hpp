@@ -1,4 +1,4 @@
-// Traces for people: the program's listing, every state with its instruction and what changed.
+// Traces as text for people: the program's listing, and every state with its instruction and what it changed.
 #pragma once
 
 #include <cstdint>

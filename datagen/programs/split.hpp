@@ -1,5 +1,5 @@
-// Which split a program belongs to: a pure function of its memory image, so that datasets and streams of any
-// seed agree and nothing trained on one is ever tested by another.
+// Which split a program belongs to: a pure function of its memory image. So datasets and streams of any seed
+// agree, and no test program of one is a training program of another.
 #pragma once
 
 #include <array>

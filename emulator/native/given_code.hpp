@@ -1,5 +1,5 @@
-// What a given program may not do, found before it runs: without a word, it would run on into what lies
-// behind it, or read what its file holds elsewhere.
+// Finds what a given program may not do before it runs: run on into the bytes behind it, or read what its file
+// holds elsewhere.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,7 @@
-// Instructions translated one by one, each at an address of its own, so that a translation serves every
-// program with that instruction. After each the engine comes by a hook, which says where it goes on, so that
-// it is entered once for many. To translate one alone costs about twice what it costs with a hook within its
-// program.
+// Instructions translated one by one, each at an address of its own, so that every program with that instruction
+// can use the translation. After each instruction the engine calls a hook, which says where to go on, so the
+// engine is entered once for many instructions. Translating one instruction alone costs about twice as much as
+// translating it within its program, with a hook.
 #pragma once
 
 #include <array>

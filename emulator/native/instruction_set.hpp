@@ -1,5 +1,5 @@
 // What a native machine's folder says of its processor: registers, the instructions it includes, how random
-// programs are written with them. All else (running, recording, program structure, text) is NativeMachine's.
+// programs are written with them. NativeMachine does the rest: running, recording, program structure, text.
 #pragma once
 
 #include <capstone/capstone.h>
@@ -54,7 +54,7 @@ struct Description {
   std::vector<uint8_t> halt;     // the instruction that ends a program
   std::vector<uint8_t> filler;   // what is illegal and lies behind a given program, as long as the alignment
   Jump went_on, branched, next;  // between instructions that run one by one
-  int room;                      // code bytes to be had for each instruction of a random program
+  int room;                      // code bytes that each instruction of a random program may take
   uint16_t elf_machine;          // EM_…; 0: no functions out of ELF objects
 };
 

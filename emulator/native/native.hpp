@@ -1,4 +1,4 @@
-// Machines whose instruction set Unicorn executes itself: what they have in common.
+// What the machines have in common whose instruction set Unicorn executes itself.
 //
 // Memory image: code, then data, half each; 256 … 4096 bytes in all, a multiple of 32. In the guest the code
 // is at code_address and the data at data_address, whatever the length, so that pointers look alike.

@@ -1,5 +1,5 @@
-// What passes between toy8's firmware and its host: one structure in memory that both see. Addresses are the
-// guest's.
+// What toy8's firmware and its host exchange: one structure in memory that both see. Addresses are those of the
+// guest.
 #pragma once
 
 #include <stdint.h>

@@ -1,7 +1,7 @@
 // toy8's instructions: the one table behind assembler, disassembler, random programs and the firmware's
-// decoder. Plain C, because the firmware is; what an instruction does stands in firmware.c. Encoding: 4
-// bytes, opcode and three operands. Registers are 1 … 10 for A … J; 0 means "no operand", so the number of
-// operands is read off the zeros. Operands beyond those that an instruction takes are ignored.
+// decoder. It is plain C, like the firmware; firmware.c has what an instruction does. Encoding: 4 bytes, opcode
+// and three operands. Registers are 1 … 10 for A … J; 0 means "no operand", so the zeros tell the number of
+// operands. Operands beyond those that an instruction takes are ignored.
 #pragma once
 
 #include <stdint.h>

@@ -3,8 +3,8 @@
 // Record, 16 bytes: PC in instructions; ACC; IR as fetched (OP, ADDR1, ADDR2, ADDR3); registers A … J.
 // A step fetches (IR ← the instruction at PC; PC ← min(PC + 1, last)), writes the record, then executes. So
 // the record of HLT, and of an illegal instruction, is the trace's last one. A first PC outside of the memory
-// is a memory_fault without a record. Without a limit on steps a trace ends (step_limit) after as many as
-// there are instructions in memory: without HLT, PC then stays at the last instruction for ever.
+// is a memory_fault without a record. Without a limit on steps, a trace ends (step_limit) after as
+// many steps as there are instructions in memory: without HLT, PC would stay at the last instruction for ever.
 #pragma once
 
 #include <memory>

@@ -1,5 +1,5 @@
-// x86-64 in 64-bit mode, its integer instructions. What random programs use are the 32-bit forms, and 8 and
-// 16 bits for loads and stores; given programs may use all widths, of which records then show the low 32
+// The integer instructions of x86-64 in 64-bit mode. Random programs use the 32-bit forms, and 8 and 16 bits
+// for loads and stores. Given programs may use all widths; records then show the low 32
 // bits.
 //
 // Record, 64 bytes: PC (2), INSN (10), FLAGS (1: bit 0 CF, 2 PF, 3 OF, 6 ZF, 7 SF), EAX, ECX, EDX, EBX, ESP,

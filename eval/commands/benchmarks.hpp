@@ -1,5 +1,5 @@
-// The benchmarks behind bytecpu-bench: each result is one JSON object. Times are wall clock; what a ratio
-// compares was measured in the same call.
+// The benchmarks behind bytecpu-bench: each result is one JSON object. Times are wall clock. Both sides of a ratio
+// were measured in the same call.
 #pragma once
 
 #include <functional>

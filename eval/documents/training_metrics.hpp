@@ -1,4 +1,4 @@
-// What a training has noted of itself, for the report's learning curves.
+// What a training has logged, for the learning curves of reports.
 #pragma once
 
 #include <filesystem>

@@ -1,5 +1,5 @@
-// What is evaluated: anything that predicts the next record from the history. The model is one, the tests'
-// perfect and corrupted predictors, the copy baseline and other people's files are others.
+// What is evaluated: anything that predicts the next record from the history. A model is one; so are the copy
+// baseline, files of other programs, and the perfect and corrupted predictors of the tests.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// The report: one HTML file that needs nothing else, the document inside it, drawn by its own script.
+// The report: one HTML file that needs nothing else. It holds the document and the scripts that draw it.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -3,10 +3,10 @@
 //
 // The instruction stands at a random place in the program. So that any place costs the same, the trace begins
 // there: state 0 is the state before the instruction's fetch, after one that changes nothing (MOV A A, AND A
-// A, OR A A), and what precedes is in memory only. A model that was trained on whole traces alone and reads
-// earlier states may need places = 1.
+// A, OR A A), and the instructions before it are in memory only. A model that was trained on whole traces
+// alone and reads earlier states may need places = 1.
 //
-// Swept are the values that the instruction reads or replaces: ACC, R, n, or two of them. One: 256 values,
+// A sweep covers the values that the instruction reads or replaces: ACC, R, n, or two of them. One: 256 values,
 // each in all ten registers (or with ten random backgrounds). Two: 65,536 pairs in registers drawn at random,
 // distinct; an instruction that names one register twice is a row of its own, 256 values in each of the ten.
 // All else is random: the other registers' values, and which register a third operand is.

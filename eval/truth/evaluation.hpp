@@ -1,5 +1,5 @@
-// Evaluates a predictor over test traces: the truth comes from Unicorn, the predictions in chunks, the scores
-// out.
+// Evaluates a predictor over test traces: Unicorn gives the truth, predictions are made in chunks, and scores
+// come out.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Attention in several heads: within the positions of a row, with the layer norm, products and residual sum around
-// it, and from one row's positions to another's.
+// Attention in several heads: among the positions of a row, together with the layer norm, products and residual sum
+// around it; and from the positions of one row to those of another.
 #pragma once
 
 #include "model/compute/product.hpp"

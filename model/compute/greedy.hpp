@@ -1,4 +1,4 @@
-// The choice of greedy decoding, and how sure it is.
+// Greedy decoding's choice, and its probability.
 #pragma once
 
 #include <torch/torch.h>

@@ -1,4 +1,4 @@
-// The objective of simulators: the bytes of each scored step, and the end, from all that is before them.
+// The objective of simulators: to predict the bytes of each scored step, and the end, from all that is before them.
 #pragma once
 
 #include <optional>

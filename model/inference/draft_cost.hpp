@@ -1,4 +1,4 @@
-// What decoding costs with a draft and without: whether it pays to check one.
+// What decoding costs with a draft and without one, to decide whether to check a draft.
 #pragma once
 
 #include <torch/torch.h>

@@ -1,6 +1,6 @@
-// The one interface of all model families: features of documents in, logits of their patches out, and the same
-// patch by patch for free runs. What is learned from them is apart (model/heads); training, inference and
-// checkpoints are written against both, once.
+// The interface of all model families: documents in, logits of their patches out, and the same patch by patch
+// for free runs. The objectives are in model/heads. Training, inference and checkpoints are written once,
+// against both.
 //
 // Symbols: 0 … 255 are bytes, 256 is "nothing": padding, and the end of a document. V = 257 symbols, P bytes a
 // patch.

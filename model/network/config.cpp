@@ -6,7 +6,7 @@
 namespace bytecpu {
 namespace {
 
-// The most that is taken for a size meant as one: a damaged file shall not make a model that fills the memory.
+// The largest sizes that are accepted, so that a damaged file does not make a model that fills the memory.
 constexpr double most_layers = 1024, most_width = 1 << 16, most_heads = 1024, most_patches = 1 << 24;
 
 void require(bool good, std::string_view what) {

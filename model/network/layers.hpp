@@ -1,5 +1,5 @@
-// Layers in GPT-2's terms and with its parameter names, shared by the model families. Activations keep the
-// precision they come in; parameters are float and converted where they are used.
+// Layers with GPT-2's names and parameters, shared by the model families. Activations keep the precision that they
+// come in; parameters are float and are converted where they are used.
 #pragma once
 
 #include <torch/torch.h>

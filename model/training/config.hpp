@@ -1,4 +1,4 @@
-// Every number that a training depends on, with its default.
+// Every setting that a training depends on, with its default.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// What training asks of the data as it goes: hard skills more often, short documents first.
+// What training asks of the data as it proceeds: hard skills more often, short documents first.
 #pragma once
 
 #include "datagen/corpus/corpus.hpp"

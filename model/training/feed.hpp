@@ -1,4 +1,4 @@
-// Batches of documents, one after the other, out of pools that are drawn one ahead, off the training's thread.
+// Batches of documents, one after the other. The next pool is drawn ahead, in a thread of its own.
 #pragma once
 
 #include <functional>

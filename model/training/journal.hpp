@@ -1,4 +1,4 @@
-// What a training tells of itself: metrics.jsonl, TensorBoard's event files, and lines for people.
+// What a training logs: metrics.jsonl, TensorBoard's event files, and lines for people.
 #pragma once
 
 #include <filesystem>

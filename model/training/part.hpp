@@ -1,4 +1,4 @@
-// What one backward pass is of: a batch, or the hardest rows of several.
+// What one backward pass trains on: a batch, or the hardest rows of several.
 #pragma once
 
 #include <functional>

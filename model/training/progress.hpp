@@ -1,4 +1,4 @@
-// Where a training stands: all that a resumed one needs besides parameters and moments. Kept in a checkpoint's
+// How far a training is: all that a resumed one needs besides parameters and moments. A checkpoint keeps it in
 // training.json.
 #pragma once
 

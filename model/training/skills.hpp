@@ -1,4 +1,4 @@
-// What a training finds hard, by the corpus's skills (a machine's operations), and so practises more.
+// Which of the corpus's skills (a machine's operations) a training finds hard, and so practises more.
 #pragma once
 
 #include <span>

@@ -1,6 +1,6 @@
 // The kernels of the CPU: each is one pass over its data, between two products of matrices. Plain pointers and no
 // LibTorch, because these sources are compiled for the processor that builds them. T is float or Bf16; sums are
-// in float. Threads are OpenMP's.
+// in float; threads are OpenMP's.
 #pragma once
 
 #include <cstdint>

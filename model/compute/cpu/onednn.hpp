@@ -1,4 +1,4 @@
-// oneDNN's products of float numbers: at a model's narrow matrices they are faster than OpenBLAS's.
+// oneDNN's products of float numbers: for a model's narrow matrices they are faster than OpenBLAS's.
 #pragma once
 
 #include <torch/torch.h>
