@@ -138,8 +138,8 @@ int main(int argc, char** argv) {
   return cli::main(
       "bytecpu-bench", "Measures speed. Each result is one JSON object on a line of its own.",
       {cli::command<Rollouts>("rollout",
-                             "free runs: uncached, cached, drafted; one trace alone and in batches",
-                             "[--checkpoint RUN] [options]", options, rollout),
+                              "free runs: uncached, cached, drafted; one trace alone and in batches",
+                              "[--checkpoint RUN] [options]", options, rollout),
        cli::command<Training>(
            "train",
            "training steps: states and operations a second, where the time goes\n"
