@@ -23,6 +23,15 @@ struct Limits {
   std::chrono::nanoseconds time{0};                       // for each trace; zero: none
 };
 
+// A part of the memory image that has a use: "code", "data", "stack", "return address".
+struct Region {
+  std::string_view name;
+  int offset = 0, bytes = 0;  // in the memory image
+  uint64_t address = 0;       // as programs see it
+  // The field of state 0 that points to it: another value there, and the region is nothing but data.
+  std::string_view pointer = {};
+};
+
 // What the machine makes of the instruction that a record has fetched.
 struct Instruction {
   // Its index in Machine::operations(); -1: random programs do not draw it, or there is none.
@@ -63,6 +72,9 @@ class Machine {
   virtual ~Machine() = default;
 
   virtual const Layout& layout() const = 0;
+  // Of the whole memory image, in order. Random programs stay within the stack; that of a given program grows
+  // down over the data where it is deep.
+  virtual std::vector<Region> regions() const;
   // Names of the operations that random programs choose from, in the order of
   // ProgramOptions::operation_weights.
   virtual std::span<const std::string_view> operations() const = 0;

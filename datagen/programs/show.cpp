@@ -37,6 +37,17 @@ States states_of(const Machine& machine, const Trace& trace) {
 
 size_t value_width(const Field& field) { return field.bytes == 1 ? 3 : 2 + 2 * field.bytes; }
 
+// Where code, data and stack are, as the program sees them; nothing where all is code.
+std::string regions_text(const Machine& machine) {
+  std::string text;
+  const auto regions = machine.regions();
+  for (const Region& r : regions) {
+    text += fmt::format("{}{} {:#x} … {:#x}", text.empty() ? "" : ", ", r.name, r.address,
+                        r.address + static_cast<uint64_t>(r.bytes) - 1);
+  }
+  return regions.size() > 1 ? text + '\n' : "";
+}
+
 }  // namespace
 
 std::string field_text(std::span<const uint8_t> record, const Field& field) {
@@ -61,9 +72,9 @@ std::string trace_text(const Machine& machine, const Trace& trace) {
   const auto states = states_of(machine, trace);
   const auto lines = program_lines(machine, trace.image());
   const bool known = trace.stop != StopReason::unknown;
-  std::string text =
-      fmt::format("{}, {} bytes of memory, {} states{}\n\nprogram\n", layout.machine, layout.memory_bytes,
-                  states.records.size(), known ? fmt::format(", {}", to_string(trace.stop)) : "");
+  std::string text = fmt::format(
+      "{}, {} bytes of memory, {} states{}\n{}\nprogram\n", layout.machine, layout.memory_bytes,
+      states.records.size(), known ? fmt::format(", {}", to_string(trace.stop)) : "", regions_text(machine));
   for (size_t i = 0; i < lines.size(); ++i) text += fmt::format("{:>5}  {}\n", i, lines[i]);
 
   size_t instruction_width = 11;

@@ -84,8 +84,32 @@ std::vector<uint8_t> hex_bytes(const std::string& text, std::string_view digits)
   return bytes;
 }
 
+// The program's stack, or its return address, would be lost under the data without a word.
+void refuse_covered(const std::string& text, const Machine& machine, size_t offset, size_t bytes,
+                    const StartOptions& options) {
+  const auto& layout = machine.layout();
+  const auto moved = [&](const Region& region) {
+    return std::ranges::any_of(options.set, [&](const std::string& set) {
+      const auto field = std::ranges::find(layout.fields, region.pointer, &Field::name);
+      return field != layout.fields.end() && is_named(*field, std::string_view(set).substr(0, set.find('=')));
+    });
+  };
+  for (const Region& region : machine.regions()) {
+    const size_t from = offset + static_cast<size_t>(layout.data_offset);
+    const bool covers = static_cast<int>(from + bytes) > region.offset &&
+                        static_cast<int>(from) < region.offset + region.bytes;
+    if (region.pointer.empty() || bytes == 0 || !covers || moved(region)) continue;
+    throw UsageError(
+        "--data {}: from offset {} on lies the program's {}; use less data, more --memory, or --set {}=… to "
+        "put the stack elsewhere",
+        text, region.offset - layout.data_offset, region.name, region.pointer);
+  }
+}
+
 // "16=0a0b" puts two bytes at offset 16 of the data, "0x10=@FILE" a file's.
-void set_data(const std::string& text, const Layout& layout, std::span<uint8_t> image) {
+void set_data(const std::string& text, const Machine& machine, const StartOptions& options,
+              std::span<uint8_t> image) {
+  const auto& layout = machine.layout();
   if (layout.data_offset == 0) throw UsageError("--data {}: {} has no data", text, layout.machine);
   const auto data = image.subspan(static_cast<size_t>(layout.data_offset));
   const auto equals = std::min(text.find('='), text.size());
@@ -105,6 +129,7 @@ void set_data(const std::string& text, const Layout& layout, std::span<uint8_t> 
     throw UsageError("--data {}: {} bytes at {} are more than the {} of data", text, bytes.size(), *offset,
                      data.size());
   }
+  refuse_covered(text.substr(0, equals), machine, *offset, bytes.size(), options);
   std::ranges::copy(bytes, data.begin() + static_cast<std::ptrdiff_t>(*offset));
 }
 
@@ -154,7 +179,8 @@ std::vector<uint8_t> make_start(const Machine& machine, const StartOptions& opti
   const auto state = machine.first_state();
   start.insert(start.end(), state.begin(), state.end());
   const auto memory_bytes = static_cast<size_t>(layout.memory_bytes);
-  for (const auto& text : options.data) set_data(text, layout, std::span(start).first(memory_bytes));
+  for (const auto& text : options.data)
+    set_data(text, machine, options, std::span(start).first(memory_bytes));
   for (const auto& text : options.set) set_field(text, layout, std::span(start).subspan(memory_bytes));
   return start;
 }

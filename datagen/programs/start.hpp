@@ -20,7 +20,8 @@ struct StartOptions {
 void start_options(OptionList& field, StartOptions& start);
 
 // Throws Error for a program that cannot be loaded, UsageError for a field, a value or data that there cannot
-// be. Names of fields may be in lower case; values are decimal or 0x…, and may be negative.
+// be, and for data over the program's stack, unless the stack pointer is set. Names of fields may be in lower
+// case; values are decimal or 0x…, and may be negative.
 std::vector<uint8_t> make_start(const Machine& machine, const StartOptions& options);
 
 // Throws Error, for a program whose run has ended in a fault, that says after how many steps and why.

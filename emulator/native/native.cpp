@@ -29,6 +29,7 @@ class NativeMachine final : public Machine {
         executor_(*set_, layout_, listing_) {}
 
   const Layout& layout() const override { return layout_; }
+  std::vector<Region> regions() const override;
   std::span<const std::string_view> operations() const override { return listing_.drawn(); }
   void run(std::span<const uint8_t> starts, const Limits& limits, TraceBatch& out) override {
     executor_.run(starts, limits, out);
@@ -64,6 +65,19 @@ class NativeMachine final : public Machine {
   Listing listing_;
   Executor executor_;
 };
+
+std::vector<Region> NativeMachine::regions() const {
+  const bool has_stack = about_.stack >= 0;
+  const int end = layout_.memory_bytes, pushed = pushes_return_address() ? address_bytes : 0;
+  const int stack = end - (has_stack ? stack_bytes : 0);
+  const std::string_view pointer = has_stack ? about_.registers[about_.stack].name : "";
+  const auto address = [&](int offset) { return data_address + (offset - code_bytes()); };
+  std::vector<Region> regions = {{"code", 0, code_bytes(), code_address},
+                                 {"data", code_bytes(), stack - code_bytes(), data_address}};
+  if (has_stack) regions.push_back({"stack", stack, end - pushed - stack, address(stack), pointer});
+  if (pushed > 0) regions.push_back({"return address", end - pushed, pushed, address(end - pushed), pointer});
+  return regions;
+}
 
 // Random programs end in halting instructions. A given one halts when it runs off its end, a function only
 // when it returns; whatever else goes on behind them meets what is illegal.

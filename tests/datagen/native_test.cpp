@@ -99,6 +99,23 @@ TEST(NativeTrace, TakesAFlatBinaryWithRegistersAndData) {
     EXPECT_EQ(r.code, 2) << data;
     EXPECT_TRUE(contains(r.err, "--data " + data)) << r.err;
   }
+  // Data over the stack, and over the return address.
+  const auto data = [](int offset, int bytes) {
+    return "--data " + std::to_string(offset) + "=" + std::string(2 * static_cast<size_t>(bytes), '0');
+  };
+  EXPECT_EQ(run(data(0, 448)).code, 0);
+  for (const auto& covering : {data(0, 449), data(447, 2), data(503, 1), data(504, 8), data(511, 1)}) {
+    const auto r = run(covering);
+    EXPECT_EQ(r.code, 2);
+    EXPECT_TRUE(contains(r.err, "lies the program's ")) << r.err;
+    EXPECT_NE(run("--set esp=0x11100 " + covering).code, 2);
+  }
+  EXPECT_TRUE(contains(run(data(510, 1)).err, "from offset 504 on lies the program's return address"));
+  const auto r = datagen("trace --machine x86_64 " + (folder / "f.bin").string() + " --set EDI=0x11010");
+  EXPECT_TRUE(contains(r.out,
+                       "code 0x10000 … 0x101ff, data 0x11000 … 0x111bf, stack 0x111c0 … 0x111f7, "
+                       "return address 0x111f8 … 0x111ff\n"))
+      << r.out;
   test::put(folder / "p.asm", "HLT\n");
   EXPECT_EQ(datagen("trace --data 0=00 " + (folder / "p.asm").string()).code, 2);  // toy8 has none
 }

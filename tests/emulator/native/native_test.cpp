@@ -62,6 +62,29 @@ TEST_P(NativeTest, TheImageIsHalfCodeHalfDataOf256To4096Bytes) {
   for (const int bytes : {0, 128, 264, 4128, -256}) EXPECT_THROW(make_machine(example().name, bytes), Error);
 }
 
+TEST_P(NativeTest, TheRegionsAreTheImageWithoutGapAndTheStackPointerPointsIntoThem) {
+  const auto regions = machine_->regions();
+  int at = 0;
+  for (const Region& region : regions) {
+    EXPECT_EQ(region.offset, at) << region.name;
+    EXPECT_EQ(region.address, at < 512 ? code_address + at : data_address + at - 512) << region.name;
+    at += region.bytes;
+  }
+  EXPECT_EQ(at, 1024);
+  EXPECT_EQ(regions[0].bytes, 512);
+  const auto state = machine_->first_state();
+  for (const Region& region : regions) {
+    if (region.pointer.empty()) continue;
+    const uint64_t pointer = test::get(machine_->layout(), state, region.pointer);
+    EXPECT_TRUE(pointer == region.address || pointer == region.address + region.bytes) << region.name;
+    // Random programs leave it to calls.
+    for (const auto& trace : random_traces(50, options_)) {
+      EXPECT_EQ(trace.get(0, region.pointer), pointer);
+    }
+  }
+  EXPECT_EQ(regions.size(), example().name == "x86_64" ? 4u : example().name == "arm64" ? 3u : 2u);
+}
+
 TEST_P(NativeTest, ARecordShowsTheFetchedInstructionAndTheStateBeforeIt) {
   const auto code = example().store + example().halt;
   const auto trace = test::run_code(*machine_, code, {{example().base, data_address + 8}});
