@@ -47,23 +47,23 @@ void ProgramStream::fill(uint64_t index, const Emphasis& emphasis, Pool& out) {
         std::clamp(emphasis.longest, programs.min_instructions, programs.max_instructions);
   }
   const size_t parts = (options_.pool_traces + part_traces - 1) / part_traces;
-  std::vector<Pool> pools(parts, Pool(frame_.layout));
-  parallel_for(options_.threads, parts, [&](int thread, size_t part) {
-    Machine& machine = *machines_[thread];
+  const auto run_part = [&](Machine& machine, size_t part, TraceBatch& traces) {
     auto random = native_random(options_.seed, Purpose::pool, options_.split, index, part);
     const int count = std::min<int>(part_traces, options_.pool_traces - part * part_traces);
     const auto starts = draw_starts(machine, random, programs, options_.split, count);
-    Pool& pool = pools[part];
-    machine.run(starts, limits_of(programs), pool.traces);
-    if (options_.tell_skills) pool.skills = skills_of(machine, pool.traces);
-  });
+    machine.run(starts, limits_of(programs), traces);
+  };
 
   out.traces.clear();
-  out.skills.clear();
-  for (const auto& pool : pools) {
-    append(pool.traces, out.traces);
-    out.skills.insert(out.skills.end(), pool.skills.begin(), pool.skills.end());
+  if (options_.threads == 1) {
+    for (size_t part = 0; part < parts; ++part) run_part(*machines_[0], part, out.traces);
+  } else {
+    std::vector<TraceBatch> batches(parts, TraceBatch(frame_.layout));
+    parallel_for(options_.threads, parts,
+                 [&](int thread, size_t part) { run_part(*machines_[thread], part, batches[part]); });
+    for (const auto& batch : batches) append(batch, out.traces);
   }
+  out.skills = options_.tell_skills ? skills_of(*machines_[0], out.traces) : std::vector<int16_t>();
 }
 
 OptionList options(ProgramStream::Options& stream) {
