@@ -74,7 +74,11 @@ class Machine {
   virtual const Layout& layout() const = 0;
   // Of the whole memory image, in order. Random programs stay within the stack; that of a given program grows
   // down over the data where it is deep.
-  virtual std::vector<Region> regions() const;
+  virtual std::vector<Region> regions() const {
+    const int end = layout().memory_bytes, code = layout().data_offset;
+    if (code == 0) return {{"code", 0, end}};
+    return {{"code", 0, code}, {"data", code, end - code, static_cast<uint64_t>(code)}};
+  }
   // Names of the operations that random programs choose from, in the order of
   // ProgramOptions::operation_weights.
   virtual std::span<const std::string_view> operations() const = 0;

@@ -40,10 +40,4 @@ std::unique_ptr<Machine> make_machine(std::string_view name, int memory_bytes) {
   throw Error("unknown machine \"{}\"; there are: {}", name, fmt::join(machine_names(), ", "));
 }
 
-std::vector<Region> Machine::regions() const {
-  const int end = layout().memory_bytes, code = layout().data_offset;
-  if (code == 0) return {{"code", 0, end}};
-  return {{"code", 0, code}, {"data", code, end - code, static_cast<uint64_t>(code)}};
-}
-
 }  // namespace bytecpu
