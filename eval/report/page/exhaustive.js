@@ -46,9 +46,15 @@ function caseRows(fields, wrong) {
   });
 }
 
-function wrongCases(fields, {form, examples, results}) {
-  return details(`${form}: the first ${count(examples.length)} of ${counted(results.wrong, "wrong case")}`,
-    table(["instruction", "state", ...fields.map(field => field.name)], examples.flatMap(x => caseRows(fields, x)), {class: "cases"}));
+function wrongCases(fields, forms) {
+  const headings = ["instruction", "state", ...fields.map(field => field.name)];
+  const shown = forms.filter(form => form.examples?.length);
+  if (!shown.length) return null;
+  return [
+    el("h3", {}, "The first wrong cases of each form, in full"),
+    shown.map(({form, examples, results}) => details(
+      `${form}: the first ${count(examples.length)} of ${counted(results.wrong, "wrong case")}`,
+      table(headings, examples.flatMap(x => caseRows(fields, x)), {class: "cases"})))];
 }
 
 function exhaustive(doc) {
@@ -63,7 +69,6 @@ function exhaustive(doc) {
   return section("Exhaustive",
     el("p", {}, `Each operation and form in a program of its own, at a random place, over ${values}. `, el("b", {}, total), where),
     wrong.length ? [
-      sweepTable(wrong), wrongMaps(wrong), el("h3", {}, "The first wrong cases of each form, in full"),
-      wrong.map(form => wrongCases(doc.data.layout.fields, form))] : null,
+      sweepTable(wrong), wrongMaps(wrong), wrongCases(doc.data.layout.fields, wrong)] : null,
     right.length ? details(`The ${counted(right.length, "form")} without an error`, sweepTable(right)) : null);
 }
