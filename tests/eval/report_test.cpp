@@ -214,6 +214,8 @@ std::map<std::string, ordered_json> partial_documents(Machine& machine) {
   add("no errors", "rollout");
   documents["exhaustive alone"] =
       document_of(machine, {{"exhaustive", to_json(evaluate_exhaustive(copy, machine, options))}});
+  auto& forms = documents["exhaustive alone"]["modes"]["exhaustive"]["forms"];
+  forms.at(0).erase("examples");  // as in figures that are kept short
   documents["predicted files with faults"] = add("no baselines", "rollout");
   documents["no baselines"].at("modes").at("rollout").erase("baselines");
   documents["predicted files with faults"]["files"] = {
