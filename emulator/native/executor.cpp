@@ -138,7 +138,7 @@ bool Executor::mostly_known(uint64_t offset) {
     const std::span<const uint8_t> rest(code() + at, code_bytes() - at);
     const Decoded decoded = set_.decode(rest);
     if (decoded.bytes == 0 || decoded.halts) break;
-    pool_.prefetch(pool_.key_of(rest.first(decoded.bytes), decoded.displacement));
+    if (decoded.anywhere) pool_.prefetch(pool_.key_of(rest.first(decoded.bytes), decoded.displacement));
     at += decoded.bytes;
   }
   int known = 0, fresh = 0;

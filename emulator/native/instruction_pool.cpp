@@ -57,6 +57,7 @@ void InstructionPool::reserve(size_t instructions) {
 InstructionPool::Key InstructionPool::key_of(std::span<const uint8_t> instruction,
                                              const Displacement& displacement) const {
   Key key{};
+  BYTECPU_CHECK(instruction.size() <= key.size());
   std::ranges::copy(instruction, key.begin());
   if (displacement.width > 0) {
     displacement.set(std::span(key).first(instruction.size()),
