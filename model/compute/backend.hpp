@@ -88,6 +88,21 @@ class Backend {
   // The gradient of the logits for that of the mean of nats, a scalar.
   virtual Tensor cross_entropy_backward(const Tensor& gradient, const Tensor& dmean) const = 0;
 
+  // Whether it has the kernels for words of bits: windows.hpp, scan.hpp.
+  virtual bool takes_words() const { return false; }
+  virtual Tensor mix_words(const Tensor& weights, const Tensor& planes, const Tensor& item,
+                           const Tensor& shift) const;
+  virtual Tensor mix_words_backward(const Tensor& dout, const Tensor& planes, const Tensor& item,
+                                    const Tensor& shift, int64_t words) const;
+  virtual Tensor rotate_words(const Tensor& weights, const Tensor& words) const;
+  // The gradients of weights and words.
+  virtual std::pair<Tensor, Tensor> rotate_words_backward(const Tensor& weights, const Tensor& words,
+                                                          const Tensor& dout) const;
+  virtual Tensor scan_bits(const Tensor& gates, const Tensor& start) const;
+  // The gradients of gates and start; h is scan_bits'.
+  virtual std::pair<Tensor, Tensor> scan_bits_backward(const Tensor& gates, const Tensor& start,
+                                                       const Tensor& h, const Tensor& dout) const;
+
   // Nothing, and nothing done, where the backend has no kernel for these.
   virtual std::optional<Greedy> greedy(const Tensor& /*logits*/, const Tensor& /*given*/) const { return {}; }
   virtual bool adamw(const AdamWTensors& /*tensors*/, const Tensor& /*divisor*/,

@@ -69,6 +69,11 @@ int64_t common_size(int64_t count) {
   return more_bits > 0 ? count >> more_bits << more_bits : count;
 }
 
+int64_t next_common_size(int64_t count) {
+  const int64_t below = common_size(count);
+  return below == count ? count : common_size(below + below / 16);
+}
+
 Tensor product(const Tensor& x, const Tensor& weight) { return any_product({}, x, weight); }
 
 Tensor product(const Tensor& x, const Linear& linear) { return any_product(linear.bias, x, linear.weight); }

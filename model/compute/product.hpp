@@ -24,5 +24,7 @@ torch::Tensor product(const torch::Tensor& x, const Linear& linear);
 // The most of `count` rows that are a common size: a number of at most five significant bits. oneDNN compiles bf16
 // products anew for each size of matrices, in the time of several products, so sizes should repeat.
 int64_t common_size(int64_t count);
+// The least common size of at least `count`.
+int64_t next_common_size(int64_t count);
 
 }  // namespace bytecpu

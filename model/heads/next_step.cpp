@@ -1,22 +1,14 @@
 #include "model/heads/next_step.hpp"
 
-#include "model/compute/class_loss.hpp"
 #include "model/compute/product.hpp"
 
 namespace bytecpu {
-
-Loss cross_entropy(const torch::Tensor& logits, const torch::Tensor& patches) {
-  const auto loss = class_loss(logits.reshape({-1, logits.size(-1)}), patches.reshape({-1}));
-  return {.nats = loss.mean,
-          .row_nats = loss.nats.view(patches.sizes()).mean(1).to(torch::kFloat),
-          .mistakes = loss.best.view(patches.sizes()).ne(patches).sum(1)};
-}
 
 std::optional<NextStep::Outcome> NextStep::predict(std::span<const Document> documents,
                                                    const torch::Tensor& chosen) const {
   auto rows = model_.rows(documents, targets_, chosen);
   if (rows.patches.size(0) == 0) return std::nullopt;
-  auto loss = cross_entropy(model_.logits(rows.condition, rows.patches), rows.patches);
+  auto loss = model_.loss(rows.condition, rows.patches);
   return Outcome{std::move(rows), std::move(loss)};
 }
 

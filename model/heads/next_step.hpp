@@ -8,18 +8,6 @@
 
 namespace bytecpu {
 
-// Mean cross-entropy in nats a byte over the rows' patches (differentiable), and what greedy choice got
-// right.
-struct Loss {
-  // Scalar, mean over bytes.
-  torch::Tensor nats;
-  // F32 [N], mean over each row's bytes, without gradient.
-  torch::Tensor row_nats;
-  // I64 [N] bytes of each row whose most probable symbol is wrong.
-  torch::Tensor mistakes;
-};
-Loss cross_entropy(const torch::Tensor& logits, const torch::Tensor& patches);
-
 class NextStep {
  public:
   // `model` must outlive this.

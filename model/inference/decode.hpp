@@ -11,19 +11,6 @@
 
 namespace bytecpu {
 
-struct Decoded {
-  // I64 [N, P]; all "nothing" where the end was chosen.
-  torch::Tensor patches = {};
-  // Bool [N].
-  torch::Tensor ended = {};
-  // F32 [N]: log-probability of the chosen patch.
-  torch::Tensor confidence = {};
-  // F32 [N]: negative log-likelihood of the draft, summed over its bytes.
-  torch::Tensor draft_nats = {};
-  // Passes of the byte-level decoder; the same summed over the patches in each; positions that they computed.
-  int64_t passes = 0, patch_passes = 0, positions = 0;
-};
-
 // Decodes N patches. `draft` I64 [N, P] is where to start: any symbols, the better guessed the fewer passes.
 // `may_end` bool [N]: whether the patch opens a step, where "nothing" as the first symbol means the end of
 // the document; elsewhere only bytes can be chosen.

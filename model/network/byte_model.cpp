@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "emulator/error.hpp"
+#include "model/compute/class_loss.hpp"
 #include "model/network/bgpt.hpp"
+#include "model/network/fields.hpp"
 #include "model/network/transition.hpp"
 
 namespace bytecpu {
@@ -12,7 +14,15 @@ std::shared_ptr<ByteModel> make_model(const ModelConfig& config) {
   check(config);
   if (config.family == "bgpt") return std::make_shared<Bgpt>(config);
   if (config.family == "transition") return std::make_shared<Transition>(config);
+  if (config.family == "fields") return std::make_shared<Fields>(config);
   throw Error("unknown model family \"{}\"", config.family);
+}
+
+Loss cross_entropy(const torch::Tensor& logits, const torch::Tensor& patches) {
+  const auto loss = class_loss(logits.reshape({-1, logits.size(-1)}), patches.reshape({-1}));
+  return {.nats = loss.mean,
+          .row_nats = loss.nats.view(patches.sizes()).mean(1).to(torch::kFloat),
+          .mistakes = loss.best.view(patches.sizes()).ne(patches).sum(1)};
 }
 
 void ByteModel::freeze(torch::ScalarType precision) {

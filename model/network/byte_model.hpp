@@ -9,6 +9,7 @@
 #include <torch/torch.h>
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -59,6 +60,33 @@ struct ByteCache {
   void keep(const torch::Tensor& index, int64_t count);
 };
 
+// Mean cross-entropy in nats a byte over the rows' patches (differentiable), and what greedy choice got
+// right.
+struct Loss {
+  // Scalar, mean over bytes.
+  torch::Tensor nats;
+  // F32 [N], mean over each row's bytes, without gradient.
+  torch::Tensor row_nats;
+  // I64 [N] bytes of each row whose most probable symbol is wrong.
+  torch::Tensor mistakes;
+};
+// Of logits [N, P, V].
+Loss cross_entropy(const torch::Tensor& logits, const torch::Tensor& patches);
+
+// N patches decoded greedily.
+struct Decoded {
+  // I64 [N, P]; all "nothing" where the end was chosen.
+  torch::Tensor patches = {};
+  // Bool [N].
+  torch::Tensor ended = {};
+  // F32 [N]: log-probability of the chosen patch.
+  torch::Tensor confidence = {};
+  // F32 [N]: negative log-likelihood of the draft, summed over its bytes.
+  torch::Tensor draft_nats = {};
+  // Passes of the byte-level decoder; the same summed over the patches in each; positions that they computed.
+  int64_t passes = 0, patch_passes = 0, positions = 0;
+};
+
 class ByteModel : public torch::nn::Module {
  public:
   explicit ByteModel(ModelConfig config) : config_(std::move(config)) {}
@@ -75,6 +103,16 @@ class ByteModel : public torch::nn::Module {
   // - cached, V]. Without gradients then.
   virtual torch::Tensor logits(const torch::Tensor& condition, const torch::Tensor& patches, int64_t end,
                                ByteCache* cache) = 0;
+  // Of the rows' patches: the cross-entropy of logits(), which a family may have a shorter way to.
+  virtual Loss loss(const torch::Tensor& condition, const torch::Tensor& patches) {
+    return cross_entropy(logits(condition, patches), patches);
+  }
+  // A family's own way to what decoding by logits() gives, byte after byte: patches, ended and confidence. Nothing
+  // where it has none. `may_end` bool [N]: which may choose the end.
+  virtual std::optional<Decoded> decode(const torch::Tensor& /*condition*/,
+                                        const torch::Tensor& /*may_end*/) {
+    return {};
+  }
   // Starts a free run from what each document holds: context and given steps. Only without gradients.
   virtual std::unique_ptr<History> begin(std::span<const Document> starts) = 0;
   // Most steps of a document that it takes, those given included, the end not.

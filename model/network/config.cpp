@@ -17,7 +17,7 @@ void require(bool good, std::string_view what) {
 
 OptionList options(ModelConfig& c) {
   OptionList field("Model");
-  field(c.family, "family", one_of({"bgpt", "transition"}), "model family");
+  field(c.family, "family", one_of({"bgpt", "transition", "fields"}), "model family");
   field(c.patch_size, "patch-size", in(1, most_width), "bytes a patch");
   field(c.patch_length, "patch-length", in(1, most_patches), "longest sequence, in patches");
   field(c.patch_layers, "patch-layers", in(0, most_layers), "layers of the patch-level decoder");
@@ -37,6 +37,7 @@ OptionList options(ModelConfig& c) {
         "transition: width of the attention to the memory image");
   field(c.memory_heads, "memory-heads", in(1, most_heads), "transition: its heads");
   field(c.patch_history, "patch-history", "transition: patch-level attention over earlier records");
+  field(c.row_width, "row-width", in(1, most_width), "fields: width of what is thought of one word");
   field(c.byte_init, "byte-init", one_of({"normal", "structured"}), "byte embeddings at the start");
   return field;
 }
@@ -55,12 +56,20 @@ void from_json(const nlohmann::ordered_json& json, ModelConfig& config) {
 void check(const ModelConfig& c) {
   auto copy = c;
   options(copy).check();
-  const bool transition = c.family == "transition";
-  if (transition) {
+  const bool fields = c.family == "fields", transition = c.family == "transition";
+  if (fields || transition) {
     require(c.patch_size == c.frame.step_bytes,
-            fmt::format("patch-size must be the record's {} bytes for the family transition",
-                        c.frame.step_bytes));
+            fmt::format("patch-size must be the record's {} bytes for the family {}", c.frame.step_bytes,
+                        c.family));
+  }
+  if (transition)
     require(c.memory_width % c.memory_heads == 0, "memory-width must be a multiple of memory-heads");
+  if (fields) {
+    require(c.patch_layers >= 1, "patch-layers must be at least 1 for the family fields");
+    require(c.byte_width % 4 == 0, "byte-width must be a multiple of 4 for the family fields");
+    require(c.memory_heads <= c.patch_heads,
+            "memory-heads must be at most patch-heads for the family fields");
+    return;
   }
   require(c.frame.context_bytes % c.patch_size == 0 && c.frame.step_bytes % c.patch_size == 0,
           fmt::format("patch-size {} does not divide the memory ({} bytes) and the record ({} bytes)",

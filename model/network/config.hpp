@@ -31,6 +31,9 @@ struct ModelConfig {
   int memory_heads = 4;
   bool patch_history =
       false;  // patch-level attention over earlier records; off: the current one is all it sees
+  // Of the family "fields", which reads words with patch-heads heads and the memory with memory-heads, and whose
+  // byte level is over the bits of a word:
+  int row_width = 128;  // of what is thought of one word
   // Byte embeddings at the start: "normal" (GPT-2's, standard deviation 0.02) or "structured" (bits, value
   // and sinusoids of the byte among the coordinates).
   std::string byte_init = "normal";

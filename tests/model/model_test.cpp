@@ -26,11 +26,11 @@ std::string family_name(const testing::TestParamInfo<int>& info) {
   return config.family + (config.patch_history ? "_with_history" : "");
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, EveryFamily, testing::Values(0, 1, 2), family_name);
+INSTANTIATE_TEST_SUITE_P(Models, EveryFamily, testing::Values(0, 1, 2, 3), family_name);
 
 torch::Tensor loss_of(ByteModel& model, std::span<const Document> traces) {
   const auto rows = model.rows(traces, Targets::scored);
-  return cross_entropy(model.logits(rows.condition, rows.patches), rows.patches).nats;
+  return model.loss(rows.condition, rows.patches).nats;
 }
 
 TEST_P(EveryFamily, GradientsEqualFiniteDifferencesInDouble) {
@@ -174,7 +174,7 @@ void expect_learnt_by_heart(ModelConfig config, torch::Device device, torch::Sca
   for (int step = 0; step < 1500 && mistakes > 0; ++step) {
     optimizer.zero_gradients();
     const auto rows = model->rows(traces, Targets::scored);
-    const auto loss = cross_entropy(model->logits(rows.condition, rows.patches), rows.patches);
+    const auto loss = model->loss(rows.condition, rows.patches);
     loss.nats.backward();
     mistakes = loss.mistakes.sum().item<int64_t>();
     if (mistakes > 0) optimizer.step(1);
@@ -299,6 +299,8 @@ TEST_P(EveryFamily, CountsTheOperationsOfItsProducts) {
   const auto batch = some_traces(1, 15);  // alone, so without padding
   const auto traces = documents(batch);
   torch::NoGradGuard no_grad;
+  // Words that are not written are not counted: a trained model hardly thinks of them.
+  if (config_.family == "fields") model->named_parameters()["gate_bias"].fill_(-20);
   use_kernels() = false;
   const CountedProducts products;
   loss_of(*model, traces);

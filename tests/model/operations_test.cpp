@@ -10,6 +10,8 @@
 #include "model/compute/greedy.hpp"
 #include "model/compute/layer_norm.hpp"
 #include "model/compute/mlp.hpp"
+#include "model/compute/scan.hpp"
+#include "model/compute/windows.hpp"
 
 namespace bytecpu {
 namespace {
@@ -190,6 +192,73 @@ TEST_P(Operations, AttentionToPartsOfATensorWithoutGradientsEqualsThePlainOne) {
       use_kernels() = true;
       EXPECT_TRUE(torch::allclose(fast, plain, 0, type == torch::kFloat ? 1e-5 : 2e-2)) << queries;
     }
+  }
+}
+
+// Bits as -1, 0 and 1.
+Tensor random_planes(int64_t items, int64_t planes, int64_t length) {
+  return torch::randint(-1, 2, {items, planes, length}, torch::kLong).to(torch::kChar);
+}
+
+// In float whatever the products are in.
+TEST_P(Operations, WordsEqualThePlainOnes) {
+  const Setting setting{torch::kFloat, GetParam().device};
+  const auto item = torch::randint(0, 3, {7}, torch::kLong), shift = torch::randint(0, 5, {7}, torch::kLong);
+  for (const int64_t words : {1, 19, 40}) {
+    expect_equal([](const auto& in) { return mix_words(in[0], in[1], in[2]); },
+                 {torch::randn({7, 4, words}), random_planes(3, 32, words), item}, setting, 1e-5);
+    expect_equal([](const auto& in) { return mix_words(in[0], in[1], in[2], in[3]); },
+                 {torch::randn({7, 2, words}), random_planes(3, 8, words + 3 + 4), item, shift}, setting,
+                 1e-5);
+  }
+  expect_equal([](const auto& in) { return rotate_words(in[0], in[1]); },
+               {torch::randn({9, 32}), torch::randn({9, 32})}, setting, 1e-5);
+}
+
+TEST_P(Operations, ScanOfBitsEqualsThePlainOne) {
+  for (const int64_t channels : {4, 24, 64}) {
+    expect([](const auto& in) { return scan_bits(in[0], in[1].tanh()); },
+           {torch::randn({5, 32, 2 * channels}) * 2, torch::randn({5, channels})});
+  }
+}
+
+TEST(Words, AreReadWhereTheyLie) {
+  // A memory of the bytes 0 … 9: the word at address 2 is 05 04 03 02, one further on 06 05 04 03.
+  auto planes = torch::zeros({1, 8, 10}, torch::kChar);
+  for (int64_t byte = 0; byte < 10; ++byte) {
+    for (int64_t bit = 0; bit < 8; ++bit) planes[0][bit][byte] = byte >> bit & 1 ? 1 : -1;
+  }
+  auto weights = torch::zeros({1, 1, 6});
+  weights[0][0][2] = 1;
+  const auto item = torch::zeros({1}, torch::kLong);
+  const auto value = [&](const Tensor& word) {
+    return word.gt(0)
+        .to(torch::kLong)
+        .mul(torch::pow(2, torch::arange(32, torch::kLong)))
+        .sum()
+        .item<int64_t>();
+  };
+  EXPECT_EQ(value(mix_words(weights, planes, item)), 0x05040302);
+  EXPECT_EQ(value(mix_words(weights, planes, item, item + 1)), 0x06050403);
+  // Turned by 8: to the right.
+  const auto distance =
+      torch::nn::functional::one_hot(torch::full({1}, 8, torch::kLong), 32).to(torch::kFloat);
+  EXPECT_EQ(value(rotate_words(distance, mix_words(weights, planes, item).view({1, 32}))), 0x02050403);
+}
+
+// A carry: kept where one bit is set, made where both are, lost where none is.
+TEST(Words, AScanAdds) {
+  const int64_t a = 0x0fffa5c3, b = 0x10005a3d;
+  auto gates = torch::zeros({1, 32, 8});
+  for (int64_t i = 0; i < 32; ++i) {
+    const auto of = static_cast<double>((a >> i & 1) + (b >> i & 1));
+    gates[0][i][0] = of == 1 ? 20 : -20;  // keeps
+    gates[0][i][4] = of == 2 ? 20 : -20;  // gives
+  }
+  const auto carry = scan_bits(gates, torch::full({1, 4}, -1.0)).select(2, 0)[0];
+  for (int64_t i = 0; i < 32; ++i) {
+    const int64_t low = (int64_t{2} << i) - 1;
+    EXPECT_EQ(carry[i].item<double>() > 0, (a & low) + (b & low) > low) << i;
   }
 }
 

@@ -49,13 +49,14 @@ inline ModelConfig tiny_config(const std::string& family) {
   c.memory_width = 16;
   c.memory_heads = 2;
   c.byte_init = family == "transition" ? "structured" : "normal";
+  c.row_width = 32;
   return c;
 }
 
-// All that tests are run over: both families, and the transition model with and without a history.
+// All that tests are run over: every family, and the transition model with and without a history.
 inline std::vector<ModelConfig> tiny_configs() {
   std::vector<ModelConfig> configs = {tiny_config("bgpt"), tiny_config("transition"),
-                                      tiny_config("transition")};
+                                      tiny_config("transition"), tiny_config("fields")};
   configs[2].patch_history = true;
   return configs;
 }

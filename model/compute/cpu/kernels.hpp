@@ -82,6 +82,24 @@ template <typename T>
 void greedy(const T* logits, const int64_t* given, int64_t* best, float* log_best, float* log_last,
             float* log_given, int64_t rows, int64_t classes);
 
+// words.cpp; what they compute is in windows.hpp and scan.hpp.
+struct Words {
+  int64_t queries, heads, words;
+  int64_t planes, length;  // of an item's bits: [planes, length]
+};
+void mix_words(const Words& shape, const float* weights, const int8_t* planes, const int64_t* item,
+               const int64_t* shift, float* out);
+void mix_words_backward(const Words& shape, const float* dout, const int8_t* planes, const int64_t* item,
+                        const int64_t* shift, float* dweights);
+void rotate_words(const float* weights, const float* words, float* out, int64_t rows);
+void rotate_words_backward(const float* weights, const float* words, const float* dout, float* dweights,
+                           float* dwords, int64_t rows);
+template <typename T>
+void scan_bits(const T* gates, const T* start, T* out, int64_t rows, int64_t channels);
+template <typename T>
+void scan_bits_backward(const T* gates, const T* start, const T* out, const T* dout, T* dgates, T* dstart,
+                        int64_t rows, int64_t channels);
+
 // adamw.cpp
 // AdamW's update of one tensor, its gradient times gradient_scale; correctionN = 1 - betaN^steps.
 struct AdamWStep {

@@ -1,0 +1,197 @@
+// Words of 32 bits: mixed, turned, and a gated recurrence over their bits.
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "model/compute/cpu/kernels.hpp"
+#include "model/compute/cpu/numbers.hpp"
+
+namespace bytecpu::cpu {
+namespace {
+
+constexpr int64_t bits = 32;
+
+inline float sigmoid(float x) {
+  const float e = exp_negative(-std::abs(x));
+  return (x < 0 ? e : 1.0F) / (1 + e);
+}
+inline float tanh_of(float x) {
+  const float e = exp_negative(-2 * std::abs(x));
+  return std::copysign((1 - e) / (1 + e), x);
+}
+
+}  // namespace
+
+void mix_words(const Words& shape, const float* weights, const int8_t* planes, const int64_t* item,
+               const int64_t* shift, float* out) {
+  const int64_t words = shape.words, length = shape.length;
+#pragma omp parallel for schedule(static)
+  for (int64_t m = 0; m < shape.queries; ++m) {
+    const int8_t* own = planes + item[m] * shape.planes * length + shift[m];
+    for (int64_t h = 0; h < shape.heads; ++h) {
+      const float* w = weights + (m * shape.heads + h) * words;
+      float* y = out + (m * shape.heads + h) * bits;
+      for (int64_t b = 0; b < bits; ++b) {
+        const int8_t* plane = own + b % shape.planes * length + b / shape.planes;
+        float sum = 0;
+#pragma omp simd reduction(+ : sum)
+        for (int64_t s = 0; s < words; ++s) sum += w[s] * static_cast<float>(plane[s]);
+        y[b] = sum;
+      }
+    }
+  }
+}
+
+void mix_words_backward(const Words& shape, const float* dout, const int8_t* planes, const int64_t* item,
+                        const int64_t* shift, float* dweights) {
+  const int64_t words = shape.words, length = shape.length;
+#pragma omp parallel for schedule(static)
+  for (int64_t m = 0; m < shape.queries; ++m) {
+    const int8_t* own = planes + item[m] * shape.planes * length + shift[m];
+    for (int64_t h = 0; h < shape.heads; ++h) {
+      const float* dy = dout + (m * shape.heads + h) * bits;
+      float* dw = dweights + (m * shape.heads + h) * words;
+      std::fill_n(dw, words, 0.0F);
+      for (int64_t b = 0; b < bits; ++b) {
+        const int8_t* plane = own + b % shape.planes * length + b / shape.planes;
+        const float g = dy[b];
+#pragma omp simd
+        for (int64_t s = 0; s < words; ++s) dw[s] += g * static_cast<float>(plane[s]);
+      }
+    }
+  }
+}
+
+void rotate_words(const float* weights, const float* words, float* out, int64_t rows) {
+#pragma omp parallel for schedule(static)
+  for (int64_t r = 0; r < rows; ++r) {
+    float twice[2 * bits], y[bits] = {};
+    std::memcpy(twice, words + r * bits, sizeof y);
+    std::memcpy(twice + bits, words + r * bits, sizeof y);
+    for (int64_t d = 0; d < bits; ++d) {
+      const float w = weights[r * bits + d];
+#pragma omp simd
+      for (int64_t i = 0; i < bits; ++i) y[i] += w * twice[i + d];
+    }
+    std::memcpy(out + r * bits, y, sizeof y);
+  }
+}
+
+void rotate_words_backward(const float* weights, const float* words, const float* dout, float* dweights,
+                           float* dwords, int64_t rows) {
+#pragma omp parallel for schedule(static)
+  for (int64_t r = 0; r < rows; ++r) {
+    float twice[2 * bits], dtwice[2 * bits] = {};
+    std::memcpy(twice, words + r * bits, bits * sizeof(float));
+    std::memcpy(twice + bits, words + r * bits, bits * sizeof(float));
+    const float* dy = dout + r * bits;
+    for (int64_t d = 0; d < bits; ++d) {
+      const float w = weights[r * bits + d];
+      float sum = 0;
+#pragma omp simd reduction(+ : sum)
+      for (int64_t i = 0; i < bits; ++i) {
+        sum += dy[i] * twice[i + d];
+        dtwice[i + d] += w * dy[i];
+      }
+      dweights[r * bits + d] = sum;
+    }
+#pragma omp simd
+    for (int64_t i = 0; i < bits; ++i) dwords[r * bits + i] = dtwice[i] + dtwice[i + bits];
+  }
+}
+
+// The channels of a row are in quarters: up and down, of each first the sigmoid's and then the tanh's.
+template <typename T>
+void scan_bits(const T* gates, const T* start, T* out, int64_t rows, int64_t channels) {
+  const int64_t quarter = channels / 4;
+#pragma omp parallel
+  {
+    std::vector<float> state(channels);
+#pragma omp for schedule(static)
+    for (int64_t m = 0; m < rows; ++m) {
+      for (int64_t c = 0; c < channels; ++c) state[c] = load(start[m * channels + c]);
+      for (int64_t part = 0; part < 4; ++part) {
+        const bool down = part >= 2, signs = part % 2 == 1;
+        const int64_t from = part * quarter;
+        for (int64_t k = 0; k < bits; ++k) {
+          const int64_t row = m * bits + (down ? bits - 1 - k : k);
+          const T* z = gates + row * 2 * channels + from;
+          const T* in = z + channels;
+          T* y = out + row * channels + from;
+          float* h = state.data() + from;
+          const auto step = [&](int64_t c, float a) {
+            h[c] = a * h[c] + (1 - std::abs(a)) * tanh_of(load(in[c]));
+            store(h[c], y[c]);
+          };
+          if (signs) {
+#pragma omp simd
+            for (int64_t c = 0; c < quarter; ++c) step(c, tanh_of(load(z[c])));
+          } else {
+#pragma omp simd
+            for (int64_t c = 0; c < quarter; ++c) step(c, sigmoid(load(z[c])));
+          }
+        }
+      }
+    }
+  }
+}
+
+template <typename T>
+void scan_bits_backward(const T* gates, const T* start, const T* out, const T* dout, T* dgates, T* dstart,
+                        int64_t rows, int64_t channels) {
+  const int64_t quarter = channels / 4;
+#pragma omp parallel
+  {
+    std::vector<float> dstate(channels);
+#pragma omp for schedule(static)
+    for (int64_t m = 0; m < rows; ++m) {
+      std::fill(dstate.begin(), dstate.end(), 0.0F);
+      for (int64_t part = 0; part < 4; ++part) {
+        const bool down = part >= 2, signs = part % 2 == 1;
+        const int64_t from = part * quarter;
+        for (int64_t k = bits - 1; k >= 0; --k) {
+          const int64_t row = m * bits + (down ? bits - 1 - k : k);
+          const T* z = gates + row * 2 * channels + from;
+          const T* in = z + channels;
+          T* dz = dgates + row * 2 * channels + from;
+          T* din = dz + channels;
+          const T* dy = dout + row * channels + from;
+          const T* before =
+              k == 0 ? start + m * channels + from : out + (row + (down ? 1 : -1)) * channels + from;
+          float* dh = dstate.data() + from;
+          // da: of the gate itself, a' its derivative.
+          const auto step = [&](int64_t c, float a, float slope) {
+            const float g = dh[c] + load(dy[c]), t = tanh_of(load(in[c]));
+            const float sign = a < 0 ? -1.0F : 1.0F;
+            store(g * (load(before[c]) - sign * t) * slope, dz[c]);
+            store(g * (1 - sign * a) * (1 - t * t), din[c]);
+            dh[c] = g * a;
+          };
+          if (signs) {
+#pragma omp simd
+            for (int64_t c = 0; c < quarter; ++c) {
+              const float a = tanh_of(load(z[c]));
+              step(c, a, 1 - a * a);
+            }
+          } else {
+#pragma omp simd
+            for (int64_t c = 0; c < quarter; ++c) {
+              const float a = sigmoid(load(z[c]));
+              step(c, a, a * (1 - a));
+            }
+          }
+        }
+      }
+      for (int64_t c = 0; c < channels; ++c) store(dstate[c], dstart[m * channels + c]);
+    }
+  }
+}
+
+template void scan_bits(const float*, const float*, float*, int64_t, int64_t);
+template void scan_bits(const Bf16*, const Bf16*, Bf16*, int64_t, int64_t);
+template void scan_bits_backward(const float*, const float*, const float*, const float*, float*, float*,
+                                 int64_t, int64_t);
+template void scan_bits_backward(const Bf16*, const Bf16*, const Bf16*, const Bf16*, Bf16*, Bf16*, int64_t,
+                                 int64_t);
+
+}  // namespace bytecpu::cpu

@@ -1,0 +1,60 @@
+#include "model/network/words.hpp"
+
+#include <algorithm>
+
+namespace bytecpu {
+namespace {
+
+constexpr int word_bytes = 4;
+
+// The eight bits of each byte, as -1 and 1: I8 [..., 8].
+torch::Tensor bits_of_bytes(const torch::Tensor& bytes) {
+  static const torch::Tensor table = [] {
+    const auto number = torch::arange(256, torch::kLong).unsqueeze(1);
+    return (number.bitwise_right_shift(torch::arange(8, torch::kLong)).bitwise_and(1) * 2 - 1)
+        .to(torch::kChar);
+  }();
+  auto shape = bytes.sizes().vec();
+  shape.push_back(8);
+  return table.to(bytes.device()).index_select(0, bytes.flatten().to(torch::kInt)).view(shape);
+}
+
+}  // namespace
+
+WordLayout::WordLayout(const Layout& layout) {
+  for (const auto& field : layout.fields) {
+    for (int at = 0; at < field.bytes; at += word_bytes) {
+      if (field.name == "INSN" || field.bytes <= 2) selecting.push_back(count());
+      words.push_back({.offset = field.offset + at,
+                       .bytes = std::min(word_bytes, field.bytes - at),
+                       .part = at / word_bytes});
+    }
+    for (int at = 1; field.bytes > word_bytes && at < field.bytes; ++at) {
+      if (at % word_bytes != 0)
+        windows.push_back({field.offset + at, std::min(word_bytes, field.bytes - at)});
+    }
+  }
+  for (size_t i = 1; i < words.size(); ++i) {
+    if (words[i].bytes == words[i - 1].bytes) words[i].number = words[i - 1].number + 1;
+  }
+}
+
+torch::Tensor bits_of(const std::vector<Word>& words, const torch::Tensor& records) {
+  const int64_t count = std::ssize(words), bytes = records.size(1);
+  // The record's bytes and, as number `bytes`, one of zero bits.
+  auto place = torch::full({count, word_bytes}, bytes, torch::kLong);
+  for (int64_t w = 0; w < count; ++w) {
+    for (int i = 0; i < words[w].bytes; ++i) place[w][i] = words[w].offset + i;
+  }
+  const auto bits = torch::cat(
+      {bits_of_bytes(records), torch::zeros({records.size(0), 1, 8}, records.options().dtype(torch::kChar))},
+      1);
+  return bits.index_select(1, place.flatten().to(records.device())).view({records.size(0), count, 32});
+}
+
+torch::Tensor planes_of(const torch::Tensor& images, int64_t behind) {
+  const auto bits = bits_of_bytes(images).transpose(1, 2);
+  return torch::cat({bits, torch::zeros({images.size(0), 8, behind}, bits.options())}, 2);
+}
+
+}  // namespace bytecpu

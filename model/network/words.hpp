@@ -1,0 +1,41 @@
+// A record as words of at most 32 bits, as the family "fields" sees it. Known from the layout alone: the fields,
+// their order and widths.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <vector>
+
+#include "emulator/layout.hpp"
+
+namespace bytecpu {
+
+struct Word {
+  int offset = 0, bytes = 0;  // in the record
+  // Which of the words in a row that are as wide it is, from 0; 0 where it stands alone.
+  int number = 0;
+  // Which word of its field it is.
+  int part = 0;
+};
+
+struct WordLayout {
+  // Fields in order; a field of more than 4 bytes is several words.
+  std::vector<Word> words;
+  // Of fields of more than 4 bytes, the 4 bytes from each byte on where no word begins: what an instruction of
+  // any length holds can be read from there.
+  std::vector<Word> windows;
+  // Words that say what the instruction is and under what conditions it runs: those of INSN and of fields of at
+  // most 2 bytes.
+  std::vector<int64_t> selecting;
+
+  explicit WordLayout(const Layout& layout);
+  int64_t count() const { return std::ssize(words); }
+};
+
+// Bits as -1 and 1, 0 past the words' ends: I8 [N, words, 32], of records U8 [N, bytes].
+torch::Tensor bits_of(const std::vector<Word>& words, const torch::Tensor& records);
+
+// For mix_words(): I8 [N, 8, bytes + behind], of images U8 [N, bytes]; 0 behind them.
+torch::Tensor planes_of(const torch::Tensor& images, int64_t behind);
+
+}  // namespace bytecpu

@@ -1,0 +1,165 @@
+// The family "fields": its likelihood, its decoding, and the memory that it keeps.
+#include <gtest/gtest.h>
+
+#include "model/inference/decode.hpp"
+#include "model/network/words.hpp"
+#include "tests/model/support.hpp"
+
+namespace bytecpu {
+namespace {
+
+Pool native_traces(const std::string& machine, int count) {
+  ProgramStream::Options options;
+  options.machine = machine;
+  options.memory_bytes = 256;
+  options.programs.max_instructions = 12;
+  options.programs.memory_share = 0.5;
+  options.pool_traces = count;
+  ProgramStream stream(options);
+  Pool pool(stream.frame().layout);
+  stream.fill(0, {}, pool);
+  return pool;
+}
+
+std::shared_ptr<ByteModel> native_model(const std::string& machine) {
+  auto config = tiny_config("fields");
+  config.frame = frame_of(make_machine(machine, 256)->layout());
+  config.patch_size = config.frame.step_bytes;
+  return tiny_model(config);
+}
+
+// A model that thinks most words written and knows little of their bits.
+std::shared_ptr<ByteModel> undecided_model() {
+  auto model = tiny_model(tiny_config("fields"));
+  torch::NoGradGuard no_grad;
+  model->named_parameters()["gate_bias"].fill_(2.5);
+  model->named_parameters()["gate_bias"][-1] = -8;
+  return model;
+}
+
+TEST(WordLayout, HasAWordForEveryFourBytesOfAField) {
+  const Layout layout{.machine = "m",
+                      .memory_bytes = 16,
+                      .record_bytes = 16,
+                      .fields = {{"PC", 0, 2}, {"INSN", 2, 6}, {"A", 8, 4}, {"B", 12, 4}}};
+  const WordLayout words(layout);
+  ASSERT_EQ(words.count(), 5);
+  const auto is = [](const Word& word, int offset, int bytes, int number, int part) {
+    return word.offset == offset && word.bytes == bytes && word.number == number && word.part == part;
+  };
+  EXPECT_TRUE(is(words.words[0], 0, 2, 0, 0));
+  EXPECT_TRUE(is(words.words[1], 2, 4, 0, 0));
+  EXPECT_TRUE(is(words.words[2], 6, 2, 0, 1));
+  EXPECT_TRUE(is(words.words[3], 8, 4, 0, 0));
+  EXPECT_TRUE(is(words.words[4], 12, 4, 1, 0));
+  EXPECT_EQ(words.selecting, (std::vector<int64_t>{0, 1, 2}));
+  // Within INSN at 3, 4, 5 and 7.
+  ASSERT_EQ(words.windows.size(), 4U);
+  EXPECT_TRUE(is(words.windows[0], 3, 4, 0, 0));
+  EXPECT_TRUE(is(words.windows[3], 7, 1, 0, 0));
+}
+
+TEST(Fields, LossIsTheCrossEntropyOfItsLogits) {
+  torch::NoGradGuard no_grad;
+  const auto model = undecided_model();
+  const auto batch = some_traces(20, 12);
+  const auto rows = model->rows(documents(batch), Targets::scored);
+  const auto plain = cross_entropy(model->logits(rows.condition, rows.patches), rows.patches);
+  const auto own = model->loss(rows.condition, rows.patches);
+  // It leaves out what a word that is surely kept would cost if it were written with the value it has.
+  EXPECT_TRUE(torch::allclose(own.row_nats, plain.row_nats, 0.02, 1e-4));
+  EXPECT_TRUE(own.row_nats.ge(plain.row_nats - 1e-4).all().item<bool>());
+  const auto goes_on = rows.patches.select(1, 0).ne(nothing);
+  EXPECT_TRUE(torch::equal(own.mistakes.index({goes_on}), plain.mistakes.index({goes_on})));
+  EXPECT_GT(own.mistakes.sum().item<int64_t>(), 0);
+}
+
+TEST(Fields, DecodesWhatItsLogitsChooseByteAfterByte) {
+  torch::NoGradGuard no_grad;
+  const auto model = undecided_model();
+  const auto batch = some_traces(40, 12);
+  const auto rows = model->rows(documents(batch), Targets::scored);
+  const int64_t count = rows.patches.size(0), patch = rows.patches.size(1);
+  auto plain = torch::full({count, patch}, nothing, torch::kLong);
+  for (int64_t i = 0; i < patch; ++i) {
+    const auto logits = model->logits(rows.condition, plain, i + 1, nullptr).select(1, i);
+    plain.select(1, i).copy_(logits.slice(1, 0, nothing).argmax(1));
+  }
+  const auto never = torch::zeros({count}, torch::kBool);
+  const auto decoded = decode_bytewise(*model, rows.condition, never);
+  EXPECT_TRUE(torch::equal(decoded.patches, plain));
+  EXPECT_FALSE(decoded.ended.any().item<bool>());
+  const auto records = rows.condition.slice(1, 0, patch);
+  const double written = plain.ne(records).to(torch::kFloat).mean().item<double>();
+  EXPECT_GT(written, 0.1);
+  EXPECT_LT(written, 0.95);
+
+  // The end, where it is more probable than the first byte.
+  model->named_parameters()["gate_bias"][-1] = -3;
+  const auto first = model->logits(rows.condition, plain).select(1, 0);
+  const auto ends = first.select(1, nothing).gt(first.slice(1, 0, nothing).amax(1));
+  EXPECT_TRUE(ends.any().item<bool>());
+  EXPECT_TRUE(torch::equal(decode_bytewise(*model, rows.condition, ~never).ended, ends));
+}
+
+TEST(Fields, NatsOfADraftAreThoseOfTheTruth) {
+  torch::NoGradGuard no_grad;
+  const auto model = undecided_model();
+  const auto batch = some_traces(10, 12);
+  const auto rows = model->rows(documents(batch), Targets::scored);
+  const auto decoded =
+      decode(*model, rows.condition, rows.patches, torch::ones({rows.patches.size(0)}, torch::kBool));
+  const auto loss = model->loss(rows.condition, rows.patches);
+  EXPECT_TRUE(torch::allclose(decoded.draft_nats, loss.row_nats * rows.patches.size(1)));
+}
+
+class FieldsOf : public testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(Machines, FieldsOf, testing::Values("arm64", "x86_64", "thumb"),
+                         [](const auto& chosen) { return chosen.param; });
+
+TEST_P(FieldsOf, KeepsTheMemoryAsTheWritesLeaveIt) {
+  torch::NoGradGuard no_grad;
+  const auto model = native_model(GetParam());
+  const auto pool = native_traces(GetParam(), 20);
+  const auto all = documents(pool);
+  const auto rows = model->rows(all, Targets::scored);
+  const int64_t bytes = model->frame().step_bytes;
+  int64_t row = 0, changed = 0;
+  for (const auto& document : all) {
+    std::vector<uint8_t> image(document.context.begin(), document.context.end());
+    auto history = model->begin({&document, 1});  // from all that it holds
+    for (int64_t t = 0; t < document.count(); ++t) {
+      apply_write(model->frame().layout, document.step(t), image);
+      if (t + 1 == document.count() && !document.complete) break;
+      const auto own = rows.condition[row].slice(0, bytes).contiguous();
+      EXPECT_TRUE(std::ranges::equal(image, std::span(own.data_ptr<uint8_t>(), own.numel()))) << row;
+      changed += std::ranges::equal(image, document.context) ? 0 : 1;
+      ++row;
+    }
+    const auto last = history->condition()[0].slice(0, bytes).contiguous();
+    EXPECT_TRUE(std::ranges::equal(image, std::span(last.data_ptr<uint8_t>(), last.numel())));
+  }
+  EXPECT_EQ(row, rows.condition.size(0));
+  EXPECT_GT(changed, 10);
+}
+
+TEST_P(FieldsOf, AHistoryGoesOnAsTheWholeTraceDoes) {
+  torch::NoGradGuard no_grad;
+  const auto model = native_model(GetParam());
+  const auto pool = native_traces(GetParam(), 8);
+  const auto all = documents(pool);
+  const auto rows = model->rows(all, Targets::scored);
+  for (size_t i = 0; i < all.size(); ++i) {
+    const auto start = all[i].first(1);
+    auto history = model->begin({&start, 1});
+    const auto own = rows.document.eq(static_cast<int64_t>(i)).nonzero().squeeze(1);
+    for (int64_t t = 0; t < own.size(0); ++t) {
+      const int64_t row = own[t].item<int64_t>();
+      EXPECT_TRUE(torch::equal(history->condition()[0], rows.condition[row]));
+      history->append(rows.patches.slice(0, row, row + 1).clamp_max(255));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace bytecpu
