@@ -106,6 +106,11 @@ double fewest_elements(const ModelConfig& c) {
            static_cast<double>(c.patch_size) * symbols * patch_width + c.patch_length * patch_width +
            (1.0 + c.patch_size + symbols) * byte_width + patch_width * byte_width;
   }
+  if (c.family == "fields") {
+    const double row = c.row_width, heads = c.patch_heads + c.memory_heads;
+    return 4.0 * c.patch_layers * patch_width * patch_width + 7.0 * c.byte_layers * byte_width * byte_width +
+           4.0 * c.byte_mlp * row * row + patch_width * row + 64 * heads * row + 32.0 * c.frame.context_bytes;
+  }
   // Without a history the patch-level layers are MLPs alone.
   const double patch_blocks = block(c.patch_layers, patch_width, 4) -
                               (c.patch_history ? 0 : 4.0 * c.patch_layers * patch_width * patch_width);
