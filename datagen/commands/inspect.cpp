@@ -101,6 +101,8 @@ void inspect_dataset(const Values& v, const OptionList& given) {
   for (const auto& [key, value] : manifest.generator.items()) {
     fmt::print("  {:<18}{}\n", key, json_text(value));
   }
+  if (const auto& engines = manifest.engines)
+    fmt::print("made with Unicorn {}, Capstone {}\n", engines->unicorn, engines->capstone);
   fmt::print("--trace N shows one\n");
 }
 

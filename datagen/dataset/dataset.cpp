@@ -168,6 +168,9 @@ ordered_json to_json(const Manifest& manifest) {
                        {"layout", to_json(manifest.layout)},
                        {"generator", manifest.generator},
                        {"overlap", manifest.overlap}};
+  if (manifest.engines) {
+    json["engines"] = {{"unicorn", manifest.engines->unicorn}, {"capstone", manifest.engines->capstone}};
+  }
   for (const Split s : splits) {
     const auto& split = manifest[s];
     auto shards = ordered_json::array();
@@ -203,6 +206,10 @@ Manifest read_manifest(const fs::path& path) {
     refuse_outdated(manifest.layout, "make the dataset anew: " + how_to_generate(manifest.layout));
     manifest.generator = member(json, "generator");
     if (!manifest.generator.is_object()) throw Error("\"generator\" is not an object");
+    if (json.contains("engines")) {
+      const auto& engines = member(json, "engines");
+      manifest.engines = {text(engines, "unicorn"), text(engines, "capstone")};
+    }
     manifest.overlap = count<int64_t>(json, "overlap");
     const auto& by_split = member(json, "splits");
     for (const Split s : splits)

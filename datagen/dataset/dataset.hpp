@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,6 +17,7 @@
 
 #include "datagen/io/safetensors.hpp"
 #include "datagen/programs/split.hpp"
+#include "emulator/engine_versions.hpp"
 #include "emulator/layout.hpp"
 #include "emulator/machine.hpp"
 
@@ -41,6 +43,9 @@ struct Manifest {
 
   Layout layout;
   nlohmann::ordered_json generator;  // how it was made: kind, seed, ranges; enough to make it again
+  // Libraries that ran its programs, where it says so. Not the generator's: other releases are expected to make
+  // the same bytes.
+  std::optional<EngineVersions> engines = {};
   std::array<SplitInfo, 2> split;  // by Split
   int64_t overlap = 0;             // test traces whose program is in train too; 0 for native datasets
 

@@ -55,6 +55,10 @@ TEST_P(NativeDatasets, AreGeneratedVerifiedExportedAndImported) {
   EXPECT_EQ(manifest["layout"]["record_version"], 2);
   const auto shown = datagen("inspect " + at("a")).out;
   EXPECT_TRUE(contains(shown, "version 2")) << shown;
+  EXPECT_TRUE(contains(shown, fmt::format("made with Unicorn {}, Capstone {}",
+                                          manifest["engines"]["unicorn"].get<std::string>(),
+                                          manifest["engines"]["capstone"].get<std::string>())))
+      << shown;
   EXPECT_EQ(manifest["layout"]["data_offset"], 512);
   EXPECT_EQ(manifest["generator"]["memory_share"], 0.4);
 
@@ -101,6 +105,25 @@ TEST_P(NativeDatasets, OfRecordsOfVersion1AreRefusedWithWhatToDo) {
     EXPECT_TRUE(contains(r.err, mend)) << command << '\n' << r.err;
     EXPECT_EQ(std::ranges::count(r.err, '\n'), 1) << r.err;
   }
+}
+
+TEST(Toy8Datasets, MadeBeforeThereWereRecordVersionsAndEnginesStayAsTheyWere) {
+  const TemporaryFolder folder;
+  const auto at = (folder / "d").string();
+  const std::string generate = "generate --memory 64 --max-instructions 10 --train 20 --out " + at;
+  ASSERT_EQ(datagen(generate).code, 0);
+  const auto path = folder / "d" / "manifest.json";
+  auto manifest = nlohmann::ordered_json::parse(read_file(path));
+  EXPECT_FALSE(manifest["layout"].contains("record_version"));
+  EXPECT_EQ(manifest["engines"].size(), 2u);
+  EXPECT_FALSE(contains(read_file(folder / "d" / "train-00000.safetensors"), "record_version"));
+  manifest.erase("engines");
+  test::put(path, manifest.dump(1) + "\n");
+  EXPECT_EQ(datagen("verify " + at).code, 0);
+  EXPECT_FALSE(contains(datagen("inspect " + at).out, "Unicorn"));
+  // Generated again it is complete; who made its shards is as unknown as before.
+  EXPECT_EQ(json::parse(datagen(generate + " --json").out)["resumed_shards"], 1);
+  EXPECT_EQ(read_file(path), manifest.dump(1) + "\n");
 }
 
 TEST(NativeFaults, AreKeptOrDropped) {
