@@ -226,6 +226,7 @@ TEST_P(NativeTest, RandomProgramsEndAndUseAllOperations) {
       const auto& form = instruction.form;
       seen.insert(form.substr(0, form.find(' ')));
       EXPECT_EQ(instruction.name, form.substr(0, form.find(' ')));
+      EXPECT_NE(trace.get(t, "INSN"), 0u);  // only state 0, which has fetched nothing, has none
       // Records hold all of it.
       EXPECT_EQ(instruction.text.find("of which a record holds"), std::string::npos) << instruction.text;
       const auto drawn = std::ranges::find(operations, instruction.name);
