@@ -7,8 +7,8 @@
 
 namespace bytecpu {
 
-// Measures and reports know these names: PC, INSN (the bytes of the instruction fetched), and WRITE_… for
-// what describes the memory write of a step, all 0 where there is none.
+// Measures and reports know these names: PC, INSN (the bytes of the instruction fetched), and ACCESS_OFFSET,
+// READ_SIZE, WRITE_SIZE, WRITE_VALUE for the memory access of a step, all 0 where there is none.
 struct Field {
   std::string name;
   int offset = 0;  // bytes from the start of the record
@@ -28,6 +28,9 @@ struct Layout {
   int record_bytes = 0;       // length of one state record, a multiple of 16
   std::vector<Field> fields;  // cover the record without gap or overlap, in order
   int data_offset = 0;        // where the memory image's data begins, after its code; 0: it has no data
+  // Of what the records' bytes mean. Raised when a machine's records change, so that those made before are
+  // told apart.
+  int record_version = 1;
 
   // Length of what determines a trace: memory image ‖ state 0.
   int start_bytes() const { return memory_bytes + record_bytes; }

@@ -106,11 +106,13 @@ class Machine {
 
   // Text of the program in a memory image, as load_program takes it where the machine has an assembler.
   virtual std::string disassemble(std::span<const uint8_t> image) const = 0;
-  // Which line of that text, from 0, is the instruction that a record has fetched; nothing where none is.
+  // Which line of that text, from 0, is the instruction that a record after state 0 has fetched; nothing where
+  // none is.
   virtual std::optional<size_t> instruction_line(std::span<const uint8_t> image,
                                                  std::span<const uint8_t> record) const = 0;
-  // Where the record holds no instruction that the machine includes, all is "???"; but the text may say what
-  // it is, and why it is not run.
+  // Of a record after state 0, which has fetched nothing: its instruction is zero, and of some machines that is
+  // an instruction too. Where the record holds none that the machine includes, all is "???"; but the text may
+  // say what it is, and why it is not run.
   virtual Instruction describe(std::span<const uint8_t> record) const = 0;
 };
 

@@ -44,7 +44,7 @@ void apply_write(const Layout& layout, std::span<const uint8_t> record, std::spa
     const auto found = std::ranges::find(layout.fields, name, &Field::name);
     return found == layout.fields.end() ? nullptr : &*found;
   };
-  const Field *offset = field("WRITE_OFFSET"), *size = field("WRITE_SIZE"), *value = field("WRITE_VALUE");
+  const Field *offset = field("ACCESS_OFFSET"), *size = field("WRITE_SIZE"), *value = field("WRITE_VALUE");
   if (!offset || !size || !value) return;
   const uint64_t at = value_of(*offset, record), bytes = value_of(*size, record);
   if (bytes > static_cast<uint64_t>(value->bytes) || at > image.size() || bytes > image.size() - at) return;

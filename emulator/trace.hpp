@@ -102,9 +102,9 @@ struct TraceBatch {
   }
 };
 
-// Puts the memory write that a record tells of (the fields WRITE_…) into the image: what the machine's memory
-// is when the record's instruction runs. Nothing where there is no write, or where one does not lie in the
-// image, as a wrong prediction's may.
+// Puts the memory write that a record tells of (ACCESS_OFFSET, WRITE_SIZE, WRITE_VALUE) into the image: what
+// the machine's memory is when the record's instruction runs. Nothing where there is no write, or where one does
+// not lie in the image, as a wrong prediction's may.
 void apply_write(const Layout& layout, std::span<const uint8_t> record, std::span<uint8_t> image);
 
 }  // namespace bytecpu

@@ -3,6 +3,7 @@
 
 #include "datagen/commands/commands.hpp"
 #include "datagen/dataset/bin_files.hpp"
+#include "datagen/dataset/files_writer.hpp"
 #include "datagen/io/files.hpp"
 #include "datagen/io/safetensors.hpp"
 #include "datagen/programs/program_options.hpp"
@@ -88,8 +89,9 @@ void inspect_dataset(const Values& v, const OptionList& given) {
     return print_trace(*machine, dataset.trace(v.split, i), v.json);
   }
   if (v.json) return fmt::print("{}\n", json_text(to_json(manifest)));
-  fmt::print("{}: {}, {} bytes of memory, records of {} bytes\n", v.path.string(), dataset.layout().machine,
-             dataset.layout().memory_bytes, dataset.layout().record_bytes);
+  fmt::print("{}: {}, {} bytes of memory, records of {} bytes, version {}\n", v.path.string(),
+             dataset.layout().machine, dataset.layout().memory_bytes, dataset.layout().record_bytes,
+             dataset.layout().record_version);
   for (const Split s : splits) {
     fmt::print("{:<6}{:>12} traces {:>14} states {:>16} bytes {:>10} duplicates {:>6} shards\n", to_string(s),
                manifest[s].traces, manifest[s].states, manifest[s].bytes, manifest[s].duplicates,
@@ -99,12 +101,15 @@ void inspect_dataset(const Values& v, const OptionList& given) {
   for (const auto& [key, value] : manifest.generator.items()) {
     fmt::print("  {:<18}{}\n", key, json_text(value));
   }
+  if (const auto& engines = manifest.engines)
+    fmt::print("made with Unicorn {}, Capstone {}\n", engines->unicorn, engines->capstone);
   fmt::print("--trace N shows one\n");
 }
 
 void inspect_bin_folder(const Values& v, const OptionList& given) {
   if (!v.trace) given.refuse(goes_with_trace, v.split, v.machine.name, v.machine.memory_bytes);
   const auto listed = list_bin_files(v.path, v.split);
+  describe_files(v.path);  // refuses records of an earlier version
   if (v.trace) {
     const auto& files = listed[static_cast<size_t>(v.split)];
     const auto where = fmt::format("{}'s {}", v.path.string(), to_string(v.split));

@@ -36,6 +36,7 @@ ordered_json to_json(const VerifyReport& report, const std::filesystem::path& fo
                        {"duplicates", report.duplicates},   {"overlap", report.overlap},
                        {"seconds", report.seconds},         {"failure_count", report.failures.size()},
                        {"failures", ordered_json::array()}, {"not_checked", report.unchecked}};
+  if (!report.other_engines.empty()) json["other_engines"] = report.other_engines;
   for (size_t i = 0; i < std::min(report.failures.size(), most_failures_shown); ++i) {
     const auto& f = report.failures[i];
     json["failures"].push_back({{"file", f.file},
@@ -53,6 +54,7 @@ void print(const VerifyReport& report, const std::filesystem::path& folder) {
     fmt::print("{}{}: {}\n", f.file.empty() ? "dataset" : f.file, trace, f.problem);
   }
   if (shown < report.failures.size()) fmt::print("… and {} more\n", report.failures.size() - shown);
+  if (!report.other_engines.empty()) fmt::print("{}\n", report.other_engines);
   for (const auto& what : report.unchecked) fmt::print("not checked: {}\n", what);
   fmt::print(
       "{}: {} traces, {} states run again in {:.2f} s; {} duplicates, {} test traces whose program is in "

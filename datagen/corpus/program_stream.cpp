@@ -17,7 +17,8 @@ std::vector<int16_t> skills_of(const Machine& machine, const TraceBatch& traces)
   std::vector<int16_t> skills;
   for (size_t i = 0; i < traces.size(); ++i) {
     const Trace trace = traces[i];
-    for (int64_t t = 0; t <= trace.states(); ++t) {
+    skills.push_back(-1);  // state 0 has fetched nothing
+    for (int64_t t = 1; t <= trace.states(); ++t) {
       skills.push_back(static_cast<int16_t>(machine.describe(trace.record(t)).operation));
     }
   }

@@ -12,6 +12,9 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
+// Of any machine. toy8's is 1.
+constexpr int newest_record_version = 2;
+
 const ordered_json& member(const ordered_json& json, const char* name) {
   if (!json.is_object()) throw Error("\"{}\" is wanted in something that is no object", name);
   const auto found = json.find(name);
@@ -39,6 +42,12 @@ const ordered_json& list(const ordered_json& json, const char* name) {
   const auto& value = member(json, name);
   if (!value.is_array()) throw Error("\"{}\" is not a list", name);
   return value;
+}
+
+std::string outdated(const Layout& layout, std::string_view mend) {
+  return fmt::format(
+      "its records of {} are of version 1, which is no longer read: they are of version {} now; {}",
+      layout.machine, newest_record_version, mend);
 }
 
 ShardInfo shard_from_json(const ordered_json& json) {
@@ -95,6 +104,7 @@ ordered_json to_json(const Layout& layout) {
                        {"record_bytes", layout.record_bytes},
                        {"fields", fields}};
   if (layout.data_offset > 0) json["data_offset"] = layout.data_offset;
+  if (layout.record_version != Layout().record_version) json["record_version"] = layout.record_version;
   return json;
 }
 
@@ -112,6 +122,14 @@ Layout layout_from_json(const ordered_json& json) {
   if (json.contains("data_offset")) {
     layout.data_offset = count<int>(json, "data_offset");
     if (layout.data_offset >= layout.memory_bytes) throw Error("\"data_offset\" is past the memory image");
+  }
+  if (json.contains("record_version")) {
+    layout.record_version = count<int>(json, "record_version");
+    if (layout.record_version < 1) throw Error("there is no record version 0");
+    if (layout.record_version > newest_record_version) {
+      throw Error("of record version {}, this program knows up to {}; update bytecpu", layout.record_version,
+                  newest_record_version);
+    }
   }
   int next = 0;
   for (const auto& item : list(json, "fields")) {
@@ -132,12 +150,27 @@ Layout layout_from_json(const ordered_json& json) {
   return layout;
 }
 
+void refuse_outdated(const Layout& layout, std::string_view mend) {
+  const bool tells_writes =
+      std::ranges::find(layout.fields, "WRITE_OFFSET", &Field::name) != layout.fields.end();
+  if (layout.record_version > 1 || !tells_writes) return;
+  throw Error("{}", outdated(layout, mend));
+}
+
+std::string how_to_generate(const Layout& layout) {
+  return fmt::format("bytecpu-datagen generate --machine {} --memory {} …", layout.machine,
+                     layout.memory_bytes);
+}
+
 ordered_json to_json(const Manifest& manifest) {
   ordered_json json = {{"format", Manifest::format},
                        {"version", Manifest::version},
                        {"layout", to_json(manifest.layout)},
                        {"generator", manifest.generator},
                        {"overlap", manifest.overlap}};
+  if (manifest.engines) {
+    json["engines"] = {{"unicorn", manifest.engines->unicorn}, {"capstone", manifest.engines->capstone}};
+  }
   for (const Split s : splits) {
     const auto& split = manifest[s];
     auto shards = ordered_json::array();
@@ -170,8 +203,13 @@ Manifest read_manifest(const fs::path& path) {
     }
     Manifest manifest;
     manifest.layout = layout_from_json(member(json, "layout"));
+    refuse_outdated(manifest.layout, "make the dataset anew: " + how_to_generate(manifest.layout));
     manifest.generator = member(json, "generator");
     if (!manifest.generator.is_object()) throw Error("\"generator\" is not an object");
+    if (json.contains("engines")) {
+      const auto& engines = member(json, "engines");
+      manifest.engines = {text(engines, "unicorn"), text(engines, "capstone")};
+    }
     manifest.overlap = count<int64_t>(json, "overlap");
     const auto& by_split = member(json, "splits");
     for (const Split s : splits)
@@ -203,6 +241,13 @@ Shard::Shard(const fs::path& path, const Layout& layout) : file_(path) {
   expect("machine", layout.machine);
   expect("memory_bytes", std::to_string(layout.memory_bytes));
   expect("record_bytes", std::to_string(layout.record_bytes));
+  if (layout.record_version > 1) {
+    if (!metadata().contains("record_version")) {
+      throw Error("{}: {}", path.string(),
+                  outdated(layout, "make the dataset anew: " + how_to_generate(layout)));
+    }
+    expect("record_version", std::to_string(layout.record_version));
+  }
 
   std::vector<int64_t> offsets(offsets_tensor.shape[0]);
   if (offsets.empty()) throw Error("{}: offsets are empty", path.string());
@@ -247,6 +292,7 @@ void write_shard(const fs::path& path, const Layout& layout, const TraceBatch& t
                                     {"machine", layout.machine},
                                     {"memory_bytes", std::to_string(layout.memory_bytes)},
                                     {"record_bytes", std::to_string(layout.record_bytes)}};
+  if (layout.record_version > 1) metadata["record_version"] = std::to_string(layout.record_version);
   metadata.insert(more.begin(), more.end());
 
   const auto bytes_of = [](const auto& values) {

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,6 +17,7 @@
 
 #include "datagen/io/safetensors.hpp"
 #include "datagen/programs/split.hpp"
+#include "emulator/engine_versions.hpp"
 #include "emulator/layout.hpp"
 #include "emulator/machine.hpp"
 
@@ -41,18 +43,28 @@ struct Manifest {
 
   Layout layout;
   nlohmann::ordered_json generator;  // how it was made: kind, seed, ranges; enough to make it again
-  std::array<SplitInfo, 2> split;    // by Split
-  int64_t overlap = 0;               // test traces whose program is in train too; 0 for native datasets
+  // Libraries that ran its programs, where it says so. Not the generator's: other releases are expected to make
+  // the same bytes.
+  std::optional<EngineVersions> engines = {};
+  std::array<SplitInfo, 2> split;  // by Split
+  int64_t overlap = 0;             // test traces whose program is in train too; 0 for native datasets
 
   SplitInfo& operator[](Split s) { return split[static_cast<size_t>(s)]; }
   const SplitInfo& operator[](Split s) const { return split[static_cast<size_t>(s)]; }
 };
 
 nlohmann::ordered_json to_json(const Manifest& manifest);
-// Throws Error naming `path`: not a manifest, a later version, a missing or wrong member.
+// Throws Error naming `path`: not a manifest, a later version, records of an earlier one, a missing or wrong
+// member.
 Manifest read_manifest(const std::filesystem::path& path);
 nlohmann::ordered_json to_json(const Layout& layout);
+// Throws Error: a later record version, a missing or wrong member.
 Layout layout_from_json(const nlohmann::ordered_json& json);
+// Throws Error, with what to do about it, where the layout is one that native machines had before record
+// version 2.
+void refuse_outdated(const Layout& layout, std::string_view mend);
+// How to make a machine's dataset: a command, for messages.
+std::string how_to_generate(const Layout& layout);
 
 // One shard, mapped: tensors `offsets` I64 [traces + 1] and `bytes` U8 [total], and, unless every trace
 // halted, `stops` U8 [traces], a StopReason each. Opening checks all of the structure, not the checksum;

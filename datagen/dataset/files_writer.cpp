@@ -90,6 +90,7 @@ std::optional<FilesDescription> describe_files(const fs::path& folder) {
     const auto json = ordered_json::parse(read_file(path));
     if (json.at("format") != FilesWriter::format) throw Error("not of bytecpu's files");
     const auto layout = layout_from_json(json.at("layout"));
+    refuse_outdated(layout, fmt::format("make the files anew: {} --format files", how_to_generate(layout)));
     FilesDescription description{layout.machine, layout.memory_bytes, std::nullopt};
     if (!json.contains("splits")) return description;
     auto& files = description.files.emplace();

@@ -1,6 +1,7 @@
 #include "datagen/dataset/verify.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <mutex>
@@ -69,6 +70,15 @@ class Verifier {
     report_.failures.push_back({std::move(file), trace, std::move(problem)});
   }
 
+  // The engines that made it, if it says so.
+  void compare_engines(const std::optional<EngineVersions>& made) {
+    const auto now = engine_versions();
+    if (!differs_ || !made || *made == now) return;
+    report_.other_engines = fmt::format(
+        "made with Unicorn {} and Capstone {}, run again with {} and {}: differences may be theirs",
+        made->unicorn, made->capstone, now.unicorn, now.capstone);
+  }
+
   void leave_out(std::string what) { report_.unchecked.push_back(std::move(what)); }
 
   // Whether item i of n is one to run again.
@@ -121,7 +131,9 @@ class Verifier {
         problem =
             fmt::format("its end is \"{}\", Unicorn's \"{}\"", to_string(trace.stop), to_string(again.stop));
       }
-      if (!problem.empty()) fail(file, index, std::move(problem));
+      if (problem.empty()) continue;
+      fail(file, index, std::move(problem));
+      differs_ = true;
     }
     const std::lock_guard lock(mutex_);
     report_.traces += static_cast<int64_t>(items.size());
@@ -152,6 +164,7 @@ class Verifier {
   std::mutex mutex_;
   VerifyReport report_;
   ProgramCounts counts_;
+  std::atomic<bool> differs_ = false;  // a trace, from what the machine makes
 };
 
 // How far the generator ran its programs.
@@ -245,6 +258,7 @@ VerifyReport verify_dataset(const fs::path& folder, const VerifyOptions& options
 
   if (!named)
     verifier.leave_out("the manifest's generator: shards do not say which configuration they are of");
+  verifier.compare_engines(manifest.engines);
   verifier.count(programs);
   const auto& counts = verifier.counts();
   if (complete && counts.overlap != manifest.overlap) {

@@ -30,6 +30,8 @@ struct VerifyReport {
   double seconds = 0;
   std::vector<VerifyFailure> failures;  // sorted by file and trace
   std::vector<std::string> unchecked;   // what it does not say enough of itself to check
+  // Where traces differ: that other releases of the engines made it, if they did.
+  std::string other_engines;
 };
 
 // A folder with a manifest. Throws Error if the manifest cannot be read; whatever else is wrong is in the

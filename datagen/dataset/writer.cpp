@@ -46,7 +46,7 @@ DatasetWriter::DatasetWriter(fs::path folder, Layout layout, ordered_json genera
 void DatasetWriter::write(Split split, size_t index, const TraceBatch& traces) {
   const auto path = folder_ / shard_name(split, index);
   write_shard(path, manifest_.layout, traces, shard_metadata(configuration_, split, index));
-  add(split, index, Shard(path, manifest_.layout));
+  add(split, index, Shard(path, manifest_.layout), true);
 }
 
 bool DatasetWriter::adopt(Split split, size_t index, int64_t traces) {
@@ -63,14 +63,14 @@ bool DatasetWriter::adopt(Split split, size_t index, int64_t traces) {
       const auto& listed = (*finished_)[split].shards;
       if (index < listed.size() && listed[index].checksum != checksum(shard.file_bytes())) return false;
     }
-    add(split, index, shard);
+    add(split, index, shard, false);
     return true;
   } catch (const Error&) {
     return false;
   }
 }
 
-void DatasetWriter::add(Split split, size_t index, const Shard& shard) {
+void DatasetWriter::add(Split split, size_t index, const Shard& shard, bool written) {
   auto info = shard.info();
   info.checksum = checksum(shard.file_bytes());
   std::vector<uint64_t> hashes;
@@ -79,6 +79,7 @@ void DatasetWriter::add(Split split, size_t index, const Shard& shard) {
   }
 
   const std::lock_guard lock(mutex_);
+  adopted_only_ = adopted_only_ && !written;
   const bool fresh = shards_[static_cast<size_t>(split)].emplace(index, std::move(info)).second;
   BYTECPU_CHECK(fresh);
   auto& all = programs_[static_cast<size_t>(split)];
@@ -88,6 +89,7 @@ void DatasetWriter::add(Split split, size_t index, const Shard& shard) {
 Manifest DatasetWriter::finish() {
   const auto counts = count_programs(programs_);
   manifest_.overlap = counts.overlap;
+  manifest_.engines = finished_ && adopted_only_ ? finished_->engines : engine_versions();
   for (const Split s : splits) {
     auto& split = manifest_[s];
     split.duplicates = counts.duplicates[static_cast<size_t>(s)];

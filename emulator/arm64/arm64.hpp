@@ -1,8 +1,8 @@
 // The integer instructions of Arm A64. Random programs use the 32-bit forms, and 8 and 16 bits for loads and
 // stores. Given programs may use 64 bits too; records then show the low 32.
 //
-// Record, 64 bytes: PC (4), INSN (4), NZCV (1: bit 3 N, 2 Z, 1 C, 0 V), W0 … W8, LR, SP, WRITE_OFFSET,
-// WRITE_SIZE, WRITE_VALUE (8).
+// Record, 64 bytes: PC (2), INSN (4), ACCESS_OFFSET (2), READ_SIZE, WRITE_SIZE, WRITE_VALUE (8), W0 … W8, LR, SP,
+// NZCV (2: bit 3 N, 2 Z, 1 C, 0 V).
 #pragma once
 
 #include <memory>

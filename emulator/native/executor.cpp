@@ -113,7 +113,7 @@ void Executor::run_one(std::span<const uint8_t> start) {
   check(uc_reg_write_batch(engine_.get(), ids_.data(), pointers_.data(), static_cast<int>(ids_.size())),
         "writing registers");
 
-  uint64_t offset = load(state + at_.pc, about_.pc_bytes);
+  uint64_t offset = load(state + at_.pc, offset_bytes);
   if (offset % about_.alignment != 0) stop(StopReason::memory_fault);
   stay_ = !mostly_known(offset);
   while (!stopped_) {
@@ -286,14 +286,15 @@ void Executor::before_instruction(uint64_t offset) {
   const Fetched& fetched = fetch(offset);
 
   uint8_t* record = record_.data();
-  store(record + at_.pc, offset + (fetched.illegal ? 0 : fetched.bytes), about_.pc_bytes);
+  store(record + at_.pc, offset, offset_bytes);
   std::memset(record + at_.insn, 0, about_.instruction_bytes);
   std::memcpy(record + at_.insn, code() + offset, std::min<int>(fetched.bytes, about_.instruction_bytes));
   uc_reg_read_batch(engine_.get(), ids_.data(), pointers_.data(), static_cast<int>(ids_.size()));
   record[at_.flags] = set_.pack_flags(static_cast<uint32_t>(values_[0]));
   for (size_t i = 1; i < values_.size(); ++i) store(record + at_.registers + 4 * (i - 1), values_[i], 4);
   out_->bytes.insert(out_->bytes.end(), record_.begin(), record_.end());
-  if (record[at_.write_size]) std::memset(record + at_.write_offset, 0, at_.end - at_.write_offset);
+  if (record[at_.read_size] | record[at_.write_size])
+    std::memset(record + at_.access_offset, 0, at_.registers - at_.access_offset);
   ++taken_;
 
   if (fetched.illegal) return stop(StopReason::illegal_instruction);
@@ -304,19 +305,35 @@ void Executor::before_instruction(uint64_t offset) {
   }
 }
 
-void Executor::on_read(uint64_t address, uint64_t size) {
+// Where an access lies in the memory image; nothing where not all of it does.
+std::optional<uint64_t> Executor::image_offset(uint64_t address, uint64_t size) const {
   const auto within = [&](uint64_t base, uint64_t bytes) {
     return address >= base && address - base <= bytes && size <= bytes - (address - base);
   };
-  if (!within(data_address, data_bytes()) && !within(code_address, code_bytes())) {
-    stop(StopReason::memory_fault);
-  }
+  if (within(data_address, data_bytes())) return layout_.data_offset + (address - data_address);
+  if (within(code_address, code_bytes())) return address - code_address;
+  return std::nullopt;
 }
 
-// A pair of stores that lie one after the other is one write.
+// Not called for what is fetched. A pair of loads that lie one after the other is one read.
+void Executor::on_read(uint64_t address, uint64_t size) {
+  const auto offset = image_offset(address, size);
+  if (!offset) return stop(StopReason::memory_fault);
+  uint8_t* record = record_.data();
+  const uint64_t begun = record[at_.read_size];
+  if (begun == 0) {
+    store(record + at_.access_offset, *offset, offset_bytes);
+  } else {
+    BYTECPU_CHECK(*offset == load(record + at_.access_offset, offset_bytes) + begun);
+  }
+  record[at_.read_size] = static_cast<uint8_t>(begun + size);
+}
+
+// A pair of stores that lie one after the other is one write. Where the instruction has read elsewhere, the
+// offset is the write's.
 void Executor::on_write(uint64_t address, uint64_t size, uint64_t value) {
-  const uint64_t offset = address - data_address;
-  if (offset >= static_cast<uint64_t>(data_bytes()) || size > data_bytes() - offset) {
+  const auto offset = image_offset(address, size);
+  if (!offset || *offset < static_cast<uint64_t>(layout_.data_offset)) {
     const bool code = address >= code_address && address < code_address + code_bytes();
     return stop(code ? StopReason::code_write : StopReason::memory_fault);
   }
@@ -324,9 +341,9 @@ void Executor::on_write(uint64_t address, uint64_t size, uint64_t value) {
   const uint64_t begun = record[at_.write_size];
   BYTECPU_CHECK(begun + size <= static_cast<uint64_t>(about_.value_bytes));
   if (begun == 0) {
-    store(record + at_.write_offset, layout_.data_offset + offset, 2);
+    store(record + at_.access_offset, *offset, offset_bytes);
   } else {
-    BYTECPU_CHECK(layout_.data_offset + offset == load(record + at_.write_offset, 2) + begun);
+    BYTECPU_CHECK(*offset == load(record + at_.access_offset, offset_bytes) + begun);
   }
   record[at_.write_size] = static_cast<uint8_t>(begun + size);
   store(record + at_.write_value + begun, value, static_cast<int>(size));

@@ -58,6 +58,7 @@ class Executor {
   void on_instruction(uint64_t offset);
   void after_alone(bool branched);
   void before_instruction(uint64_t offset);
+  std::optional<uint64_t> image_offset(uint64_t address, uint64_t size) const;
   void on_read(uint64_t address, uint64_t size);
   void on_write(uint64_t address, uint64_t size, uint64_t value);
   StopReason stop_of(uc_err error) const;
@@ -99,7 +100,7 @@ class Executor {
   std::exception_ptr failure_;
   std::vector<uint64_t> exits_;   // addresses
   std::vector<Fetched> fetched_;  // by offset in the code
-  std::vector<uint8_t> record_;   // the next one; its write fields hold the write of the last instruction
+  std::vector<uint8_t> record_;   // the next one; it has the access of the last instruction
   bool translated_ = false;       // in place, for this run or an earlier one
   bool in_place_ = false;         // some of this run's code is
   bool stay_ = false;     // all that follows runs in place: most of it is new, or some of it runs often

@@ -36,8 +36,9 @@ struct Description {
   cs_arch disassembler;
   cs_mode disassembler_mode;
 
-  // Lengths of the fields PC, INSN and WRITE_VALUE. Of a longer instruction, INSN holds the first bytes.
-  int pc_bytes, instruction_bytes, value_bytes;
+  // Lengths of the fields INSN, WRITE_VALUE and of the flags, which are the first byte of theirs. Of a longer
+  // instruction, INSN holds the first bytes.
+  int instruction_bytes, value_bytes, flags_bytes;
   int pc_id;
   const char* flags_name;
   std::vector<std::string> flag_bits;  // of the byte that records hold, lowest first

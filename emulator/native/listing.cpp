@@ -43,23 +43,25 @@ std::array<uint8_t, 16> Listing::instruction_of(std::span<const uint8_t> record)
   return bytes;
 }
 
+std::string Listing::text_of_longer(const InstructionText& text) const {
+  return fmt::format("{} …: {} bytes, of which a record holds {}", text.mnemonic, text.bytes,
+                     about_.instruction_bytes);
+}
+
 std::string Listing::text_of_refused(std::span<const uint8_t> bytes, uint64_t address) const {
   const auto text = disassembler_.decode(bytes, address);
   if (std::ranges::equal(bytes.first(about_.filler.size()), about_.filler)) {
     return text ? to_string(*text) + ": what lies behind a program" : "what lies behind a program";
   }
   if (!text) return "???";
-  if (text->bytes > about_.instruction_bytes) {
-    return fmt::format("{} …: {} bytes, of which a record holds {}", text->mnemonic, text->bytes,
-                       about_.instruction_bytes);
-  }
+  if (text->bytes > about_.instruction_bytes) return text_of_longer(*text);
   return fmt::format("{}: not in the table of {}", to_string(*text), about_.name);
 }
 
 Instruction Listing::describe(std::span<const uint8_t> record) const {
   const auto bytes = instruction_of(record);
-  const uint64_t pc = load(record.data() + at_.pc, about_.pc_bytes);
-  const auto text = decode_included(bytes, pc - set_.decode(bytes).bytes);
+  const uint64_t pc = load(record.data() + at_.pc, offset_bytes);
+  const auto text = decode_included(bytes, pc);
   if (!text) return {.text = text_of_refused(bytes, pc)};
   const Operation* operation = find_operation(text->mnemonic);
   const bool has_operands = !text->operands.empty();
@@ -73,7 +75,7 @@ Instruction Listing::describe(std::span<const uint8_t> record) const {
           .form = has_operands
                       ? fmt::format("{} {}", operation->mnemonic, disassembler_.kinds(text->operands))
                       : std::string(operation->mnemonic),
-          .text = to_string(*text)};
+          .text = text->bytes > about_.instruction_bytes ? text_of_longer(*text) : to_string(*text)};
 }
 
 size_t Listing::listed_bytes(std::span<const uint8_t> image) const {
@@ -116,8 +118,7 @@ std::vector<Listing::Line> Listing::lines(std::span<const uint8_t> image) const 
 std::optional<size_t> Listing::instruction_line(std::span<const uint8_t> image,
                                                 std::span<const uint8_t> record) const {
   BYTECPU_CHECK(image.size() == static_cast<size_t>(layout_.memory_bytes));
-  const auto included = decode_included(instruction_of(record), 0);
-  const size_t wanted = load(record.data() + at_.pc, about_.pc_bytes) - (included ? included->bytes : 0);
+  const size_t wanted = load(record.data() + at_.pc, offset_bytes);
   const auto all = lines(image);
   const auto found = std::ranges::find(all, wanted, &Line::at);
   return found == all.end() ? std::nullopt : std::optional<size_t>(found - all.begin());

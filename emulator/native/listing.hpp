@@ -42,6 +42,8 @@ class Listing {
   std::optional<InstructionText> decode_included(std::span<const uint8_t> code, uint64_t address) const;
   // The bytes of the instruction in a record, and zeros: Capstone's longest.
   std::array<uint8_t, 16> instruction_of(std::span<const uint8_t> record) const;
+  // Of an instruction that a record does not hold all of, so that its operands are not known.
+  std::string text_of_longer(const InstructionText& text) const;
   // Why an instruction stops a program: text for one that is not included.
   std::string text_of_refused(std::span<const uint8_t> bytes, uint64_t address) const;
   // Of the code in an image, how much is listed in full: the halting instructions at its end count as one,

@@ -2,11 +2,14 @@
 //
 // Memory image: code, then data, half each; 256 … 4096 bytes in all, a multiple of 32. In the guest the code
 // is at code_address and the data at data_address, whatever the length, so that pointers look alike.
-// Record: PC, INSN, FLAGS, the registers' low 32 bits, and WRITE_OFFSET, WRITE_SIZE, WRITE_VALUE.
-// A step fetches the instruction at PC, writes the record, then executes. So PC is where the next instruction
-// is fetched unless this one branches, INSN is not executed yet, the registers are those before it, and the
-// write (an offset in the memory image; all zero where there is none) is the one of the instruction before.
-// The record of the instruction that halts, is not included or faults is the trace's last one.
+// Record: PC, INSN; ACCESS_OFFSET, READ_SIZE, WRITE_SIZE, WRITE_VALUE; the registers' low 32 bits; flags.
+// A step fetches an instruction, writes the record, then executes. So PC is the offset of the instruction that is
+// fetched, INSN holds its bytes, registers and flags are those before it, and the access (an offset in the memory
+// image; all zero where there is none) is the one of the instruction before. Where that one reads and writes in
+// different places, the offset is the write's. The record of the instruction that halts, is not included or
+// faults is the trace's last one.
+// State 0 is given, nothing is fetched yet: PC is where the first instruction is, INSN and the access are zero.
+// State 1 has fetched it: the same PC, the same registers.
 #pragma once
 
 #include <memory>

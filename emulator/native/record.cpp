@@ -16,17 +16,18 @@ Layout make_layout(const Description& d, int memory_bytes) {
                 memory_bytes, memory_step, least_memory, most_memory);
   }
   BYTECPU_CHECK(at.end % 16 == 0);
-  Layout layout{std::string(d.name), memory_bytes, at.end, {}, memory_bytes / 2};
+  Layout layout{std::string(d.name), memory_bytes, at.end, {}, memory_bytes / 2, record_version};
   auto& fields = layout.fields;
-  fields = {{"PC", at.pc, d.pc_bytes},
+  fields = {{"PC", at.pc, offset_bytes},
             {"INSN", at.insn, d.instruction_bytes},
-            {d.flags_name, at.flags, 1, d.flag_bits}};
+            {"ACCESS_OFFSET", at.access_offset, offset_bytes},
+            {"READ_SIZE", at.read_size, 1},
+            {"WRITE_SIZE", at.write_size, 1},
+            {"WRITE_VALUE", at.write_value, d.value_bytes}};
   for (const Register& r : d.registers) {
     fields.push_back({r.name, at.registers + 4 * static_cast<int>(&r - d.registers.data()), 4});
   }
-  fields.push_back({"WRITE_OFFSET", at.write_offset, 2});
-  fields.push_back({"WRITE_SIZE", at.write_size, 1});
-  fields.push_back({"WRITE_VALUE", at.write_value, d.value_bytes});
+  fields.push_back({d.flags_name, at.flags, d.flags_bytes, d.flag_bits});
   return layout;
 }
 

@@ -8,19 +8,26 @@
 
 namespace bytecpu::native {
 
+// Of the records that are described in native.hpp. Version 1 had PC after the instruction, and no reads.
+inline constexpr int record_version = 2;
+
+// Length of the fields PC and ACCESS_OFFSET: both are offsets in the memory image.
+inline constexpr int offset_bytes = 2;
+
 // Places of the fields in a record.
 struct Places {
-  int pc, insn, flags, registers, write_offset, write_size, write_value, end;
+  int pc, insn, access_offset, read_size, write_size, write_value, registers, flags, end;
 
   explicit Places(const Description& d)
       : pc(0),
-        insn(d.pc_bytes),
-        flags(insn + d.instruction_bytes),
-        registers(flags + 1),
-        write_offset(registers + 4 * static_cast<int>(d.registers.size())),
-        write_size(write_offset + 2),
+        insn(offset_bytes),
+        access_offset(insn + d.instruction_bytes),
+        read_size(access_offset + offset_bytes),
+        write_size(read_size + 1),
         write_value(write_size + 1),
-        end(write_value + d.value_bytes) {}
+        registers(write_value + d.value_bytes),
+        flags(registers + 4 * static_cast<int>(d.registers.size())),
+        end(flags + d.flags_bytes) {}
 };
 
 // That of a machine with so many bytes of memory. Throws Error where it cannot have them.

@@ -34,9 +34,9 @@ const Description description = {
     .engine_model = UC_CPU_X86_HASWELL,  // has LZCNT and TZCNT
     .disassembler = CS_ARCH_X86,
     .disassembler_mode = CS_MODE_64,
-    .pc_bytes = 2,
-    .instruction_bytes = x86_64::most_instruction_bytes,
+    .instruction_bytes = 9,  // the longest of random programs
     .value_bytes = 8,
+    .flags_bytes = 1,
     .pc_id = UC_X86_REG_RIP,
     .flags_name = "FLAGS",
     .flag_bits = {"CF", "", "PF", "OF", "", "", "ZF", "SF"},
@@ -295,7 +295,9 @@ void X86_64::write(size_t operation, Use use, const Scope& scope, Code& code) co
       return encode({.opcode = after_0f(row.code), .field = draw.target(), .operand = operand}, code);
     }
     case Kind::count_zeros: {
-      const auto operand = draw.operand(in_memory);
+      auto operand = draw.operand(in_memory);
+      // With the prefixes, an index and an offset of 32 bits it would be a byte longer than records hold.
+      if (operand.index >= 0) operand.offset %= 128;
       return encode({after_0f(row.code), false, true, draw.target(), operand}, code);
     }
     case Kind::exchange: {

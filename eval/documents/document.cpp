@@ -31,7 +31,7 @@ ordered_json example_row(int64_t step, std::span<const uint8_t> image, std::span
   std::optional<size_t> line;
   if (step > 0 && !truth.empty()) line = machine.instruction_line(image, truth);
   return {{"step", step},
-          {"instruction", truth.empty() ? "" : machine.describe(truth).text},
+          {"instruction", step == 0 || truth.empty() ? "" : machine.describe(truth).text},
           {"line", line ? ordered_json(*line) : ordered_json()},
           {"truth", hex_or_null(truth)},
           {"predicted", hex_or_null(predicted)}};

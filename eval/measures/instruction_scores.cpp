@@ -26,8 +26,9 @@ void InstructionScores::add(const Layout& layout, const Instruction& instruction
   for (const Field& field : layout.fields) {
     if (instruction.group == "branch" && field.name == "PC")
       branches.add(predicted && same(field, truth, predicted));
-    if (!field.name.starts_with("WRITE_")) continue;
-    any = any || !is_zero(field, truth) || (predicted && !is_zero(field, predicted));
+    const bool of_write = field.name.starts_with("WRITE_");
+    if (!of_write && field.name != "ACCESS_OFFSET") continue;
+    if (of_write) any = any || !is_zero(field, truth) || (predicted && !is_zero(field, predicted));
     all_right = all_right && same(field, truth, predicted);
   }
   if (any) writes.add(all_right);

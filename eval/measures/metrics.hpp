@@ -97,7 +97,7 @@ struct InstructionScores {
   std::map<std::string, Rate, std::less<>> by_operation, by_group;
   // After an instruction of the group "branch": the field PC right.
   Rate branches;
-  // Where the true state shows a memory write, or the predicted one does: the fields WRITE_… right.
+  // Where the true state shows a memory write, or the predicted one does: ACCESS_OFFSET and the fields WRITE_… right.
   Rate writes;
 
   // The true state and the predicted one; null where it is missing.

@@ -50,7 +50,9 @@ void to_json(nlohmann::ordered_json& json, const ModelConfig& config) {
 
 void from_json(const nlohmann::ordered_json& json, ModelConfig& config) {
   options(config).from_json(json, {"layout"});
-  config.frame = frame_of(layout_from_json(json.at("layout")));
+  const auto layout = layout_from_json(json.at("layout"));
+  refuse_outdated(layout, "train the model anew, on data of this version");
+  config.frame = frame_of(layout);
 }
 
 void check(const ModelConfig& c) {

@@ -155,6 +155,24 @@ TEST(Manifest, SurvivesARoundTrip) {
   EXPECT_EQ(to_json(read_manifest(folder / "manifest.json")), json);
 }
 
+TEST(Manifest, KeepsTheRecordVersionAndTheEngines) {
+  const TemporaryFolder folder;
+  auto manifest = write_example(folder.path());
+  const auto path = folder / "manifest.json";
+  EXPECT_FALSE(to_json(manifest).at("layout").contains("record_version"));  // 1
+  manifest.layout.record_version = 2;
+  manifest.engines = {"2.1.4", "5.0"};
+  put(path, to_json(manifest).dump());
+  EXPECT_EQ(read_manifest(path).layout.record_version, 2);
+  EXPECT_NE(read_manifest(path).layout, layout);
+  EXPECT_EQ(read_manifest(path).engines, manifest.engines);
+  // Made before there were any.
+  manifest.engines.reset();
+  EXPECT_FALSE(to_json(manifest).contains("engines"));
+  put(path, to_json(manifest).dump());
+  EXPECT_FALSE(read_manifest(path).engines);
+}
+
 TEST(Manifest, RefusesWhatIsNoneAndNamesTheFile) {
   const TemporaryFolder folder;
   const auto good = to_json(write_example(folder.path()));
@@ -197,6 +215,11 @@ TEST(Manifest, RefusesWhatIsNoneAndNamesTheFile) {
   changed([](auto& j) { j["layout"]["memory_bytes"] = 0; }, "memory_bytes");
   changed([](auto& j) { j["layout"]["fields"][1]["offset"] = 5; }, "\"rest\"");
   changed([](auto& j) { j["layout"]["fields"].erase(1); }, "cover");
+  changed([](auto& j) { j["layout"]["record_version"] = 0; }, "record version 0");
+  changed([](auto& j) { j["layout"]["record_version"] = 99; }, "update bytecpu");
+  changed([](auto& j) { j["layout"]["fields"][1]["name"] = "WRITE_OFFSET"; }, "of version 1");
+  changed([](auto& j) { j["engines"] = "2.0.1"; }, "\"unicorn\"");
+  changed([](auto& j) { j["engines"] = {{"unicorn", "2.0.1"}}; }, "\"capstone\" is missing");
   expect_error([&] { Dataset dataset(folder / "none"); }, {"none/manifest.json", "No such file"});
 }
 

@@ -1,6 +1,7 @@
 // Datasets of native machines, and given programs: flat binaries and functions of ELF objects.
 #include <elf.h>
 
+#include <algorithm>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
@@ -51,6 +52,13 @@ TEST_P(NativeDatasets, AreGeneratedVerifiedExportedAndImported) {
   EXPECT_EQ(json::parse(r.out)["traces"], 180);
   EXPECT_EQ(json::parse(r.out)["overlap"], 0);
   const auto manifest = json::parse(read_file(folder / "a" / "manifest.json"));
+  EXPECT_EQ(manifest["layout"]["record_version"], 2);
+  const auto shown = datagen("inspect " + at("a")).out;
+  EXPECT_TRUE(contains(shown, "version 2")) << shown;
+  EXPECT_TRUE(contains(shown, fmt::format("made with Unicorn {}, Capstone {}",
+                                          manifest["engines"]["unicorn"].get<std::string>(),
+                                          manifest["engines"]["capstone"].get<std::string>())))
+      << shown;
   EXPECT_EQ(manifest["layout"]["data_offset"], 512);
   EXPECT_EQ(manifest["generator"]["memory_share"], 0.4);
 
@@ -59,6 +67,63 @@ TEST_P(NativeDatasets, AreGeneratedVerifiedExportedAndImported) {
   EXPECT_EQ(datagen(fmt::format("import --machine {} --out {} {}", GetParam(), at("c"), at("files"))).code,
             0);
   EXPECT_EQ(json::parse(datagen("inspect --json " + at("c")).out)["splits"]["train"]["traces"], 150);
+}
+
+// As generate wrote them before: other fields, and no record version.
+TEST_P(NativeDatasets, OfRecordsOfVersion1AreRefusedWithWhatToDo) {
+  const TemporaryFolder folder;
+  const auto at = [&](const char* name) { return (folder / name).string(); };
+  const auto options = fmt::format(" --machine {} --max-instructions 10 --train 20 --out ", GetParam());
+  ASSERT_EQ(datagen("generate" + options + at("d")).code, 0);
+  ASSERT_EQ(datagen("generate --format files" + options + at("files")).code, 0);
+  const auto make_old = [](json& layout) {
+    layout.erase("record_version");
+    for (auto& field : layout["fields"]) {
+      if (field["name"] == "ACCESS_OFFSET") field["name"] = "WRITE_OFFSET";
+    }
+  };
+  for (const char* name : {"d/manifest.json", "files/generator.json"}) {
+    auto description = json::parse(read_file(folder / name));
+    EXPECT_EQ(description["layout"]["record_version"], 2);
+    make_old(description["layout"]);
+    test::put(folder / name, description.dump());
+  }
+  auto shard = read_file(folder / "d" / "train-00000.safetensors");
+  shard.replace(shard.find("record_version"), 14, "other__version");
+  test::put(folder / "d" / "train-00000.safetensors", shard);
+
+  const auto mend = fmt::format("bytecpu-datagen generate --machine {} --memory 1024", GetParam());
+  for (const auto& command :
+       {"inspect " + at("d"), "inspect --trace 0 " + at("d"), "verify " + at("d"),
+        "export --out " + at("e") + " " + at("d"), "generate" + options + at("d"),
+        "inspect " + at("d/train-00000.safetensors"), "inspect " + at("files"),
+        fmt::format("verify --machine {} {}", GetParam(), at("files")),
+        fmt::format("import --machine {} --out {} {}", GetParam(), at("i"), at("files"))}) {
+    const auto r = datagen(command);
+    EXPECT_EQ(r.code, 1) << command;
+    EXPECT_TRUE(contains(r.err, "of version 1")) << command << '\n' << r.err;
+    EXPECT_TRUE(contains(r.err, mend)) << command << '\n' << r.err;
+    EXPECT_EQ(std::ranges::count(r.err, '\n'), 1) << r.err;
+  }
+}
+
+TEST(Toy8Datasets, MadeBeforeThereWereRecordVersionsAndEnginesStayAsTheyWere) {
+  const TemporaryFolder folder;
+  const auto at = (folder / "d").string();
+  const std::string generate = "generate --memory 64 --max-instructions 10 --train 20 --out " + at;
+  ASSERT_EQ(datagen(generate).code, 0);
+  const auto path = folder / "d" / "manifest.json";
+  auto manifest = nlohmann::ordered_json::parse(read_file(path));
+  EXPECT_FALSE(manifest["layout"].contains("record_version"));
+  EXPECT_EQ(manifest["engines"].size(), 2u);
+  EXPECT_FALSE(contains(read_file(folder / "d" / "train-00000.safetensors"), "record_version"));
+  manifest.erase("engines");
+  test::put(path, manifest.dump(1) + "\n");
+  EXPECT_EQ(datagen("verify " + at).code, 0);
+  EXPECT_FALSE(contains(datagen("inspect " + at).out, "Unicorn"));
+  // Generated again it is complete; who made its shards is as unknown as before.
+  EXPECT_EQ(json::parse(datagen(generate + " --json").out)["resumed_shards"], 1);
+  EXPECT_EQ(read_file(path), manifest.dump(1) + "\n");
 }
 
 TEST(NativeFaults, AreKeptOrDropped) {

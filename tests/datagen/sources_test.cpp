@@ -130,6 +130,7 @@ TEST(ProgramStream, PoolsTellTheOperationOfEveryStep) {
   for (size_t i = 0; i < pool.size(); ++i) {
     const auto document = pool[i];
     ASSERT_EQ(std::ssize(document.skills), document.count());
+    EXPECT_EQ(document.skills[0], -1);
     for (int64_t t = 1; t < document.count(); ++t) {
       const int operation = document.skills[t];
       seen.insert(operation);
@@ -142,6 +143,25 @@ TEST(ProgramStream, PoolsTellTheOperationOfEveryStep) {
     }
   }
   EXPECT_EQ(seen.size(), operations.size() + 1);
+}
+
+// Its instruction is zero, which is one of x86_64 and of thumb.
+TEST(ProgramStream, State0OfANativeMachineHasNoSkill) {
+  for (const char* name : {"x86_64", "arm64", "thumb"}) {
+    ProgramStream::Options options;
+    options.machine = name;
+    options.programs.max_instructions = 10;
+    options.pool_traces = 20;
+    options.tell_skills = true;
+    ProgramStream source(options);
+    const auto pool = fill(source, 0);
+    bool any = false;
+    for (size_t i = 0; i < pool.size(); ++i) {
+      EXPECT_EQ(pool[i].skills[0], -1) << name;
+      any = any || pool[i].skills[1] >= 0;
+    }
+    EXPECT_TRUE(any) << name;
+  }
 }
 
 TEST(ProgramStream, PoolsTellNoSkillsUnlessAsked) {

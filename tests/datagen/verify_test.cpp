@@ -148,6 +148,29 @@ TEST(Verify, ATrainProgramInTestIsFound) {
   EXPECT_TRUE(names(report, "", -1, "1 test traces have a program that is in train; the manifest says 0"));
 }
 
+TEST(Verify, TellsOfOtherEnginesWhereTracesDiffer) {
+  const TemporaryFolder folder;
+  make(folder / "d");
+  const auto made_with = [&](std::optional<EngineVersions> engines) {
+    auto manifest = read_manifest(folder / "d" / "manifest.json");
+    manifest.engines = std::move(engines);
+    write_file(folder / "d" / "manifest.json", to_json(manifest).dump());
+    return verify_dataset(folder / "d", {});
+  };
+  EXPECT_EQ(made_with(EngineVersions{"9.9.9", "8.8"}).other_engines, "");
+  forge(folder / "d", Split::train, 1, [](TraceBatch& batch) { batch.bytes[300] ^= 1; });
+  auto report = made_with(EngineVersions{"9.9.9", "8.8"});
+  EXPECT_FALSE(report.failures.empty());
+  EXPECT_TRUE(contains(report.other_engines, "Unicorn 9.9.9 and Capstone 8.8")) << report.other_engines;
+  const auto printed = test::datagen("verify " + (folder / "d").string()).out;
+  EXPECT_TRUE(contains(printed, report.other_engines)) << printed;
+  for (const auto& engines : {std::optional<EngineVersions>(), std::optional(engine_versions())}) {
+    report = made_with(engines);
+    EXPECT_FALSE(report.failures.empty());
+    EXPECT_EQ(report.other_engines, "");
+  }
+}
+
 TEST(Verify, MissingAndTruncatedShardsAreNamed) {
   const TemporaryFolder folder;
   make(folder / "d");

@@ -106,8 +106,10 @@ class ApplyWrite : public testing::Test {
     return image;
   }
 
-  const Layout layout_{
-      "writing", 16, 16, {{"PC", 0, 3}, {"WRITE_SIZE", 3, 1}, {"WRITE_OFFSET", 4, 4}, {"WRITE_VALUE", 8, 8}}};
+  const Layout layout_{"writing",
+                       16,
+                       16,
+                       {{"PC", 0, 3}, {"WRITE_SIZE", 3, 1}, {"ACCESS_OFFSET", 4, 4}, {"WRITE_VALUE", 8, 8}}};
   const std::vector<uint8_t> untouched_ = std::vector<uint8_t>(16);
 };
 

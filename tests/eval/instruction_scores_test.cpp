@@ -48,7 +48,10 @@ TEST_F(InstructionScoresTest, AWrongProgramCounterAfterABranchIsAWrongBranch) {
 
 TEST_F(InstructionScoresTest, WritesAreThoseOfTheTruthAndThoseInvented) {
   EXPECT_EQ(score(2, "WRITE_VALUE").instructions.writes, (Rate{0, 1}));
+  EXPECT_EQ(score(2, "ACCESS_OFFSET").instructions.writes, (Rate{0, 1}));
   EXPECT_EQ(score(2, "EAX").instructions.writes, (Rate{1, 1}));
+  EXPECT_EQ(score(2, "READ_SIZE").instructions.writes, (Rate{1, 1}));
+  EXPECT_EQ(score(4, "ACCESS_OFFSET").instructions.writes, (Rate{1, 1}));  // of no write
   EXPECT_EQ(score(4, "WRITE_SIZE").instructions.writes, (Rate{1, 2}));
 }
 

@@ -271,7 +271,7 @@ TEST_P(NativePage, ShowsRegistersFlagsWritesAndBreakdowns) {
     uint8_t* record = p.steps.data() + 2 * layout.record_bytes;
     record[test::field(layout, "PC").offset] ^= 1;
     record[flags.offset] ^= 4;  // PF, Z
-    record[layout.fields[3].offset] ^= 1;
+    record[test::field(layout, x86 ? "EAX" : "W0").offset] ^= 1;
     record[test::field(layout, "WRITE_VALUE").offset] ^= 1;
   };
   const auto modes = modes_of(corrupted, set, *machine);

@@ -178,6 +178,17 @@ TEST_F(Checkpoint, LaterVersionAndDamageAreClearErrors) {
   EXPECT_NE(error().find("config.json"), std::string::npos) << error();
 }
 
+TEST_F(Checkpoint, OfANativeMachinesRecordsOfVersion1IsRefused) {
+  alter(path_ / "config.json", [](auto& config) {
+    auto& layout = config["model"]["layout"];
+    layout["machine"] = "arm64";
+    layout["fields"][1]["name"] = "WRITE_OFFSET";
+  });
+  for (const char* part : {"config.json", "records of arm64 are of version 1", "train the model anew"}) {
+    EXPECT_NE(error().find(part), std::string::npos) << error();
+  }
+}
+
 TEST_F(Checkpoint, ATruncatedWeightFileIsAClearError) {
   fs::resize_file(path_ / "model.safetensors", fs::file_size(path_ / "model.safetensors") / 2);
   EXPECT_NE(error().find("model.safetensors"), std::string::npos) << error();

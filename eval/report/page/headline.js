@@ -101,7 +101,7 @@ const whatIsCounted = `Counted from state 1 on. A missing or surplus state is wr
 all its states are, and its end. Changed bytes differ from the true state before; surplus states are neither. Intervals are \
 Clopper-Pearson's; they take what they count as independent, which only traces are. Beside the predictor: copy, which says \
 that nothing changes and never ends, and oracle, which is the machine itself.`;
-const whatBranchesAre = ` Branches: PC right in the state after one. Memory writes: what the record tells of a write right, \
+const whatBranchesAre = ` Branches: PC right in the state after one. Memory writes: offset, size and value of a write right, \
 where there is one or one is predicted.`;
 
 function headline(doc) {

@@ -4,8 +4,8 @@ const bytesOf = (field, hex) => hex.slice(2 * field.offset, 2 * (field.offset + 
 
 // The bits of a flags field: [name, 0 or 1]; those without a name only where they are set.
 function bitsOf(field, hex) {
-  const value = parseInt(bytesOf(field, hex)[0], 16);
-  return Array.from({length: 8}, (_, i) => [field.bits[i] || "bit " + i, value >> i & 1])
+  const value = parseInt(bytesOf(field, hex).reverse().join(""), 16);
+  return Array.from({length: 8 * field.bytes}, (_, i) => [field.bits[i] || "bit " + i, value >> i & 1])
     .filter(([, set], i) => set || field.bits[i]);
 }
 

@@ -193,10 +193,31 @@ TEST(GivenX86Test, AnInstructionThatIsNotIncludedIsListedInStep) {
   const auto text_of = [&](const std::string& code) {
     return machine->describe(test::run_code(*machine, code).record(1)).text;
   };
-  EXPECT_EQ(text_of("\x48\xc7\x86\0\1\0\0\5\0\0\0"s), "mov …: 11 bytes, of which a record holds 10");
+  EXPECT_EQ(text_of("\x48\xc7\x86\0\1\0\0\5\0\0\0"s), "mov …: 11 bytes, of which a record holds 9");
   EXPECT_EQ(text_of("\xeb\x40"s), "jmp 0x42");
   const auto behind = test::run_code(*machine, "\xeb\x40"s);
   EXPECT_EQ(machine->describe(behind.record(2)).text, "int3: what lies behind a program");
+}
+
+// Such as 64-bit constants. A record has the first nine bytes.
+TEST(GivenX86Test, InstructionsOfTenBytesRun) {
+  const auto machine = make_machine("x86_64", 1024);
+  const auto movabs = "\x48\xb8\x88\x77\x66\x55\x44\x33\x22\x11"s;  // MOVABS RAX, 0x1122334455667788
+  for (int again = 0; again < 3; ++again) {
+    const auto trace = test::run_code(*machine, movabs + "\x48\x0f\xc8"s);  // BSWAP RAX
+    EXPECT_EQ(trace.stop, StopReason::halted);
+    ASSERT_EQ(trace.count(), 4u);
+    EXPECT_EQ(trace.get(2, "PC"), 10u);
+    EXPECT_EQ(trace.get(3, "EAX"), 0x44332211u);
+    const auto insn = trace.record(1).subspan(test::field(trace.layout, "INSN").offset, 9);
+    EXPECT_EQ(std::memcmp(insn.data(), movabs.data(), 9), 0);
+    EXPECT_EQ(trace.get(1, "ACCESS_OFFSET"), 0u);  // the field behind it
+    const auto described = machine->describe(trace.record(1));
+    EXPECT_EQ(described.name, "movabs");
+    EXPECT_EQ(described.text, "movabs …: 10 bytes, of which a record holds 9");
+    EXPECT_EQ(machine->instruction_line(trace.image(), trace.record(1)), 0u);
+    EXPECT_EQ(machine->instruction_line(trace.image(), trace.record(2)), 1u);
+  }
 }
 
 // As assemblers pad with them: of every length, the first bytes in the record where it is longer.
@@ -211,12 +232,13 @@ TEST(GivenX86Test, LongNopsRun) {
         const auto trace = test::run_code(*machine, "\xff\xc0"s + padding + "\xff\xc0"s);
         EXPECT_EQ(trace.stop, StopReason::halted);
         ASSERT_EQ(trace.count(), 5u);
-        EXPECT_EQ(trace.get(2, "PC"), 2 + padding.size());
+        EXPECT_EQ(trace.get(2, "PC"), 2u);
+        EXPECT_EQ(trace.get(3, "PC"), 2 + padding.size());
         EXPECT_EQ(trace.get(4, "EAX"), 2u);
         EXPECT_EQ(machine->describe(trace.record(2)).group, "nop");
         EXPECT_EQ(machine->instruction_line(trace.image(), trace.record(2)), 1u);
-        const auto insn = trace.record(2).subspan(test::field(trace.layout, "INSN").offset, 10);
-        const auto held = std::min<size_t>(10, padding.size());
+        const auto insn = trace.record(2).subspan(test::field(trace.layout, "INSN").offset, 9);
+        const auto held = std::min<size_t>(9, padding.size());
         EXPECT_EQ(std::memcmp(insn.data(), padding.data(), held), 0);
       }
     }

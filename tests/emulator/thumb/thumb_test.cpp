@@ -61,20 +61,20 @@ uxtb r0, r2 | d0b2 |  | R0=f0
 rev r0, r2 | 10ba |  | R0=f0debc9a
 rev16 r0, r2 | 50ba |  | R0=bc9af0de
 revsh r0, r2 | d0ba |  | R0=fffff0de
-ldr r0, [r7, #4] | 7868 |  | R0=87868584
-ldrh r0, [r7, #2] | 7888 |  | R0=8382
-ldrb r0, [r7, #3] | f878 |  | R0=83
-ldrsh r0, [r7, r6] | b85f |  | R0=ffff8180
-ldrsb r0, [r7, r1] | 7856 |  | R0=ffffff85
-ldr r0, [r7, r6] | b859 |  | R0=83828180
-ldrh r0, [r7, r6] | b85b |  | R0=8180
-ldrb r0, [r7, r1] | 785c |  | R0=85
-str r2, [r7, #4] | 7a60 |  | WRITE_OFFSET=204 WRITE_SIZE=4 WRITE_VALUE=9abcdef0
-strh r2, [r7, #2] | 7a80 |  | WRITE_OFFSET=202 WRITE_SIZE=2 WRITE_VALUE=def0
-strb r2, [r7, #3] | fa70 |  | WRITE_OFFSET=203 WRITE_SIZE=1 WRITE_VALUE=f0
-str r2, [r7, r6] | ba51 |  | WRITE_OFFSET=200 WRITE_SIZE=4 WRITE_VALUE=9abcdef0
-strh r2, [r7, r6] | ba53 |  | WRITE_OFFSET=200 WRITE_SIZE=2 WRITE_VALUE=def0
-strb r2, [r7, r1] | 7a54 |  | WRITE_OFFSET=205 WRITE_SIZE=1 WRITE_VALUE=f0
+ldr r0, [r7, #4] | 7868 |  | R0=87868584 ACCESS_OFFSET=204 READ_SIZE=4
+ldrh r0, [r7, #2] | 7888 |  | R0=8382 ACCESS_OFFSET=202 READ_SIZE=2
+ldrb r0, [r7, #3] | f878 |  | R0=83 ACCESS_OFFSET=203 READ_SIZE=1
+ldrsh r0, [r7, r6] | b85f |  | R0=ffff8180 ACCESS_OFFSET=200 READ_SIZE=2
+ldrsb r0, [r7, r1] | 7856 |  | R0=ffffff85 ACCESS_OFFSET=205 READ_SIZE=1
+ldr r0, [r7, r6] | b859 |  | R0=83828180 ACCESS_OFFSET=200 READ_SIZE=4
+ldrh r0, [r7, r6] | b85b |  | R0=8180 ACCESS_OFFSET=200 READ_SIZE=2
+ldrb r0, [r7, r1] | 785c |  | R0=85 ACCESS_OFFSET=205 READ_SIZE=1
+str r2, [r7, #4] | 7a60 |  | ACCESS_OFFSET=204 WRITE_SIZE=4 WRITE_VALUE=9abcdef0
+strh r2, [r7, #2] | 7a80 |  | ACCESS_OFFSET=202 WRITE_SIZE=2 WRITE_VALUE=def0
+strb r2, [r7, #3] | fa70 |  | ACCESS_OFFSET=203 WRITE_SIZE=1 WRITE_VALUE=f0
+str r2, [r7, r6] | ba51 |  | ACCESS_OFFSET=200 WRITE_SIZE=4 WRITE_VALUE=9abcdef0
+strh r2, [r7, r6] | ba53 |  | ACCESS_OFFSET=200 WRITE_SIZE=2 WRITE_VALUE=def0
+strb r2, [r7, r1] | 7a54 |  | ACCESS_OFFSET=205 WRITE_SIZE=1 WRITE_VALUE=f0
 nop | 00bf | NZCV=9 | 
 )");
 

@@ -259,11 +259,10 @@ class FormsTest : public testing::Test {
                                     {test::pf, " PF"}}) {
       if (flags & bit) what += name;
     }
-    const uint64_t next = r.rip - code_address + (on ? 3 : 1);  // BSWAP, or a HLT behind it
-    if (trace.get(before + 1, "PC") != next) what += " PC";
+    if (trace.get(before + 1, "PC") != r.rip - code_address) what += " PC";
     auto data = c.data;
-    const uint64_t offset = trace.get(before + 1, "WRITE_OFFSET"), size = trace.get(before + 1, "WRITE_SIZE"),
-                   value = trace.get(before + 1, "WRITE_VALUE");
+    const uint64_t offset = trace.get(before + 1, "ACCESS_OFFSET"),
+                   size = trace.get(before + 1, "WRITE_SIZE"), value = trace.get(before + 1, "WRITE_VALUE");
     if (size && (offset < data_bytes || offset + size > 2 * data_bytes)) return "a write outside";
     if (size) std::memcpy(&data[offset - data_bytes], &value, size);
     if (!std::equal(data.begin(), data.end(), memory.begin() + 0x1000)) what += " memory";

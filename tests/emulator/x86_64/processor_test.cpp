@@ -7,6 +7,7 @@
 #include <limits>
 #include <map>
 
+#include "emulator/x86_64/encoding.hpp"
 #include "tests/emulator/native/support.hpp"
 #include "tests/emulator/x86_64/processor.hpp"
 #include "tests/emulator/x86_64/undefined.hpp"
@@ -37,11 +38,15 @@ class ProcessorTest : public testing::Test {
 
     uint64_t at = trace.get(0, "PC");
     for (size_t t = 1; t < trace.count() && t <= most_steps; ++t) {
-      const uint64_t length = trace.get(t, "PC") - at;
-      const auto insn = trace.record(t).subspan(test::field(layout, "INSN").offset, 10);
-      ASSERT_TRUE(length >= 1 && length <= 10) << "state " << t;
-      const auto code = insn.first(length);
-      ASSERT_TRUE(std::ranges::equal(code, std::span(image).subspan(at, length))) << "state " << t;
+      ASSERT_EQ(trace.get(t, "PC"), at) << "state " << t;
+      const auto rest = std::span(image).first(code_bytes).subspan(at);
+      const auto code = rest.first(x86_64::decode(rest).bytes);
+      const auto& field = test::field(layout, "INSN");
+      const auto insn = trace.record(t).subspan(field.offset, field.bytes);
+      ASSERT_FALSE(code.empty()) << "state " << t;
+      const size_t held = std::min(code.size(), insn.size());
+      ASSERT_TRUE(std::ranges::equal(insn.first(held), code.first(held))) << "state " << t;
+      ASSERT_TRUE(std::ranges::all_of(insn.subspan(held), [](uint8_t byte) { return byte == 0; }));
       const bool last = t + 1 == trace.count();
       if (last && trace.stop != StopReason::divide_error) return;
 
@@ -70,7 +75,7 @@ class ProcessorTest : public testing::Test {
       }
       EXPECT_EQ(trace.get(t + 1, "FLAGS") & ~unknown.flags, test::pack_flags(r.eflags) & ~unknown.flags)
           << text;
-      const uint64_t offset = trace.get(t + 1, "WRITE_OFFSET"), size = trace.get(t + 1, "WRITE_SIZE"),
+      const uint64_t offset = trace.get(t + 1, "ACCESS_OFFSET"), size = trace.get(t + 1, "WRITE_SIZE"),
                      value = trace.get(t + 1, "WRITE_VALUE");
       ASSERT_LE(offset + size, image.size()) << text;
       std::memcpy(&image[offset], &value, size);
