@@ -79,6 +79,7 @@ ordered_json to_json(const GenerateResult& result, const std::filesystem::path& 
                        {"seconds", result.seconds},
                        {"states_per_second", states_per_second(result)},
                        {"resumed_shards", result.resumed_shards},
+                       {"damaged_shards", result.damaged_shards},
                        {"overlap", result.overlap}};
   for (const Split s : splits) {
     const auto i = static_cast<size_t>(s);
@@ -98,6 +99,9 @@ void print(const GenerateResult& result, const std::filesystem::path& out) {
   }
   if (result.overlap > 0) fmt::print("{} test traces have a program that is in train too\n", result.overlap);
   if (result.resumed_shards > 0) fmt::print("{} shards were there already\n", result.resumed_shards);
+  for (const auto& shard : result.damaged_shards) {
+    fmt::print("{} was not as it had been written: made again\n", (out / shard).string());
+  }
   fmt::print("{}: {} traces, {} states, {} bytes in {:.2f} s, {:.0f} states/s\n", out.string(),
              result.traces[0] + result.traces[1], result.states[0] + result.states[1],
              result.bytes[0] + result.bytes[1], result.seconds, states_per_second(result));

@@ -59,6 +59,8 @@ void inspect_shard(const Values& v, const OptionList& given) {
   }
   const auto machine = make_machine(machine_name->second, std::atoi(memory->second.c_str()));
   const Shard shard(v.path, machine->layout());
+  if (shard.intact() == false)
+    throw Error("{}: it is not as it was written: it was altered", v.path.string());
   if (v.trace) {
     const size_t i = trace_index(v, shard.size(), v.path.string());
     return print_trace(*machine, shard[i], v.json);

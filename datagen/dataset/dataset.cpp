@@ -90,6 +90,22 @@ SplitInfo split_from_json(const ordered_json& json, const Layout& layout) {
   return split;
 }
 
+constexpr auto contents_key = "contents";
+
+// Of all that a shard holds, but for the checksum itself.
+std::string contents_checksum(std::span<const safetensors::Tensor> tensors,
+                              const safetensors::Metadata& metadata) {
+  std::string text;
+  for (const auto& [key, value] : metadata) {
+    if (key != contents_key) text += fmt::format("{} {}\n", key, value);
+  }
+  for (const auto& tensor : tensors) {
+    text += fmt::format("{} {} {} {}\n", tensor.name, to_string(tensor.dtype), tensor.bytes.size(),
+                        checksum(tensor.bytes));
+  }
+  return checksum({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+}
+
 }  // namespace
 
 ordered_json to_json(const Layout& layout) {
@@ -285,6 +301,12 @@ Shard::Shard(const fs::path& path, const Layout& layout) : file_(path) {
   }
 }
 
+std::optional<bool> Shard::intact() const {
+  const auto found = metadata().find(contents_key);
+  if (found == metadata().end()) return std::nullopt;
+  return found->second == contents_checksum(file_.tensors(), metadata());
+}
+
 void write_shard(const fs::path& path, const Layout& layout, const TraceBatch& traces,
                  const safetensors::Metadata& more) {
   safetensors::Metadata metadata = {{"format", std::string(Shard::format)},
@@ -307,6 +329,7 @@ void write_shard(const fs::path& path, const Layout& layout, const TraceBatch& t
   const bool all_halted = std::all_of(traces.stops.begin(), traces.stops.end(),
                                       [](StopReason stop) { return stop == StopReason::halted; });
   if (!all_halted) tensors.push_back(vector("stops", safetensors::Dtype::U8, traces.stops));
+  metadata[contents_key] = contents_checksum(tensors, metadata);
   safetensors::write(path, tensors, metadata);
 }
 

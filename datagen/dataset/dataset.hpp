@@ -68,7 +68,8 @@ std::string how_to_generate(const Layout& layout);
 
 // One shard, mapped: tensors `offsets` I64 [traces + 1] and `bytes` U8 [total], and, unless every trace
 // halted, `stops` U8 [traces], a StopReason each. Opening checks all of the structure, not the checksum;
-// throws Error.
+// throws Error. The metadata's `contents` is a checksum of all the rest, so that a shard can be checked where no
+// manifest lists it yet.
 class Shard {
  public:
   static constexpr std::string_view format = "bytecpu-shard";
@@ -80,6 +81,8 @@ class Shard {
   const safetensors::Metadata& metadata() const { return file_.metadata(); }
   std::span<const uint8_t> file_bytes() const { return file_.file_bytes(); }
   const ShardInfo& info() const { return info_; }  // without the checksum
+  // Whether it holds what was written; nothing where it does not say, as of an earlier version.
+  std::optional<bool> intact() const;
   size_t size() const { return traces_.size(); }
   // Borrowed from the mapped file.
   const Trace& operator[](size_t i) const { return traces_[i]; }

@@ -65,16 +65,18 @@ class FilesChecksum {
   std::string text_;
 };
 
+// A split's files, as a folder's generator.json counts them.
+struct SplitFiles {
+  int64_t count = 0;
+  std::string checksum;  // FilesChecksum; empty: it was made before there was one
+};
+
 // What a folder's generator.json says.
 struct FilesDescription {
-  struct Files {
-    int64_t count = 0;
-    std::string checksum;  // FilesChecksum; empty: it was made before there was one
-  };
   std::string machine;
   int memory_bytes = 0;
   // By split; none: not all files were written.
-  std::optional<std::array<Files, 2>> files;
+  std::optional<std::array<SplitFiles, 2>> files;
 };
 // None where the folder has no generator.json, as files from elsewhere. Throws Error naming it.
 std::optional<FilesDescription> describe_files(const std::filesystem::path& folder);

@@ -132,6 +132,14 @@ void run_drawn(Machine& machine, RandomSource& random, const GenerateOptions& op
   throw Error("{} {}; choose another folder", out.string(), why);
 }
 
+bool is_damaged(const fs::path& shard, const Layout& layout) {
+  try {
+    return Shard(shard, layout).intact() == false;
+  } catch (const Error&) {
+    return false;  // of another machine, for all that is known
+  }
+}
+
 // Before anything is touched: all that is in the folder must come from the same configuration. Broken shards
 // will be made again.
 void check_dataset_folder(const OutputFolder& folder, const fs::path& out, const std::vector<Job>& jobs,
@@ -146,7 +154,7 @@ void check_dataset_folder(const OutputFolder& folder, const fs::path& out, const
       if (manifest.generator != generator || manifest.layout != layout) refuse(out, other);
     } else if (shards.contains(name)) {
       const auto found = shard_configuration(out / name);
-      if (found && *found != configuration) refuse(out, other);
+      if (found && *found != configuration && !is_damaged(out / name, layout)) refuse(out, other);
     } else {
       refuse(out, name.ends_with(".safetensors") ? other : fmt::format("is not empty: it holds {}", name));
     }
@@ -197,7 +205,8 @@ GenerateResult generate(const GenerateOptions& given) {
     const auto& [split, index, count] = jobs[i];
     auto& machine = *machines[thread];
     TraceBatch traces(layout);
-    const bool adopted = shards && shards->adopt(split, index, count);
+    const auto found = shards ? shards->adopt(split, index, count) : DatasetWriter::Found::nothing;
+    const bool adopted = found == DatasetWriter::Found::adopted;
     if (!adopted) {
       if (options.rng == Rng::native) {
         auto random = native_random(options.seed, Purpose::shard, split, index);
@@ -217,6 +226,7 @@ GenerateResult generate(const GenerateOptions& given) {
     const auto s = static_cast<size_t>(split);
     const auto bytes = static_cast<int64_t>(traces.bytes.size());
     result.resumed_shards += adopted;
+    if (found == DatasetWriter::Found::damaged) result.damaged_shards.insert(shard_name(split, index));
     result.traces[s] += count;
     if (!adopted) {
       result.bytes[s] += bytes;

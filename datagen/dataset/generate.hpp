@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <set>
 #include <string>
 
 #include "datagen/dataset/dataset.hpp"
@@ -38,8 +39,9 @@ int64_t default_shard_traces(const Layout& layout);
 struct GenerateResult {
   std::array<int64_t, 2> traces{}, states{}, bytes{}, duplicates{};  // by Split
   int64_t overlap = 0;
-  int64_t resumed_shards = 0;  // found complete
-  int64_t run_states = 0;      // of the traces that were run
+  int64_t resumed_shards = 0;            // found complete
+  std::set<std::string> damaged_shards;  // found damaged, and made again
+  int64_t run_states = 0;                // of the traces that were run
   double seconds = 0;
 };
 

@@ -49,25 +49,27 @@ void DatasetWriter::write(Split split, size_t index, const TraceBatch& traces) {
   add(split, index, Shard(path, manifest_.layout), true);
 }
 
-bool DatasetWriter::adopt(Split split, size_t index, int64_t traces) {
+DatasetWriter::Found DatasetWriter::adopt(Split split, size_t index, int64_t traces) {
   const auto path = folder_ / shard_name(split, index);
-  if (!fs::exists(path)) return false;
+  if (!fs::exists(path)) return Found::nothing;
   try {
     const Shard shard(path, manifest_.layout);
     for (const auto& [key, value] : shard_metadata(configuration_, split, index)) {
       const auto found = shard.metadata().find(key);
-      if (found == shard.metadata().end() || found->second != value) return false;
+      if (found == shard.metadata().end() || found->second != value) return Found::damaged;
     }
-    if (shard.info().traces != traces) return false;
-    if (finished_) {
-      const auto& listed = (*finished_)[split].shards;
-      if (index < listed.size() && listed[index].checksum != checksum(shard.file_bytes())) return false;
-    }
+    if (shard.info().traces != traces || !is_as_written(split, index, shard)) return Found::damaged;
     add(split, index, shard, false);
-    return true;
+    return Found::adopted;
   } catch (const Error&) {
-    return false;
+    return Found::damaged;
   }
+}
+
+bool DatasetWriter::is_as_written(Split split, size_t index, const Shard& shard) const {
+  if (!finished_) return shard.intact().value_or(false);
+  const auto& listed = (*finished_)[split].shards;
+  return index < listed.size() && listed[index].checksum == checksum(shard.file_bytes());
 }
 
 void DatasetWriter::add(Split split, size_t index, const Shard& shard, bool written) {

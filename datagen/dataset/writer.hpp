@@ -28,15 +28,17 @@ class DatasetWriter {
   DatasetWriter(std::filesystem::path folder, Layout layout, nlohmann::ordered_json generator);
 
   void write(Split split, size_t index, const TraceBatch& traces);
-  // Takes a shard as it is on disk, if it is there, whole, of this configuration and of `traces` traces, and,
-  // in a finished dataset, as the manifest lists it.
-  bool adopt(Split split, size_t index, int64_t traces);
+  enum class Found { nothing, adopted, damaged };
+  // Takes a shard as it is on disk, if it is there, of this configuration and of `traces` traces, and with the
+  // checksum that it was written with: its own or, in a finished dataset, the manifest's. Else it is damaged.
+  Found adopt(Split split, size_t index, int64_t traces);
   // Writes the manifest. Shards of a split must be 0 … n - 1. Duplicates and overlap are counted by 64-bit
   // hashes of the programs: among 10^7 of them a false one is to be expected once in 400,000 datasets.
   Manifest finish();
 
  private:
   void add(Split split, size_t index, const Shard& shard, bool written);
+  bool is_as_written(Split split, size_t index, const Shard& shard) const;
 
   std::filesystem::path folder_;
   Manifest manifest_;

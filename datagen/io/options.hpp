@@ -169,6 +169,11 @@ class OptionList {
     for (const Option& other : others.all()) refuse_field(why, other.field);
   }
   // Only on the command line: an INI file may serve several runs, and have settings for what one leaves out.
+  void refuse_flags(std::string_view why, const OptionList& others) const {
+    for (const Option& other : others.all()) {
+      if (option_of(other.field).given_by.starts_with("--")) refuse_field(why, other.field);
+    }
+  }
   template <typename... Values>
   void refuse_flags(std::string_view why, const Values&... values) const {
     for (const void* field : {static_cast<const void*>(&values)...}) {

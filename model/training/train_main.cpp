@@ -1,5 +1,8 @@
 // bytecpu-train: trains a model on a dataset, or on an endless stream of fresh programs. Exit code 0: trained
 // to the end; 130: stopped by a signal, all saved; 1: failed; 2: bad usage.
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 
@@ -47,11 +50,46 @@ OptionList fixed_by_data(Values& v) {
   return fixed;
 }
 
+// What a manifest says of an option of fixed_by_data(); nothing where it says nothing.
+std::optional<nlohmann::ordered_json> said_by(const Manifest& manifest, std::string option) {
+  if (option == "machine") return manifest.layout.machine;
+  if (option == "memory") return manifest.layout.memory_bytes;
+  std::ranges::replace(option, '-', '_');
+  const auto found = manifest.generator.find(option);
+  return found == manifest.generator.end() ? std::nullopt : std::optional(*found);
+}
+
+// As flags they would change nothing. A file may say again what the dataset's programs are, as the configuration
+// of a training on fresh ones does. Throws UsageError where they are otherwise, Error where there is no dataset.
+void check_fixed_by_data(Values& v, const OptionList& given) {
+  constexpr auto why = "the programs of a dataset are what they are: leave it out, or --data";
+  given.refuse_flags(why, fixed_by_data(v));
+  const auto manifest = read_manifest(std::filesystem::path(v.data) / "manifest.json");
+  Values of_data;
+  // How imported programs were drawn nobody knows.
+  const auto kind = manifest.generator.find("kind");
+  const bool drawn = kind != manifest.generator.end() && *kind == "random programs";
+  if (!drawn) of_data.stream.programs = v.stream.programs;
+  // It would do nothing without --operation-mix.
+  of_data.train.operation_floor = v.train.operation_floor;
+  auto options_of_data = fixed_by_data(of_data);
+  for (Option& of_dataset : options_of_data.all()) {
+    const auto& option = *std::ranges::find(given.all(), of_dataset.name, &Option::name);
+    if (option.given_by.empty()) continue;
+    if (const auto said = said_by(manifest, option.name)) {
+      of_dataset.set(said->is_string() ? said->get<std::string>() : said->dump(), v.data);
+    }
+    const auto is = option.access.texts(), was = of_dataset.access.texts();
+    if (is != was) {
+      throw UsageError("{} {}: {} has {}; {}", option.given_by, fmt::join(is, " "), v.data,
+                       was.empty() ? "the machine's own" : was[0], why);
+    }
+  }
+}
+
 // Throws UsageError for options that do not go together.
 void check(Values& v, const OptionList& given) {
-  if (!v.data.empty()) {
-    given.refuse("the programs of a dataset are what they are: leave it out, or --data", fixed_by_data(v));
-  }
+  if (!v.data.empty()) check_fixed_by_data(v, given);
   if (v.train.loss == "all" && v.model.family == "transition") {
     throw UsageError("--loss all goes with the family bgpt: the family transition predicts states alone");
   }

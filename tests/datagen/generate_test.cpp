@@ -197,6 +197,53 @@ TEST(Generate, ABrokenShardIsMadeAgain) {
   EXPECT_TRUE(test::tree(folder / "d") == before);
 }
 
+TEST(Generate, ADamagedShardOfAnUnfinishedDatasetIsMadeAgainAndTold) {
+  const TemporaryFolder folder;
+  auto options = small(folder / "d");
+  options.programs.window_steps = 3;  // so that a shard has all three tensors
+  generate(options);
+  const auto before = test::tree(folder / "d");
+  const std::string name = "train-00002.safetensors";
+  const auto whole = read_file(folder / "d" / name);
+  fs::remove(folder / "d" / "manifest.json");
+  std::mt19937 random(1);
+  std::vector<size_t> places = {0, whole.find("configuration\":\"") + 20, whole.find("stops"),
+                                whole.find("contents") + 14, whole.size() - 1};
+  for (int i = 0; i < 60; ++i) places.push_back(random() % whole.size());
+  for (const size_t at : places) {
+    auto altered = whole;
+    altered[at] = static_cast<char>(altered[at] ^ 1 << random() % 8);
+    test::put(folder / "d" / name, altered);
+    const auto result = generate(options);
+    EXPECT_EQ(result.damaged_shards, std::set<std::string>{name}) << at;
+    EXPECT_EQ(result.resumed_shards, 8) << at;
+    EXPECT_TRUE(test::tree(folder / "d") == before) << at;
+    fs::remove(folder / "d" / "manifest.json");
+  }
+  EXPECT_TRUE(generate(options).damaged_shards.empty());
+}
+
+TEST(Generate, TheCommandSaysWhichShardsAreMadeAgain) {
+  const TemporaryFolder folder;
+  const auto options = "generate --memory 64 --max-instructions 6 --train 200 --shard-traces 100 --out '" +
+                       (folder / "d").string() + "'";
+  ASSERT_EQ(datagen(options).code, 0);
+  fs::remove(folder / "d" / "manifest.json");
+  const auto shard = folder / "d" / "train-00001.safetensors";
+  auto altered = read_file(shard);
+  altered.back() = static_cast<char>(altered.back() ^ 1);
+  test::put(shard, altered);
+  const auto inspected = datagen("inspect '" + shard.string() + "'");
+  EXPECT_EQ(inspected.code, 1);
+  EXPECT_TRUE(contains(inspected.err, shard.string() + ": it is not as it was written")) << inspected.err;
+  const auto again = datagen(options);
+  EXPECT_EQ(again.code, 0) << again.err;
+  EXPECT_TRUE(contains(again.out, shard.string() + " was not as it had been written: made again\n"))
+      << again.out;
+  EXPECT_TRUE(contains(again.out, "1 shards were there already")) << again.out;
+  EXPECT_EQ(datagen("verify '" + (folder / "d").string() + "'").code, 0);
+}
+
 TEST(Generate, RefusesAFolderThatHoldsSomethingElseAndLeavesItAlone) {
   const TemporaryFolder folder;
   generate(small(folder / "d"));

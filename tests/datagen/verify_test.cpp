@@ -6,6 +6,7 @@
 
 #include "datagen/dataset/bin_files.hpp"
 #include "datagen/dataset/generate.hpp"
+#include "datagen/dataset/writer.hpp"
 #include "tests/datagen/support.hpp"
 
 namespace bytecpu {
@@ -206,6 +207,23 @@ TEST(Verify, EveryByteOfTheGeneratorThatIsChangedIsFound) {
     ++changes;
   }
   EXPECT_GT(changes, 200);
+}
+
+TEST(Verify, AProgramWithoutAnEndIsRunNoFurtherThanItsTrace) {
+  const TemporaryFolder folder;
+  const auto machine = make_machine("arm64", 256);
+  auto start = machine->load_program(std::string("\0\0\0\x14", 4), "loop");  // B .
+  const auto state = machine->first_state();
+  start.insert(start.end(), state.begin(), state.end());
+  TraceBatch traces(machine->layout());
+  machine->run(start, {.steps = 10}, traces);
+  fs::create_directory(folder / "d");
+  DatasetWriter writer(folder / "d", machine->layout(), {{"max_steps", uint64_t{1} << 60}});
+  writer.write(Split::train, 0, traces);
+  writer.finish();
+  const auto report = verify_dataset(folder / "d", {});
+  EXPECT_EQ(report.failures.size(), 1u);
+  EXPECT_TRUE(names(report, "train-00000.safetensors", 0, "state"));
 }
 
 TEST(Verify, TellsWhatOldShardsDoNotLetItCheck) {

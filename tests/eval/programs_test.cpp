@@ -186,6 +186,44 @@ TEST_F(Programs, ATrainingsConfigurationGivenBackIsTheSameTraining) {
   }
 }
 
+TEST_F(Programs, AConfigurationThatSaysWhatTheDatasetIsIsTakenAndOneThatSaysOtherwiseIsNot) {
+  if (!fs::exists(BYTECPU_BIN "/bytecpu-train")) GTEST_SKIP() << "built without the model";
+  const fs::path fresh = folder / "fresh", trained = folder / "trained", again = folder / "again";
+  const std::string sizes =
+      " --steps 2 --patch-length 32 --patch-layers 1 --byte-layers 1 --patch-width 16 --byte-width 16"
+      " --patch-heads 2 --byte-heads 2 --batch-patches 64 --pool-traces 8 --validation-traces 4 --precision fp32";
+  const Result streamed = run("bytecpu-train --memory 64" + sizes + " --out " + fresh.string());
+  ASSERT_EQ(streamed.code, 0) << streamed.out;
+  const std::string with_data = "bytecpu-train --data " + data + " --config ";
+  // That of a training on fresh programs as the dataset's are; then its own.
+  const Result first = run(with_data + (fresh / "config.ini").string() + " --out " + trained.string());
+  ASSERT_EQ(first.code, 0) << first.out;
+  const Result second = run(with_data + (trained / "config.ini").string() + " --out " + again.string());
+  ASSERT_EQ(second.code, 0) << second.out;
+
+  const auto refused = [&](const std::string& line, const std::string& part) {
+    const auto file = folder / "other.ini";
+    std::ofstream(file) << "steps = 2\n" << line << '\n';
+    expect_failure(with_data + file.string() + " --out " + (folder / "none").string(), 2, part);
+  };
+  refused("machine = arm64", "other.ini:2: machine arm64: " + data + " has toy8");
+  refused("memory = 128", "other.ini:2: memory 128: " + data + " has 64");
+  refused("max-instructions = 7", "max-instructions 7: " + data + " has 16");
+  refused("small-operands = 0.5", "small-operands 0.5: " + data + " has 0");
+  refused("memory-share = 0.5", "memory-share 0.5: " + data + " has the machine's own");
+  refused("operation-mix = loss", "operation-mix loss: " + data + " has uniform");
+  refused("length-warmup = 0.5", "length-warmup 0.5: " + data + " has 0");
+  EXPECT_FALSE(fs::exists(folder / "none"));
+
+  // How imported programs were drawn nobody knows.
+  const auto files = (folder / "files").string(), imported = (folder / "imported").string();
+  ASSERT_EQ(run("bytecpu-datagen export " + data + " --out " + files).code, 0);
+  ASSERT_EQ(run("bytecpu-datagen import " + files + " --memory 64 --out " + imported).code, 0);
+  const Result third = run("bytecpu-train --data " + imported + " --config " +
+                           (fresh / "config.ini").string() + " --out " + (folder / "third").string());
+  EXPECT_EQ(third.code, 0) << third.out;
+}
+
 TEST_F(Programs, BenchTakesEveryExperimentsTrainingConfiguration) {
   if (!fs::exists(BYTECPU_BIN "/bytecpu-bench")) GTEST_SKIP() << "built without the model";
   const std::string tiny =

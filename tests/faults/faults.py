@@ -17,7 +17,9 @@ import sys
 import tempfile
 import time
 
-GENERATE = "generate --memory 64 --max-instructions 6 --train 6000 --test 400 --shard-traces 100 --seed 3".split()
+GENERATE = "generate --memory 64 --max-instructions 6 --shard-traces 100 --seed 3".split()
+# By format: so many that it is at work for a while. A file a trace takes longer.
+TRACES = {"shards": ["--train", 6000, "--test", 400], "files": ["--train", 600, "--test", 40]}
 TRAINING = """family = transition
 patch-layers = 1
 patch-width = 16
@@ -92,10 +94,13 @@ class Bench:
     # Commands by name: program and arguments that write to `out`.
 
     def generate(self, out, form="shards"):
-        return "bytecpu-datagen", GENERATE + ["--format", form, "--out", out]
+        return "bytecpu-datagen", GENERATE + TRACES[form] + ["--format", form, "--out", out]
 
     def export_files(self, out):
-        return "bytecpu-datagen", ["export", self.dataset(), "--out", out]
+        data = self.folder / "few"
+        if not data.exists():
+            self.must("bytecpu-datagen", GENERATE + TRACES["files"] + ["--out", data])
+        return "bytecpu-datagen", ["export", data, "--out", out]
 
     def import_files(self, out):
         files = self.folder / "files"
