@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs what bytecpu is built from, on Debian 12; with "tests" also what only tests need, a browser to open reports in.
+# Installs what bytecpu is built from, on Debian 12 and 13; with "tests" also what only tests need, a browser to open reports in.
 # It can be run again at any time: where everything is installed it changes nothing.
 set -euo pipefail
 
@@ -34,8 +34,8 @@ case ${1-} in
 esac
 # shellcheck source=/dev/null
 [[ ! -r /etc/os-release ]] || . /etc/os-release
-if [[ ${ID:-} != debian || ${VERSION_ID:-} != 12 ]]; then
-  fail "this is ${PRETTY_NAME:-an unknown system}, not Debian 12. Install by its own means what these packages hold:" \
+if [[ ${ID:-}:${VERSION_ID:-} != debian:1[23] ]]; then
+  fail "this is ${PRETTY_NAME:-an unknown system}, not Debian 12 or 13. Install by its own means what these packages hold:" \
     "${packages[*]}" \
     "and then call tests/run or experiments/run with BYTECPU_SETUP=off, which leaves this script out"
 fi

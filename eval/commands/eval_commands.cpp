@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "datagen/io/files.hpp"
+#include "emulator/version.hpp"
 #include "eval/documents/document.hpp"
 #include "eval/documents/text.hpp"
 #include "eval/predictors/baselines.hpp"
@@ -75,7 +76,7 @@ void check_outputs(const OutputOptions& output) {
 ordered_json new_document(ordered_json predictor, ordered_json data) {
   return {{"format", evaluation_format},
           {"version", evaluation_version},
-          {"bytecpu", BYTECPU_VERSION},
+          {"bytecpu", version()},
           {"command", cli::command_line()},
           {"time", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::now()))},
           {"predictor", std::move(predictor)},

@@ -1,0 +1,36 @@
+# What is installed, and packages of it:
+#   cmake --install build/release --prefix /opt/bytecpu
+#   cmake --preset package && cmake --build --preset package && (cd build/package && cpack)
+include(GNUInstallDirs)
+set(programs bytecpu-datagen bytecpu-eval bytecpu-run)
+if(TARGET bytecpu_model)
+  list(APPEND programs bytecpu-train bytecpu-bench)
+endif()
+foreach(program IN LISTS programs)
+  # A LibTorch that is not the system's is found where it was.
+  set_target_properties(${program} PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
+  install(TARGETS ${program})
+  if(NOT CMAKE_CROSSCOMPILING)
+    install(CODE "execute_process(COMMAND \"${CMAKE_COMMAND}\" -D program=$<TARGET_FILE:${program}> -D version=${full_version}
+      -D page=${PROJECT_BINARY_DIR}/${program}.1 -P \"${PROJECT_SOURCE_DIR}/datagen/io/man_page.cmake\" COMMAND_ERROR_IS_FATAL ANY)")
+    install(FILES ${PROJECT_BINARY_DIR}/${program}.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+  endif()
+endforeach()
+install(FILES LICENSE README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+set(CPACK_PACKAGE_VERSION ${full_version})
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "byte models as simulators of machines")
+set(CPACK_PACKAGE_CONTACT "bytecpu authors")
+set(CPACK_RESOURCE_FILE_LICENSE ${PROJECT_SOURCE_DIR}/LICENSE)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_GENERATOR TGZ)
+# A package for Debian needs Debian's tools, which tell what libraries it depends on.
+find_program(DPKG_SHLIBDEPS dpkg-shlibdeps)
+find_program(FILE_PROGRAM file)
+if(DPKG_SHLIBDEPS AND FILE_PROGRAM)
+  list(APPEND CPACK_GENERATOR DEB)
+  set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+  set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+  set(CPACK_DEBIAN_PACKAGE_SECTION science)
+endif()
+include(CPack)
