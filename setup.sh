@@ -1,16 +1,17 @@
 #!/bin/bash
-# Installs what bytecpu is built from, on Debian 12; with "tests" also what only tests need, a browser to open reports in.
+# Installs what bytecpu is built from, on Debian 12 and 13; with "tests" also what only tests need, among it a browser to open
+# reports in; with "small" only what does without LibTorch: machines, datasets, the judge, the Python module.
 # It can be run again at any time: where everything is installed it changes nothing.
 set -euo pipefail
 
-# OpenBLAS in its OpenMP variant, because LibTorch runs on OpenMP too: two thread pools on the same cores slow each other down.
 packages=(
   cmake ninja-build g++ ccache
   libunicorn-dev libcapstone-dev
-  libtorch-dev libdnnl-dev libopenblas-openmp-dev libopenblas0-openmp libgoogle-perftools-dev
   libboost-program-options-dev nlohmann-json3-dev libfmt-dev libxxhash-dev
   libgtest-dev libbenchmark-dev
 )
+# OpenBLAS in its OpenMP variant, because LibTorch runs on OpenMP too: two thread pools on the same cores slow each other down.
+model=(libtorch-dev libdnnl-dev libopenblas-openmp-dev libopenblas0-openmp libgoogle-perftools-dev)
 
 fail() {
   printf 'setup.sh: %s\n' "$@" >&2
@@ -28,14 +29,15 @@ as_root() {
 }
 
 case ${1-} in
-  '') ;;
-  tests) packages+=(chromium) ;;
-  *) fail "takes no argument, or \"tests\"" ;;
+  '') packages+=("${model[@]}") ;;
+  tests) packages+=("${model[@]}" chromium dpkg-dev file) ;;
+  small) ;;
+  *) fail "takes no argument, or \"tests\", or \"small\"" ;;
 esac
 # shellcheck source=/dev/null
 [[ ! -r /etc/os-release ]] || . /etc/os-release
-if [[ ${ID:-} != debian || ${VERSION_ID:-} != 12 ]]; then
-  fail "this is ${PRETTY_NAME:-an unknown system}, not Debian 12. Install by its own means what these packages hold:" \
+if [[ ${ID:-}:${VERSION_ID:-} != debian:1[23] ]]; then
+  fail "this is ${PRETTY_NAME:-an unknown system}, not Debian 12 or 13. Install by its own means what these packages hold:" \
     "${packages[*]}" \
     "and then call tests/run or experiments/run with BYTECPU_SETUP=off, which leaves this script out"
 fi
@@ -55,6 +57,8 @@ if ((${#missing[@]})); then
   as_root "${apt[@]}" install --yes --no-install-recommends "${missing[@]}" ||
     fail "apt-get install failed (its message is above); wanted: ${missing[*]}"
 fi
+
+[[ ${1-} != small ]] || exit 0
 
 # Where the pthread variant of OpenBLAS is installed as well, it has the higher priority.
 libraries=/usr/lib/$(gcc -print-multiarch)

@@ -1,7 +1,6 @@
 #include "emulator/unicorn.hpp"
 
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "emulator/error.hpp"
 
@@ -12,10 +11,10 @@ void check(uc_err error, std::string_view what) {
   if (error != UC_ERR_OK) throw Error("Unicorn: {}: {}", what, uc_strerror(error));
 }
 
-size_t whole_pages(size_t bytes) {
-  const size_t page = sysconf(_SC_PAGESIZE);
-  return (bytes + page - 1) / page * page;
-}
+// The pages are the guest's: the host's may be larger, and two mappings must not overlap.
+constexpr size_t page = 4096;
+
+size_t whole_pages(size_t bytes) { return (bytes + page - 1) / page * page; }
 
 uint8_t* allocate(size_t bytes) {
   void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

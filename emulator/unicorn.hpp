@@ -9,10 +9,10 @@
 
 namespace bytecpu {
 
-// Memory that starts and ends on a page boundary, as uc_mem_map_ptr wants it; zero-filled.
+// Memory that starts and ends on a boundary of the guest's pages, as uc_mem_map_ptr wants it; zero-filled.
 class GuestMemory {
  public:
-  explicit GuestMemory(size_t bytes);  // rounded up to whole pages
+  explicit GuestMemory(size_t bytes);  // rounded up to whole pages of 4 KB
 
   std::span<uint8_t> bytes() const { return {memory_.get(), size_}; }
 
@@ -31,7 +31,7 @@ class UnicornEngine {
   // as every member does, with Unicorn's message and what was attempted.
   UnicornEngine(uc_arch arch, uc_mode mode, int model);
 
-  // Maps `memory` at a guest address, a multiple of the page size; it must outlive the engine.
+  // Maps `memory` at a guest address, a multiple of 4096; it must outlive the engine.
   void map(uint64_t address, const GuestMemory& memory, uint32_t permissions);
   void write_register(int id, uint64_t value);
   // To be called when code in [begin, end) was changed from outside. Not uc_ctl_flush_tlb, which clears a

@@ -99,9 +99,7 @@ build() {
 }
 
 describe() {
-  local version
-  version=$("$bin/bytecpu-datagen" --version | cut -d ' ' -f 2)
-  echo "version   bytecpu $version$(git describe --always --dirty --tags 2>/dev/null | sed 's/^/, commit /')"
+  echo "version   bytecpu $("$bin/bytecpu-datagen" --version | cut -d ' ' -f 2)"
   echo "processor $(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores"
   echo "memory    $(awk '/^MemTotal/ {printf "%.1f GiB", $2 / 1048576}' /proc/meminfo)"
   # shellcheck source=/dev/null

@@ -15,6 +15,7 @@
 #include <system_error>
 
 #include "datagen/io/files.hpp"
+#include "emulator/version.hpp"
 
 namespace bytecpu::cli {
 namespace {
@@ -160,7 +161,7 @@ void run_command(std::string_view program, Command command, const std::vector<st
     throw UsageError("{}; {}", e.what(), see);
   }
   if (common.help) return print_help(program, command);
-  if (common.version) return fmt::print("{} {}\n", program, BYTECPU_VERSION);
+  if (common.version) return fmt::print("{} {}\n", program, version());
   if (!common.config.empty()) set_all(command.options, parse_config(common.config));
   set_all(command.options, own);
   for (const Option& option : command.options.all()) {
@@ -179,7 +180,7 @@ void dispatch(std::string_view program, std::string_view summary, const std::vec
   if (command == commands.end() && itself != commands.end()) return run_command(program, *itself, arguments);
   if (arguments.empty()) throw UsageError("which command? See {} --help", program);
   if (first == "--help" || first == "-h" || first == "help") return print_help(program, summary, commands);
-  if (first == "--version") return fmt::print("{} {}\n", program, BYTECPU_VERSION);
+  if (first == "--version") return fmt::print("{} {}\n", program, version());
   if (command == commands.end()) {
     throw UsageError("there is no command \"{}\"; see {} --help", first, program);
   }

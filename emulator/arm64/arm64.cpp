@@ -8,6 +8,7 @@
 
 #include "emulator/arm64/encoding.hpp"
 #include "emulator/arm64/table.hpp"
+#include "emulator/arm64/text.hpp"
 #include "emulator/error.hpp"
 #include "emulator/native/native.hpp"
 
@@ -37,6 +38,7 @@ const Description description = {
     .engine_model = UC_CPU_ARM64_A72,  // does nothing at the hints of pointer authentication
     .disassembler = CS_ARCH_ARM64,
     .disassembler_mode = CS_MODE_ARM,
+    .rewrite = arm64::rewrite,
     .instruction_bytes = 4,
     .value_bytes = 8,
     .flags_bytes = 2,

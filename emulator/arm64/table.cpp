@@ -104,8 +104,7 @@ std::vector<Row> make_rows() {
       {{"blr", "branch"}, Kind::given},
       {{"hlt", "halt"}, Kind::given},
       {{"adr", "address"}, Kind::given},
-      // Branch targets and pointer authentication do nothing here; Capstone 4 knows them as hints.
-      {{"hint", "nop"}, Kind::given},
+      // Branch targets and pointer authentication do nothing here.
       {{"bti", "nop"}, Kind::given},
       {{"xpaclri", "nop"}, Kind::given},
       {{"pacia1716", "nop"}, Kind::given},

@@ -19,7 +19,7 @@ std::string to_string(const InstructionText& text) {
   return fmt::format("{}{}{}", text.mnemonic, text.operands.empty() ? "" : " ", text.operands);
 }
 
-Disassembler::Disassembler(cs_arch arch, cs_mode mode) {
+Disassembler::Disassembler(cs_arch arch, cs_mode mode, Rewrite rewrite) : rewrite_(rewrite) {
   const cs_err error = cs_open(arch, mode, &handle_);
   if (error != CS_ERR_OK) throw Error("Capstone: {}", cs_strerror(error));
   instruction_ = cs_malloc(handle_);
@@ -38,7 +38,9 @@ std::optional<InstructionText> Disassembler::decode(std::span<const uint8_t> cod
   const uint8_t* bytes = code.data();
   size_t size = code.size();
   if (!cs_disasm_iter(handle_, &bytes, &size, &address, instruction_)) return std::nullopt;
-  return InstructionText{instruction_->size, instruction_->mnemonic, instruction_->op_str};
+  InstructionText text{instruction_->size, instruction_->mnemonic, instruction_->op_str};
+  if (rewrite_) rewrite_(code.first(text.bytes), text);
+  return text;
 }
 
 std::string Disassembler::kinds(std::string_view operands) const {

@@ -14,13 +14,16 @@ namespace bytecpu::native {
 
 struct InstructionText {
   int bytes;
-  std::string_view mnemonic, operands;  // until the next call
+  std::string mnemonic, operands;
 };
 std::string to_string(const InstructionText& text);
 
+// Writes an instruction as its machine does, where Capstone's releases write it in different ways.
+using Rewrite = void (*)(std::span<const uint8_t> instruction, InstructionText& text);
+
 class Disassembler {
  public:
-  Disassembler(cs_arch arch, cs_mode mode);
+  Disassembler(cs_arch arch, cs_mode mode, Rewrite rewrite = nullptr);
   Disassembler(const Disassembler&) = delete;
   Disassembler& operator=(const Disassembler&) = delete;
   ~Disassembler();
@@ -33,6 +36,7 @@ class Disassembler {
 
  private:
   csh handle_ = 0;
+  Rewrite rewrite_;
   cs_insn* instruction_ = nullptr;
   std::set<std::string, std::less<>> registers_;
 };

@@ -2,7 +2,6 @@
 // programs are written with them. NativeMachine does the rest: running, recording, program structure, text.
 #pragma once
 
-#include <capstone/capstone.h>
 #include <unicorn/unicorn.h>
 
 #include <cstdint>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "emulator/native/code.hpp"
+#include "emulator/native/disassembler.hpp"
 
 namespace bytecpu::native {
 
@@ -35,6 +35,7 @@ struct Description {
   int engine_model;  // of the processor: UC_CPU_…
   cs_arch disassembler;
   cs_mode disassembler_mode;
+  Rewrite rewrite = nullptr;
 
   // Lengths of the fields INSN, WRITE_VALUE and of the flags, which are the first byte of theirs. Of a longer
   // instruction, INSN holds the first bytes.

@@ -14,7 +14,7 @@ Listing::Listing(const InstructionSet& set, const Layout& layout)
       about_(set.about()),
       layout_(layout),
       at_(about_),
-      disassembler_(about_.disassembler, about_.disassembler_mode) {
+      disassembler_(about_.disassembler, about_.disassembler_mode, about_.rewrite) {
   for (const Operation& operation : set.operations()) {
     if (operation.uses) drawn_.push_back(operation.mnemonic);
     operations_.push_back(&operation);

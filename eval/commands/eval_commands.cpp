@@ -1,18 +1,14 @@
 #include "eval/commands/eval_commands.hpp"
 
 #include <fcntl.h>
-#include <fmt/chrono.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 #include <filesystem>
 
 #include "datagen/io/files.hpp"
-#include "eval/documents/document.hpp"
 #include "eval/documents/text.hpp"
-#include "eval/predictors/baselines.hpp"
 #include "eval/report/report.hpp"
 
 namespace bytecpu {
@@ -70,40 +66,6 @@ void check_outputs(const OutputOptions& output) {
       throw Error("--{} {}: cannot write to {}: {}", name, file, where, std::strerror(errno));
     }
   }
-}
-
-ordered_json new_document(ordered_json predictor, ordered_json data) {
-  return {{"format", evaluation_format},
-          {"version", evaluation_version},
-          {"bytecpu", BYTECPU_VERSION},
-          {"command", cli::command_line()},
-          {"time", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::now()))},
-          {"predictor", std::move(predictor)},
-          {"data", std::move(data)},
-          {"modes", ordered_json::object()}};
-}
-
-ordered_json dataset_json(const Dataset& data, const std::string& folder, Split split, const TestSet& set) {
-  const Manifest& manifest = data.manifest();
-  return {{"source", folder},
-          {"split", to_string(split)},
-          {"traces", set.traces.size()},
-          {"states", set.states},
-          {"layout", to_json(manifest.layout)},
-          {"generator", manifest.generator},
-          {"traces_in_split", manifest[split].traces},
-          {"test_programs_in_train", manifest.overlap}};
-}
-
-ordered_json baselines(Mode mode, const TestSet& set, const Machine& machine, std::string_view but) {
-  constexpr int64_t chunk = 1024;
-  auto all = ordered_json::object();
-  for (const char* name : {"copy", "oracle"}) {
-    if (name == but) continue;
-    const auto baseline = make_baseline(name, machine.layout());
-    all[name] = headline(evaluate(*baseline, mode, set, machine, chunk));
-  }
-  return all;
 }
 
 void write_results(const OutputOptions& output, const ordered_json& document) {

@@ -7,7 +7,7 @@
 
 #include "datagen/dataset/dataset.hpp"
 #include "datagen/io/cli.hpp"
-#include "eval/truth/evaluation.hpp"
+#include "eval/documents/judge.hpp"
 
 namespace bytecpu {
 
@@ -36,12 +36,6 @@ struct OutputOptions {
 void output_options(OptionList& field, OutputOptions& output);
 // Throws, so that a long evaluation does not fail at its end.
 void check_outputs(const OutputOptions& output);
-
-nlohmann::ordered_json new_document(nlohmann::ordered_json predictor, nlohmann::ordered_json data);
-nlohmann::ordered_json dataset_json(const Dataset& data, const std::string& folder, Split split,
-                                    const TestSet& set);
-// The baselines' rates over the same traces, all but that of the predictor itself.
-nlohmann::ordered_json baselines(Mode mode, const TestSet& set, const Machine& machine, std::string_view but);
 
 // Prints first, so that what was measured is seen though a file cannot be written.
 void write_results(const OutputOptions& output, const nlohmann::ordered_json& document);

@@ -6,7 +6,6 @@
 #include "datagen/io/files.hpp"
 #include "datagen/programs/program_options.hpp"
 #include "eval/commands/eval_commands.hpp"
-#include "eval/documents/document.hpp"
 #include "eval/documents/training_metrics.hpp"
 #include "eval/predictors/baselines.hpp"
 #include "eval/predictors/model_predictor.hpp"
@@ -86,14 +85,7 @@ void draw_fresh(Subject& subject, Evaluation& e, const OptionList& given) {
   const auto seed = e.exhaustive.seed;
   subject.set =
       fresh_traces(*subject.machine, e.programs, e.fresh, seed, subject.data ? &*subject.data : nullptr);
-  subject.description = {{"source", "fresh programs"},
-                         {"split", "test"},
-                         {"traces", subject.set.traces.size()},
-                         {"states", subject.set.states},
-                         {"layout", to_json(machine.layout())},
-                         {"seed", seed},
-                         {"min_instructions", e.programs.min_instructions},
-                         {"max_instructions", e.programs.max_instructions}};
+  subject.description = fresh_json(machine, subject.set, seed, e.programs);
   if (subject.data) subject.description["unlike_train_split_of"] = e.data.data;
 }
 
@@ -113,7 +105,7 @@ Subject make_subject(Evaluation& e, const OptionList& given, const Layout* layou
   subject.machine = as_usage([&] { return make_machine(name, memory_bytes); });
   Machine& machine = *subject.machine;
   if (!e.needs_traces()) {
-    subject.description = {{"source", "isolated instructions"}, {"layout", to_json(machine.layout())}};
+    subject.description = isolated_json(machine);
   } else if (e.fresh > 0) {
     draw_fresh(subject, e, given);
   } else {
@@ -134,27 +126,13 @@ void check_layout(const Predictor& predictor, const Machine& machine) {
               have.memory_bytes, have.record_bytes);
 }
 
-ordered_json evaluate_mode(const std::string& mode, Predictor& predictor, const Subject& subject,
-                           const Evaluation& e, int64_t cases, int64_t chunk) {
-  const auto start = std::chrono::steady_clock::now();
-  const auto seconds = [&] {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  };
+ordered_json judge_mode(const std::string& mode, Predictor& predictor, const Subject& subject,
+                        const Evaluation& e, int64_t cases, int64_t chunk) {
   const bool exhaustive = mode == "exhaustive";
   const auto total = static_cast<double>(exhaustive ? cases : subject.set.states);
   cli::Progress progress(mode, exhaustive ? "cases" : "states", total);
-  const auto update = [&](int64_t done) { progress.update(static_cast<double>(done)); };
-  ordered_json result;
-  if (exhaustive) {
-    result = to_json(evaluate_exhaustive(predictor, *subject.machine, e.exhaustive, update));
-    result["seconds"] = seconds();
-    return result;
-  }
-  const Mode kind = mode == "step" ? Mode::step : Mode::rollout;
-  result = to_json(evaluate(predictor, kind, subject.set, *subject.machine, chunk, update), *subject.machine);
-  result["seconds"] = seconds();
-  result["baselines"] = baselines(kind, subject.set, *subject.machine, predictor.name());
-  return result;
+  return judge(mode, predictor, subject.set, *subject.machine, e.exhaustive, chunk,
+               [&](int64_t done) { progress.update(static_cast<double>(done)); });
 }
 
 // What a training left in its folder: metrics.jsonl and run.json, null where there is none.
@@ -189,7 +167,7 @@ void evaluate_all(Evaluation& e, const OptionList& given, std::unique_ptr<Predic
   auto document =
       new_document({{"name", predictor->name()}, {"details", predictor->details()}}, subject.description);
   for (const auto& mode : e.modes) {
-    document["modes"][mode] = evaluate_mode(mode, *predictor, subject, e, cases, chunk);
+    document["modes"][mode] = judge_mode(mode, *predictor, subject, e, cases, chunk);
   }
   if (!record.training.is_null()) document["training"] = std::move(record.training);
   if (!record.run.is_null()) document["run"] = std::move(record.run);

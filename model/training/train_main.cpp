@@ -11,6 +11,7 @@
 #include "datagen/io/cli.hpp"
 #include "datagen/io/files.hpp"
 #include "datagen/programs/program_options.hpp"
+#include "emulator/version.hpp"
 #include "model/compute/device.hpp"
 #include "model/network/config.hpp"
 #include "model/training/checkpoint.hpp"
@@ -183,12 +184,12 @@ bool run(Values& o, const OptionList& given) {
   int64_t parameters = 0;
   for (const auto& p : model->parameters()) parameters += p.numel();
   fmt::print("bytecpu {}\n{}\nmodel: {}, {:.2f} M parameters; {} on {}, {} threads\ndata: {}\nheld out: {}\n",
-             BYTECPU_VERSION, cli::command_line(), o.model.family, static_cast<double>(parameters) / 1e6,
+             version(), cli::command_line(), o.model.family, static_cast<double>(parameters) / 1e6,
              model->precision() == torch::kFloat ? "fp32" : "bf16", device.str(), threads,
              corpora.train->describe(), corpora.held_out->describe());
   cli::flush();
 
-  const nlohmann::ordered_json record = {{"version", BYTECPU_VERSION},
+  const nlohmann::ordered_json record = {{"version", version()},
                                          {"command", cli::command_line()},
                                          {"libtorch", TORCH_VERSION},
                                          {"device", device.str()},

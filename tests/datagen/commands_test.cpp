@@ -1,6 +1,7 @@
 // bytecpu-datagen as its user meets it.
 #include <nlohmann/json.hpp>
 
+#include "emulator/version.hpp"
 #include "tests/datagen/support.hpp"
 
 namespace bytecpu {
@@ -29,8 +30,8 @@ TEST(Commands, EveryOneHasHelpAndTheProgramAVersion) {
       EXPECT_TRUE(r.err.empty()) << r.err;
     }
   }
-  EXPECT_EQ(datagen("--version").out, "bytecpu-datagen " BYTECPU_VERSION "\n");
-  EXPECT_EQ(datagen("verify --version").out, "bytecpu-datagen " BYTECPU_VERSION "\n");
+  EXPECT_EQ(datagen("--version").out, fmt::format("bytecpu-datagen {}\n", version()));
+  EXPECT_EQ(datagen("verify --version").out, fmt::format("bytecpu-datagen {}\n", version()));
 }
 
 TEST(Commands, BadUsageExitsWith2) {

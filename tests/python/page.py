@@ -15,7 +15,7 @@ blocks = []
 for page in pages:
     section = re.search(r"^## Python(.*?)^## ", Path(page).read_text(), re.MULTILINE | re.DOTALL).group(1)
     blocks += [b for b in re.findall(r"(?:^(?:    .*)?\n)+", section, re.MULTILINE) if b.strip()]
-assert len(blocks) == 4, blocks
+assert len(blocks) == 6, blocks
 
 have_torch = importlib.util.find_spec("torch") is not None
 space = {}
@@ -25,6 +25,7 @@ for block in run:
 
 states, field = space["states"], space["field"]
 assert states.shape[1] == 16 and field["PC"][0] == 0 and field["OP"][-1] == 0, states
+assert space["trace"].states.shape[1] == 16 and "copy" in space["result"].title and Path("report.html").exists()
 assert len(space["points"]) == 2 and all(0 <= right <= 1 for _, right in space["points"]), space["points"]
 assert Path("accuracy.png").read_bytes().startswith(b"\x89PNG")
 if have_torch:

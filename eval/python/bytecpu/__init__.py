@@ -1,0 +1,157 @@
+"""Machines that write down what they do, and a judge of whatever predicts it.
+
+A machine runs a program and writes every state as a record of bytes; a model predicts the next record. Here are the
+machines (`Machine`), endless streams of fresh programs run on them (`Stream`), datasets on disk (`generate`, `Dataset`),
+and the judge (`evaluate`). All arrays are uint8 unless said otherwise. Those of streams and datasets are views, not
+copies, and keep what they show alive.
+
+    import bytecpu
+    for traces in bytecpu.Stream(machine="toy8", memory=64, max_instructions=16, traces=1024):
+        trace = traces[0]
+        print(trace.image.shape, trace.states.shape)      # (64,) (states, 16)
+        break
+
+What the bytes of a record mean is in `Machine(...).layout["fields"]`, and in the folder emulator's README.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy
+from numpy.typing import NDArray
+
+from ._core import (
+    Dataset,
+    Machine,
+    Split,
+    Stream,
+    Trace,
+    Traces,
+    __version__,
+    generate,
+    machines,
+)
+from . import _core
+
+__all__ = [
+    "Dataset",
+    "Evaluation",
+    "Machine",
+    "Predict",
+    "Split",
+    "Stream",
+    "Trace",
+    "Traces",
+    "__version__",
+    "evaluate",
+    "generate",
+    "machines",
+]
+
+Bytes = NDArray[numpy.uint8]
+#: predict(images [N, memory], states [N, t, record]) -> state t of each [N, record]; zeros: it ends before it
+Predict = Callable[[Bytes, Bytes], Bytes]
+
+
+class Evaluation:
+    """What came out of an evaluation: the document and the report of bytecpu-eval."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        #: As eval's README describes it: format "bytecpu-evaluation"; "modes" has the figures.
+        self.document: dict[str, Any] = json.loads(text)
+
+    @property
+    def title(self) -> str:
+        """The result in one line: "toy8, 64 bytes, mine: 1 of 665,632 bytes wrong"."""
+        return _core._title(self._text)
+
+    @property
+    def summary(self) -> str:
+        """The title, and the figures as tables."""
+        return _core._summary(self._text)
+
+    @property
+    def report(self) -> str:
+        """The report, one HTML page that needs nothing else."""
+        return _core._report(self._text)
+
+    def save(self, *, report: str | os.PathLike[str] | None = None, json: str | os.PathLike[str] | None = None) -> None:
+        """Writes the report, the document, or both."""
+        for path, text in ((report, self.report if report is not None else ""), (json, self._text + "\n")):
+            if path is not None:
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write(text)
+
+    def __str__(self) -> str:
+        return self.summary
+
+    def __repr__(self) -> str:
+        return f"<bytecpu.Evaluation: {self.title}>"
+
+
+def evaluate(
+    predict: Predict,
+    machine: str = "toy8",
+    mode: str | Sequence[str] = "rollout",
+    *,
+    memory: int = 1024,
+    data: str | os.PathLike[str] | None = None,
+    traces: int | None = None,
+    seed: int = 0,
+    min_instructions: int = 1,
+    max_instructions: int | None = None,
+    forms: Sequence[str] = (),
+    cases: int = 0,
+    places: int = 0,
+    chunk: int = 1024,
+    name: str | None = None,
+) -> Evaluation:
+    """Judges a predictor of a machine's next state, every wrong byte counted.
+
+    predict: a callable (images, states) -> records, of uint8 arrays [N, memory], [N, t, record] -> [N, record]. Given
+        the memory images of N programs and their states 0 … t - 1, it returns state t of each. A record of zeros says
+        that a program has ended before it. N and t differ from call to call; the arrays may be kept or overwritten.
+    mode: one or several of
+        "step"        every state predicted from the true ones before it
+        "rollout"     free run from state 0 to the end that the predictor says
+        "exhaustive"  every value of the operands of every form of every instruction; toy8 only
+    memory: bytes of the memory image.
+    data: a dataset, whose test split is taken in place of fresh programs; it says which machine and memory.
+    traces: how many programs, for step and rollout: fresh ones (by default 1000), which no stream of the split "train"
+        has, or the dataset's first ones (by default all).
+    seed: of fresh programs, and of the registers in exhaustive evaluation.
+    min_instructions, max_instructions: of fresh programs.
+    forms: exhaustive: only these operations or forms, such as "DIV" or "ADD R R".
+    cases: exhaustive: at most so many of each form, spread evenly; 0: all that there are.
+    places: exhaustive: the instruction is one of its program's first so many; 0: anywhere.
+    chunk: programs given to `predict` at once, at most.
+    name: of the predictor, in the report.
+    """
+    modes = [mode] if isinstance(mode, str) else list(mode)
+    for one in modes:
+        if one not in ("step", "rollout", "exhaustive"):
+            raise ValueError(f'mode: "step", "rollout" or "exhaustive", not {one!r}')
+    if traces is None:
+        traces = 1000 if data is None else 0
+    text = _core._evaluate(
+        predict,
+        name or getattr(predict, "__name__", type(predict).__name__),
+        machine,
+        memory,
+        modes,
+        None if data is None else os.fspath(data),
+        traces,
+        seed,
+        list(forms),
+        cases,
+        places,
+        min_instructions,
+        max_instructions,
+        chunk,
+    )
+    return Evaluation(text)
