@@ -69,6 +69,7 @@ void check(const ModelConfig& c) {
   if (fields) {
     require(c.patch_layers >= 1, "patch-layers must be at least 1 for the family fields");
     require(c.byte_width % 4 == 0, "byte-width must be a multiple of 4 for the family fields");
+    require(c.patch_heads >= 3, "patch-heads must be at least 3 for the family fields");
     require(c.memory_heads <= c.patch_heads,
             "memory-heads must be at most patch-heads for the family fields");
     return;

@@ -18,8 +18,14 @@ namespace {
 using torch::Tensor;
 
 constexpr int64_t word_bytes = 4;
-// Width of the keys of words, of memory addresses and of distances.
-constexpr int64_t key_width = 16, address_width = 32, distance_width = 24;
+// Width of the keys of words, of memory addresses and of the numbers 0 … 31.
+constexpr int64_t key_width = 16, address_width = 32, number_width = 24;
+// Numbers that the selecting bits name, of which a word chooses: shift distances, ends of bit fields.
+constexpr int64_t named_numbers = 6;
+// Heads whose words go through wirings too, and how many wirings there are.
+constexpr int64_t wired_heads = 3, wirings = 12;
+// Words whose bits are set from a number's bit on.
+constexpr int64_t edges = 2;
 // Words of a row's own making that the bits can use, besides those that heads read.
 constexpr int64_t literals = 4;
 // Ones beside the selecting bits, for a bias; as many as keep products' sizes even.
@@ -50,7 +56,7 @@ Fields::Fields(const ModelConfig& config) : ByteModel(config), layout_(config.fr
   const int64_t words = layout_.count(), feature = c.patch_width, row = c.row_width, bits = c.byte_width;
   const int64_t heads = c.patch_heads, memory_heads = c.memory_heads, memory = c.frame.context_bytes;
   const int64_t selecting = std::ssize(layout_.selecting) * word_bits + ones;
-  const int64_t channels = heads + memory_heads + literals;
+  const int64_t seen = heads + wired_heads + memory_heads + edges, channels = seen + literals;
   const auto matrix = [&](const std::string& name, int64_t in, int64_t out, double gain) {
     return register_module(name, Matrix(in, out, gain));
   };
@@ -79,13 +85,16 @@ Fields::Fields(const ModelConfig& config) : ByteModel(config), layout_(config.fr
   address_query_ = matrix("address_query", row, memory_heads * address_width, 0.3);
   address_ = register_module("address", Table(std::max<int64_t>(1, memory), address_width, 0.1));
 
-  turn_ = matrix("turn", row, heads * distance_width, 0.3);
-  direct_turn_ = matrix("direct_turn", selecting, heads * distance_width, 0.0);
-  word_turn_ = matrix("word_turn", heads * word_bits, heads * distance_width, 0.0);
-  distance_ = register_module("distance", Table(word_bits, distance_width, 0.3));
+  named_ = matrix("named", selecting, named_numbers * number_width, 0.5);
+  own_number_ = matrix("own_number", row, (heads + edges) * number_width, 0.3);
+  number_choice_ = matrix("number_choice", row, (heads + edges) * (named_numbers + heads), 0.3);
+  number_of_word_ = matrix("number_of_word", word_bits, number_width, 0.0);
+  number_ = register_module("number", Table(word_bits, number_width, 0.3));
   turn_bias_ = register_parameter("turn_bias", torch::zeros({word_bits}));
+  wiring_ = matrix("wiring", word_bits, wirings * word_bits, 1.0);
+  wiring_choice_ = matrix("wiring_choice", row, wired_heads * wirings, 0.3);
 
-  read_up_ = matrix("read_up", row + (heads + memory_heads) * word_bits, 2 * row, 1.0);
+  read_up_ = matrix("read_up", row + seen * word_bits, 2 * row, 1.0);
   read_down_ = matrix("read_down", 2 * row, row, 0.0);
 
   literal_ = matrix("literal", row, literals * word_bits, 0.5);
@@ -123,9 +132,13 @@ Fields::Fields(const ModelConfig& config) : ByteModel(config), layout_(config.fr
         sinusoids(memory, static_cast<double>(memory), waves) * 0.3;
     for (int64_t i = 0; i < address_bits; ++i) pointer_->weight[i][i] = 2;
   }
-  distance_->weight.slice(1, 0, 5) = numbers_in_binary(word_bits, 5);
-  distance_->weight.slice(1, 5, 21) = sinusoids(word_bits, word_bits, 8);
-  turn_bias_[0] = 4;  // at first words stay as they are
+  // A number and its complement, as turning to the right and to the left name them.
+  const auto low = numbers_in_binary(word_bits, 5);
+  number_->weight.slice(1, 0, 5) = low;
+  number_->weight.slice(1, 5, 10) = torch::cat({low.slice(0, 0, 1), low.slice(0, 1).flip(0)}, 0);
+  number_->weight.slice(1, 10, 22) = sinusoids(word_bits, word_bits, 6) * 0.7;
+  for (int64_t i = 0; i < 5; ++i) number_of_word_->weight[i][i] = 1;
+  turn_bias_[0] = 3;  // at first words stay as they are
 }
 
 Fields::Known Fields::know(const Tensor& condition) {
@@ -144,6 +157,7 @@ Fields::Known Fields::know(const Tensor& condition) {
   const auto selecting = known.bits.index_select(1, index).flatten(1);
   known.selecting =
       torch::cat({selecting, torch::ones({count, ones}, selecting.options())}, 1).to(precision_);
+  known.named = named_(known.selecting).view({count, named_numbers, number_width});
   auto x = feature_in_(known.selecting);
   for (size_t i = 0; i < feature_->size(); ++i) x = feature_->at<PlainBlockImpl>(i).mlp(x);
   known.feature = layer_norm(x);
@@ -151,90 +165,114 @@ Fields::Known Fields::know(const Tensor& condition) {
   return known;
 }
 
-Tensor Fields::word_logits(const Known& known, const Tensor& next_bits, const Tensor& changed,
-                           const Tensor& item_, const Tensor& word_number) {
-  const auto& c = config_;
-  // As many as make a common size, the first repeated.
-  const int64_t asked = item_.size(0), count = device().is_cpu() ? next_common_size(asked) : asked;
-  const auto padded = [&](const Tensor& x) {
-    return count == asked ? x : torch::cat({x, x.slice(0, 0, 1).expand({count - asked})});
-  };
-  const auto item = padded(item_), word = padded(word_number);
-  const int64_t all = known.bits.size(0), words = layout_.count();
-  const int64_t heads = c.patch_heads, memory_heads = c.memory_heads, bits = c.byte_width;
-  const auto f32 = torch::TensorOptions(device()).dtype(wide());
-  const auto long_ = f32.dtype(torch::kLong);
-  const auto f = [this](const Tensor& x) { return x.to(wide()); };
-
-  auto row =
-      row_in_(known.feature.index_select(0, item)) + word_->weight.to(precision_).index_select(0, word);
-  row = row_->at<PlainBlockImpl>(0).mlp(row);
-  auto thought = layer_norm(row);
-  const auto selecting = known.selecting.index_select(0, item);
-
-  // Words of this record, of the next one before this word, of windows, and one of zeros.
-  std::vector<Tensor> sources = {known.bits, next_bits};
+// The words that heads choose: F32 [M, H, 32].
+Tensor Fields::choose_words(const Known& known, const Next& next, const Places& at, const Tensor& thought) {
+  const int64_t all = known.bits.size(0), count = thought.size(0), words = layout_.count();
+  std::vector<Tensor> sources = {known.bits, next.bits};
   if (known.windows.defined()) sources.push_back(known.windows);
   sources.push_back(torch::full({all, 1, word_bits}, -1, known.bits.options()));
   const auto planes = torch::cat(sources, 1).transpose(1, 2).contiguous();  // I8 [N, 32, sources]
-  const int64_t of_sources = planes.size(2);
-  const auto query = f(query_(thought) + direct_query_(selecting)).view({count, heads, key_width});
-  auto score = torch::bmm(query.transpose(0, 1), key_.transpose(1, 2)).transpose(0, 1);  // [M, H, sources]
-  const auto changes =
-      (query * changed_key_).sum(2, true) * f(changed.index_select(0, item)).unsqueeze(1);  // [M, H, W]
-  const auto later = (torch::arange(words, long_).unsqueeze(0) >= word.unsqueeze(1)).unsqueeze(1);
-  const auto of_next = score.slice(2, words, 2 * words) + changes;
-  score = torch::cat(
-      {score.slice(2, 0, words), of_next.masked_fill(later, -1e9), score.slice(2, 2 * words, of_sources)}, 2);
-  const auto read = mix_words(score.softmax(2), planes, item);  // F32 [M, H, 32]
 
-  Tensor found;
-  if (known.memory.defined()) {
-    const auto part = [&] {
-      std::vector<int64_t> parts;
-      for (const auto& w : layout_.words) parts.push_back(w.part * word_bytes);
-      return torch::tensor(parts, torch::kLong).to(device()).index_select(0, word);
-    }();
-    auto pointer = pointer_(read.slice(1, 0, memory_heads).to(precision_)) +
-                   address_query_(thought).view({count, memory_heads, address_width});
-    const auto at = f(product(pointer, address_->weight.t().to(precision_))).softmax(2);
-    found = mix_words(at, known.memory, item, part);  // [M, memory heads, 32]
-  }
+  const auto selecting = known.selecting.index_select(0, at.item);
+  const auto query =
+      (query_(thought) + direct_query_(selecting)).to(wide()).view({count, config_.patch_heads, key_width});
+  const auto score =
+      torch::bmm(query.transpose(0, 1), key_.transpose(1, 2)).transpose(0, 1);  // [M, H, sources]
+  // Of the next record: whether a word has changed; and none that comes later.
+  const auto changed = next.changed.index_select(0, at.item).to(wide()).unsqueeze(1);
+  const auto of_next = score.slice(2, words, 2 * words) + (query * changed_key_).sum(2, true) * changed;
+  const auto later = torch::arange(words, at.word.options()).ge(at.word.unsqueeze(1)).unsqueeze(1);
+  const auto allowed =
+      torch::cat({score.slice(2, 0, words), of_next.masked_fill(later, -1e9), score.slice(2, 2 * words)}, 2);
+  return mix_words(allowed.softmax(2), planes, at.item);
+}
 
-  // Each word turned.
-  const auto flat = read.flatten(1).to(precision_);
-  const auto turn =
-      (turn_(thought) + direct_turn_(selecting) + word_turn_(flat)).view({count * heads, distance_width});
-  const auto distance = (f(product(turn, distance_->weight.t().to(precision_))) * 2 + turn_bias_).softmax(1);
-  const auto turned =
-      rotate_words(distance, read.view({count * heads, word_bits})).view({count, heads, word_bits});
+// What the memory holds at the addresses that the first words are: F32 [M, memory heads, 32]. The second word of
+// a field is read one word further on.
+Tensor Fields::dereference(const Known& known, const Places& at, const Tensor& thought, const Tensor& read) {
+  const int64_t count = thought.size(0), heads = config_.memory_heads;
+  if (!known.memory.defined()) return torch::zeros({count, heads, word_bits}, read.options());
+  std::vector<int64_t> parts;
+  for (const auto& word : layout_.words) parts.push_back(word.part * word_bytes);
+  const auto shift = torch::tensor(parts, torch::kLong).to(device()).index_select(0, at.word);
+  const auto pointer = pointer_(read.slice(1, 0, heads).to(precision_)) +
+                       address_query_(thought).view({count, heads, address_width});
+  const auto score = product(pointer, address_->weight.t().to(precision_)).to(wide());
+  return mix_words(score.softmax(2), known.memory, at.item, shift);
+}
 
-  std::vector<Tensor> seen = {turned};
-  if (found.defined()) seen.push_back(found);
-  const auto seen_words = torch::cat(seen, 1);
-  row = row +
-        read_down_(relu_squared(read_up_(torch::cat({thought, seen_words.flatten(1).to(precision_)}, 1))));
-  row = row_->at<PlainBlockImpl>(1).mlp(row);
-  thought = layer_norm(row);
+// Distances that words are turned by, then edges: each a distribution over 0 … 31, F32 [M, H + edges, 32]. A number
+// is the row's own, one that the instruction names, or one that a word holds.
+Tensor Fields::numbers(const Known& known, const Places& at, const Tensor& thought, const Tensor& read) {
+  const int64_t count = thought.size(0), heads = config_.patch_heads, all = heads + edges;
+  const auto choice = number_choice_(thought).to(wide()).view({count, all, named_numbers + heads});
+  const auto named = known.named.index_select(0, at.item).to(wide());
+  const auto held = number_of_word_(read.to(precision_)).to(wide());
+  const auto number = own_number_(thought).to(wide()).view({count, all, number_width}) +
+                      torch::bmm(choice, torch::cat({named, held}, 1));
+  auto score = torch::matmul(number, number_->weight.t()) * 2;
+  score = torch::cat({score.slice(1, 0, heads) + turn_bias_, score.slice(1, heads)}, 1);
+  return score.softmax(2);
+}
 
-  seen = {seen_words, f(literal_(thought)).view({count, literals, word_bits})};
-  if (!found.defined()) seen.insert(seen.begin() + 1, torch::zeros({count, memory_heads, word_bits}, f32));
-  const auto channel = torch::cat(seen, 1).transpose(1, 2).to(precision_).contiguous();  // [M, 32, channels]
+// F32 [M, wired heads, 32]: each bit a sum of others, in ways that the row chooses of.
+Tensor Fields::wire(const Tensor& thought, const Tensor& read) {
+  const int64_t count = thought.size(0);
+  const auto ways = wiring_(read.slice(1, 0, wired_heads).to(precision_))
+                        .view({count * wired_heads, wirings, word_bits})
+                        .to(wide());
+  const auto choice = wiring_choice_(thought).to(wide()).view({count * wired_heads, 1, wirings});
+  return torch::bmm(choice, ways).view({count, wired_heads, word_bits});
+}
+
+// The bits' logits, F32 [M, 32], from words, F32 [M, channels, 32].
+Tensor Fields::spell(const Tensor& thought, const Tensor& words) {
+  const int64_t count = thought.size(0), bits = config_.byte_width, layers = config_.byte_layers;
+  const auto channel = words.transpose(1, 2).to(precision_).contiguous();  // [M, 32, channels]
   const auto scale = scale_(thought).view({count, 1, 2, channel.size(2)});
-  auto x = channel_in_(channel * (1 + scale.select(2, 1))) + row_bits_(thought).unsqueeze(1) +
-           bit_position_->weight.to(precision_);
-  x = torch::relu(x);
-  const auto start = start_(thought).tanh().view({count, c.byte_layers, bits});
-  for (int i = 0; i < c.byte_layers; ++i) {
+  auto x = torch::relu(channel_in_(channel * (1 + scale.select(2, 1))) + row_bits_(thought).unsqueeze(1) +
+                       bit_position_->weight.to(precision_));
+  const auto start = start_(thought).tanh().view({count, layers, bits});
+  for (int64_t i = 0; i < layers; ++i) {
     const auto gates = bit_in_->at<MatrixImpl>(i).forward(layer_norm(x));
     x = bit_out_->at<MatrixImpl>(i).add_to(x, scan_bits(gates, start.select(1, i)));
     x = bit_mlp_->at<PlainBlockImpl>(i).mlp(x);
   }
   x = layer_norm(x);
+  const auto copied = (channel * scale.select(2, 0)).sum(2).to(wide());
   const auto ends = torch::cat({thought, x.select(1, 0), x.select(1, word_bits - 1)}, 1);
-  const auto copied = f((channel * scale.select(2, 0)).sum(2));
-  return (f(bit_head_(x)).squeeze(2) + 3 * copied + f(end_down_(relu_squared(end_up_(ends)))))
-      .slice(0, 0, asked);
+  return bit_head_(x).squeeze(2).to(wide()) + 3 * copied + end_down_(relu_squared(end_up_(ends))).to(wide());
+}
+
+Tensor Fields::word_logits(const Known& known, const Next& next, const Places& places) {
+  // As many as make a common size, the first repeated.
+  const int64_t asked = places.item.size(0), count = device().is_cpu() ? next_common_size(asked) : asked;
+  const auto padded = [&](const Tensor& x) {
+    return count == asked ? x : torch::cat({x, x.slice(0, 0, 1).expand({count - asked})});
+  };
+  const Places at{padded(places.item), padded(places.word)};
+  auto row =
+      row_in_(known.feature.index_select(0, at.item)) + word_->weight.to(precision_).index_select(0, at.word);
+  row = row_->at<PlainBlockImpl>(0).mlp(row);
+  auto thought = layer_norm(row);
+  const auto read = choose_words(known, next, at, thought);
+  const auto found = dereference(known, at, thought, read);
+  const auto number = numbers(known, at, thought, read);
+  const int64_t heads = config_.patch_heads;
+  const auto turned = rotate_words(number.slice(1, 0, heads).reshape({count * heads, word_bits}),
+                                   read.view({count * heads, word_bits}))
+                          .view(read.sizes());
+  const auto from = torch::arange(word_bits, at.word.options());
+  const auto set_from = from.unsqueeze(0).ge(from.unsqueeze(1)).to(read.dtype()) * 2 - 1;
+  const auto edge = torch::matmul(number.slice(1, heads), set_from);
+  const auto seen = torch::cat({turned, wire(thought, read), found, edge}, 1);
+
+  const auto thought_and_seen = torch::cat({thought, seen.flatten(1).to(precision_)}, 1);
+  row = row + read_down_(relu_squared(read_up_(thought_and_seen)));
+  row = row_->at<PlainBlockImpl>(1).mlp(row);
+  thought = layer_norm(row);
+  const auto own = literal_(thought).to(wide()).view({count, literals, word_bits});
+  return spell(thought, torch::cat({seen, own}, 1)).slice(0, 0, asked);
 }
 
 namespace {
@@ -299,7 +337,7 @@ Loss Fields::loss(const Tensor& condition, const Tensor& patches) {
   if (item.size(0) > 0) {
     const auto flat = item * words + word;
     const auto of = [&](const Tensor& x) { return x.flatten(0, 1).index_select(0, flat); };
-    const auto logits = word_logits(known, next_bits, changed, item, word);
+    const auto logits = word_logits(known, {next_bits, changed}, {item, word});
     const auto truth = of(next_bits).to(wide()), gate = of(gates);
     const auto log_bits = torch::log_sigmoid(logits * truth).mul(truth.ne(0)).sum(1);
     const auto log_written = torch::log_sigmoid(gate) + log_bits;
@@ -345,7 +383,7 @@ std::optional<Decoded> Fields::decode(const Tensor& condition, const Tensor& may
     const auto flat = item * words + word;
     const auto of = [&](const Tensor& x) { return x.flatten(0, 1).index_select(0, flat); };
     const auto old = of(known.bits);
-    Bytes choice(word_logits(known, next_bits, changed, item, word), of(gates), old);
+    Bytes choice(word_logits(known, {next_bits, changed}, {item, word}), of(gates), old);
     std::vector<Tensor> bits;
     for (int64_t i = 0; i < word_bytes; ++i) {
       bits.push_back(choice.choose(i));
@@ -387,7 +425,7 @@ Tensor Fields::logits(const Tensor& condition, const Tensor& patches, int64_t en
   const auto long_ = f32.dtype(torch::kLong);
   const auto item = torch::arange(count, long_).repeat_interleave(words);
   const auto word = torch::arange(words, long_).repeat(count);
-  const auto logits = word_logits(known, next_bits, changed, item, word).view({count, words, word_bits});
+  const auto logits = word_logits(known, {next_bits, changed}, {item, word}).view({count, words, word_bits});
   const auto log_set = torch::log_sigmoid(logits), log_clear = torch::log_sigmoid(-logits);
   const auto in_binary = numbers_in_binary(256, 8).gt(0).to(f32).t();  // [8, 256]
   constexpr double never = -1e4;
@@ -509,7 +547,7 @@ int64_t Fields::most_steps() const { return std::numeric_limits<int64_t>::max();
 
 Tensor Fields::frozen(const std::string& name, const Tensor& parameter) const {
   // Softmaxes and biases are in float.
-  for (const char* kept : {"key", "changed_key", "turn_bias", "gate_bias"}) {
+  for (const char* kept : {"key", "changed_key", "turn_bias", "gate_bias", "number.weight"}) {
     if (name == kept) return parameter;
   }
   return parameter.to(precision_);
@@ -522,14 +560,17 @@ double Fields::forward_flops(std::span<const Document> documents, Targets) const
   const double words = static_cast<double>(layout_.count());
   const double selecting = static_cast<double>(std::ssize(layout_.selecting)) * word_bits + ones;
   const double sources = 2 * words + static_cast<double>(std::ssize(layout_.windows)) + 1;
-  const double channels = heads + memory_heads + literals;
-  const double of_state = selecting * feature + c.patch_layers * 4 * feature * feature + feature * words;
+  const double seen = heads + wired_heads + memory_heads + edges, channels = seen + literals;
+  const double of_state = selecting * (feature + named_numbers * number_width) +
+                          c.patch_layers * 4 * feature * feature + feature * (words + 1);
   double of_word = feature * row + 2 * 2 * c.byte_mlp * row * row;
   of_word += heads * key_width * (row + selecting + sources) + heads * sources * word_bits;
   of_word += memory_heads * address_width * (row + word_bits + memory) + memory_heads * memory * word_bits;
-  of_word += heads * distance_width * (row + selecting + heads * word_bits + word_bits) +
-             heads * word_bits * word_bits;
-  of_word += 2 * row * (row + (heads + memory_heads) * word_bits + row);
+  of_word += (heads + edges) * (row + word_bits) * number_width + heads * word_bits * number_width;
+  of_word += (heads + edges) * (named_numbers + heads) * (row + number_width) +
+             (heads + edges) * word_bits * word_bits;
+  of_word += wired_heads * wirings * (row + word_bits + word_bits * word_bits);
+  of_word += 2 * row * (row + seen * word_bits + row);
   of_word += row * (literals * word_bits + 2 * channels + bits + c.byte_layers * bits);
   of_word += word_bits * (channels * bits + c.byte_layers * bits * bits * (2 + 1 + 4) + bits);
   of_word += 2 * row * (row + 2 * bits + word_bits);
@@ -552,13 +593,15 @@ std::vector<TrainedParameter> Fields::trained_parameters() const {
   for (const auto& item : named_parameters()) {
     const auto& name = item.key();
     const auto in = [&](std::string_view folder) { return name.starts_with(folder); };
-    const bool other = in("gate.") || in("pointer.") || in("word.") || in("address.") || in("distance.") ||
-                       in("bit_position.") || in("bit_head.") || in("scale.") || in("literal.") ||
-                       in("channel_in.");
+    const bool other = in("gate.") || in("pointer.") || in("word.") || in("address.") || in("number.") ||
+                       in("number_of_word.") || in("bit_position.") || in("bit_head.") || in("scale.") ||
+                       in("literal.") || in("channel_in.");
     parameters.push_back({.name = name,
                           .tensor = item.value(),
                           .hidden_matrix = item.value().dim() == 2 && name.ends_with(".weight") && !other,
-                          .parts = in("bit_in.") ? 2 : 1});
+                          .parts = in("bit_in.")   ? 2
+                                   : in("wiring.") ? static_cast<int>(wirings)
+                                                   : 1});
   }
   return parameters;
 }

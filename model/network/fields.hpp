@@ -41,16 +41,34 @@ class Fields final : public ByteModel {
     torch::Tensor windows;    // I8 [N, windows, 32]
     torch::Tensor memory;     // planes
     torch::Tensor selecting;  // [N, S · 32 + 8]: the bits of the selecting words, and ones
+    torch::Tensor named;      // [N, named numbers, width]: numbers that the selecting bits may stand for
     torch::Tensor feature;    // [N, patch width], normalised
     torch::Tensor gates;      // F32 [N, W + 1] logits: that a word is written; last, that the document ends
   };
   Known know(const torch::Tensor& condition);
   // Of what is not a product: float, or double in a model of doubles.
   torch::ScalarType wide() const { return precision_ == torch::kDouble ? torch::kDouble : torch::kFloat; }
-  // F32 [M, 32], the logit of each bit of words `word` of the records `item` (I64 [M] both), given the next
-  // records' words before those: bits I8 [N, W, 32], and which of them change, bool [N, W].
-  torch::Tensor word_logits(const Known& known, const torch::Tensor& next_bits, const torch::Tensor& changed,
-                            const torch::Tensor& item, const torch::Tensor& word);
+  // What is known of the next records: bits I8 [N, W, 32], and which words differ, bool [N, W]. Of a word only
+  // what is before it is looked at.
+  struct Next {
+    torch::Tensor bits, changed;
+  };
+  // M words to think of: whose, and which; I64 [M].
+  struct Places {
+    torch::Tensor item, word;
+  };
+  // F32 [M, 32]: the logit of each bit.
+  torch::Tensor word_logits(const Known& known, const Next& next, const Places& places);
+  // Its parts. thought [M, row width], normalised; read F32 [M, heads, 32].
+  torch::Tensor choose_words(const Known& known, const Next& next, const Places& at,
+                             const torch::Tensor& thought);
+  torch::Tensor dereference(const Known& known, const Places& at, const torch::Tensor& thought,
+                            const torch::Tensor& read);
+  torch::Tensor numbers(const Known& known, const Places& at, const torch::Tensor& thought,
+                        const torch::Tensor& read);
+  torch::Tensor wire(const torch::Tensor& thought, const torch::Tensor& read);
+  torch::Tensor spell(const torch::Tensor& thought, const torch::Tensor& words);
+
   const WordLayout layout_;
   Matrix feature_in_{nullptr}, gate_{nullptr}, row_in_{nullptr};
   torch::nn::ModuleList feature_, row_, bit_in_, bit_out_, bit_mlp_;
@@ -61,10 +79,11 @@ class Fields final : public ByteModel {
   // The heads on the memory.
   Matrix pointer_{nullptr}, address_query_{nullptr};
   Table address_{nullptr};
-  // The distances that words are turned by.
-  Matrix turn_{nullptr}, direct_turn_{nullptr}, word_turn_{nullptr};
-  Table distance_{nullptr};
+  // Numbers 0 … 31: distances that words are turned by, and edges.
+  Matrix named_{nullptr}, own_number_{nullptr}, number_choice_{nullptr}, number_of_word_{nullptr};
+  Table number_{nullptr};
   torch::Tensor turn_bias_;
+  Matrix wiring_{nullptr}, wiring_choice_{nullptr};
   Matrix read_up_{nullptr}, read_down_{nullptr};
   // The bits.
   Matrix literal_{nullptr}, scale_{nullptr}, channel_in_{nullptr}, row_bits_{nullptr}, start_{nullptr};

@@ -253,7 +253,7 @@ TEST_F(Checkpoint, WhatIsNotFiniteIsNotSaved) {
 }
 
 TEST_F(Checkpoint, WhoseConfigurationIsLargerThanItsWeightsIsAnErrorBeforeAnythingIsAllocated) {
-  for (const std::string family : {"bgpt", "transition"}) {
+  for (const std::string family : {"bgpt", "transition", "fields"}) {
     const auto model = tiny_model(tiny_config(family));
     const Optimizer optimizer(model->trained_parameters(), {});
     save_checkpoint(folder_, 9, *model, optimizer, {});
@@ -265,6 +265,7 @@ TEST_F(Checkpoint, WhoseConfigurationIsLargerThanItsWeightsIsAnErrorBeforeAnythi
       sizes.insert(sizes.end(),
                    {"encoder-layers", "encoder-mlp", "mixer-layers", "byte-mlp", "memory-width"});
     }
+    if (family == "fields") sizes.insert(sizes.end(), {"row-width", "byte-mlp"});
     for (const auto& size : sizes) {
       // The most that a setting may be.
       const int most = size.ends_with("layers") ? 1024 : 65536;

@@ -50,6 +50,7 @@ inline ModelConfig tiny_config(const std::string& family) {
   c.memory_heads = 2;
   c.byte_init = family == "transition" ? "structured" : "normal";
   c.row_width = 32;
+  if (family == "fields") c.patch_heads = 4;
   return c;
 }
 
