@@ -95,7 +95,7 @@ TEST(Fields, DecodesWhatItsLogitsChooseByteAfterByte) {
   EXPECT_LT(written, 0.95);
 
   // The end, where it is more probable than the first byte.
-  model->named_parameters()["gate_bias"][-1] = -3;
+  model->named_parameters()["gate_bias"][-1] = -1;
   const auto first = model->logits(rows.condition, plain).select(1, 0);
   const auto ends = first.select(1, nothing).gt(first.slice(1, 0, nothing).amax(1));
   EXPECT_TRUE(ends.any().item<bool>());

@@ -52,7 +52,7 @@ TEST_P(EveryFamily, GradientsEqualFiniteDifferencesInDouble) {
     // Along a random direction, which every element of the gradient takes part in.
     const auto direction = torch::randn_like(p), before = p.clone();
     const double expected = (p.grad() * direction).sum().item<double>();
-    constexpr double h = 1e-6;
+    constexpr double h = 1e-7;
     p.copy_(before + direction * h);
     const double above = loss_of(*model, traces).item<double>();
     p.copy_(before - direction * h);
