@@ -20,8 +20,8 @@ using torch::Tensor;
 constexpr int64_t word_bytes = 4;
 // Width of the keys of words, of memory addresses and of the numbers 0 … 31.
 constexpr int64_t key_width = 16, address_width = 32, number_width = 24;
-// Numbers that the selecting bits name, of which a word chooses: shift distances, ends of bit fields.
-constexpr int64_t named_numbers = 6;
+// Bits of such a number.
+constexpr int64_t number_bits = 5;
 // Heads whose words go through wirings too, and how many wirings there are.
 constexpr int64_t wired_heads = 3, wirings = 12;
 // Words whose bits are set from a number's bit on.
@@ -85,10 +85,8 @@ Fields::Fields(const ModelConfig& config) : ByteModel(config), layout_(config.fr
   address_query_ = matrix("address_query", row, memory_heads * address_width, 0.3);
   address_ = register_module("address", Table(std::max<int64_t>(1, memory), address_width, 0.1));
 
-  named_ = matrix("named", selecting, named_numbers * number_width, 0.5);
   own_number_ = matrix("own_number", row, (heads + edges) * number_width, 0.3);
-  number_choice_ = matrix("number_choice", row, (heads + edges) * (named_numbers + heads), 0.3);
-  number_of_word_ = matrix("number_of_word", word_bits, number_width, 0.0);
+  number_choice_ = matrix("number_choice", row, (heads + edges) * 2 * (layout_.numbers() + heads), 0.3);
   number_ = register_module("number", Table(word_bits, number_width, 0.3));
   turn_bias_ = register_parameter("turn_bias", torch::zeros({word_bits}));
   wiring_ = matrix("wiring", word_bits, wirings * word_bits, 1.0);
@@ -133,12 +131,11 @@ Fields::Fields(const ModelConfig& config) : ByteModel(config), layout_(config.fr
     for (int64_t i = 0; i < address_bits; ++i) pointer_->weight[i][i] = 2;
   }
   // A number and its complement, as turning to the right and to the left name them.
-  const auto low = numbers_in_binary(word_bits, 5);
+  const auto low = numbers_in_binary(word_bits, number_bits);
   number_->weight.slice(1, 0, 5) = low;
   number_->weight.slice(1, 5, 10) = torch::cat({low.slice(0, 0, 1), low.slice(0, 1).flip(0)}, 0);
   number_->weight.slice(1, 10, 22) = sinusoids(word_bits, word_bits, 6) * 0.7;
-  for (int64_t i = 0; i < 5; ++i) number_of_word_->weight[i][i] = 1;
-  turn_bias_[0] = 3;  // at first words stay as they are
+  turn_bias_[0] = 1.5;  // at first words stay as they are
 }
 
 Fields::Known Fields::know(const Tensor& condition) {
@@ -157,7 +154,7 @@ Fields::Known Fields::know(const Tensor& condition) {
   const auto selecting = known.bits.index_select(1, index).flatten(1);
   known.selecting =
       torch::cat({selecting, torch::ones({count, ones}, selecting.options())}, 1).to(precision_);
-  known.named = named_(known.selecting).view({count, named_numbers, number_width});
+  known.named = layout_.numbers_of(known.bits).to(wide());
   auto x = feature_in_(known.selecting);
   for (size_t i = 0; i < feature_->size(); ++i) x = feature_->at<PlainBlockImpl>(i).mlp(x);
   known.feature = layer_norm(x);
@@ -202,17 +199,18 @@ Tensor Fields::dereference(const Known& known, const Places& at, const Tensor& t
 }
 
 // Distances that words are turned by, then edges: each a distribution over 0 … 31, F32 [M, H + edges, 32]. A number
-// is the row's own, one that the instruction names, or one that a word holds.
+// is the row's own, five adjacent bits of the instruction, or the low bits of a word that was read.
 Tensor Fields::numbers(const Known& known, const Places& at, const Tensor& thought, const Tensor& read) {
   const int64_t count = thought.size(0), heads = config_.patch_heads, all = heads + edges;
-  const auto choice = number_choice_(thought).to(wide()).view({count, all, named_numbers + heads});
-  const auto named = known.named.index_select(0, at.item).to(wide());
-  const auto held = number_of_word_(read.to(precision_)).to(wide());
-  const auto number = own_number_(thought).to(wide()).view({count, all, number_width}) +
-                      torch::bmm(choice, torch::cat({named, held}, 1));
-  auto score = torch::matmul(number, number_->weight.t()) * 2;
+  const auto bits = torch::cat({known.named.index_select(0, at.item), read.slice(2, 0, number_bits)}, 1);
+  // As a distance to the right, and as one to the left.
+  const auto choice = number_choice_(thought).to(wide()).view({count, all * 2, bits.size(1)});
+  const auto chosen = torch::bmm(choice, bits).view({count, all, 2 * number_bits});
+  const auto own = own_number_(thought).to(wide()).view({count, all, number_width});
+  auto score = torch::matmul(own, number_->weight.t()) +
+               torch::matmul(chosen, number_->weight.slice(1, 0, 2 * number_bits).t());
   score = torch::cat({score.slice(1, 0, heads) + turn_bias_, score.slice(1, heads)}, 1);
-  return score.softmax(2);
+  return (2 * score).softmax(2);
 }
 
 // F32 [M, wired heads, 32]: each bit a sum of others, in ways that the row chooses of.
@@ -561,14 +559,14 @@ double Fields::forward_flops(std::span<const Document> documents, Targets) const
   const double selecting = static_cast<double>(std::ssize(layout_.selecting)) * word_bits + ones;
   const double sources = 2 * words + static_cast<double>(std::ssize(layout_.windows)) + 1;
   const double seen = heads + wired_heads + memory_heads + edges, channels = seen + literals;
-  const double of_state = selecting * (feature + named_numbers * number_width) +
-                          c.patch_layers * 4 * feature * feature + feature * (words + 1);
+  const double of_state =
+      selecting * feature + c.patch_layers * 4 * feature * feature + feature * (words + 1);
   double of_word = feature * row + 2 * 2 * c.byte_mlp * row * row;
   of_word += heads * key_width * (row + selecting + sources) + heads * sources * word_bits;
   of_word += memory_heads * address_width * (row + word_bits + memory) + memory_heads * memory * word_bits;
-  of_word += (heads + edges) * (row + word_bits) * number_width + heads * word_bits * number_width;
-  of_word += (heads + edges) * (named_numbers + heads) * (row + number_width) +
-             (heads + edges) * word_bits * word_bits;
+  of_word += (heads + edges) * number_width * (row + word_bits);
+  of_word += (heads + edges) * 2 * (static_cast<double>(layout_.numbers()) + heads) * (row + number_bits);
+  of_word += (heads + edges) * word_bits * (2 * number_bits + word_bits);
   of_word += wired_heads * wirings * (row + word_bits + word_bits * word_bits);
   of_word += 2 * row * (row + seen * word_bits + row);
   of_word += row * (literals * word_bits + 2 * channels + bits + c.byte_layers * bits);
@@ -594,8 +592,8 @@ std::vector<TrainedParameter> Fields::trained_parameters() const {
     const auto& name = item.key();
     const auto in = [&](std::string_view folder) { return name.starts_with(folder); };
     const bool other = in("gate.") || in("pointer.") || in("word.") || in("address.") || in("number.") ||
-                       in("number_of_word.") || in("bit_position.") || in("bit_head.") || in("scale.") ||
-                       in("literal.") || in("channel_in.");
+                       in("bit_position.") || in("bit_head.") || in("scale.") || in("literal.") ||
+                       in("channel_in.");
     parameters.push_back({.name = name,
                           .tensor = item.value(),
                           .hidden_matrix = item.value().dim() == 2 && name.ends_with(".weight") && !other,

@@ -41,7 +41,7 @@ class Fields final : public ByteModel {
     torch::Tensor windows;    // I8 [N, windows, 32]
     torch::Tensor memory;     // planes
     torch::Tensor selecting;  // [N, S · 32 + 8]: the bits of the selecting words, and ones
-    torch::Tensor named;      // [N, named numbers, width]: numbers that the selecting bits may stand for
+    torch::Tensor named;      // F32 [N, numbers, 5]: bits of the numbers that the instruction may name
     torch::Tensor feature;    // [N, patch width], normalised
     torch::Tensor gates;      // F32 [N, W + 1] logits: that a word is written; last, that the document ends
   };
@@ -80,7 +80,7 @@ class Fields final : public ByteModel {
   Matrix pointer_{nullptr}, address_query_{nullptr};
   Table address_{nullptr};
   // Numbers 0 … 31: distances that words are turned by, and edges.
-  Matrix named_{nullptr}, own_number_{nullptr}, number_choice_{nullptr}, number_of_word_{nullptr};
+  Matrix own_number_{nullptr}, number_choice_{nullptr};
   Table number_{nullptr};
   torch::Tensor turn_bias_;
   Matrix wiring_{nullptr}, wiring_choice_{nullptr};

@@ -23,7 +23,9 @@ torch::Tensor bits_of_bytes(const torch::Tensor& bytes) {
 
 WordLayout::WordLayout(const Layout& layout) {
   for (const auto& field : layout.fields) {
+    if (field.name == "INSN") instruction_bits = 8 * field.bytes;
     for (int at = 0; at < field.bytes; at += word_bytes) {
+      if (field.name == "INSN") instruction.push_back(count());
       if (field.name == "INSN" || field.bytes <= 2) selecting.push_back(count());
       words.push_back({.offset = field.offset + at,
                        .bytes = std::min(word_bytes, field.bytes - at),
@@ -37,6 +39,12 @@ WordLayout::WordLayout(const Layout& layout) {
   for (size_t i = 1; i < words.size(); ++i) {
     if (words[i].bytes == words[i - 1].bytes) words[i].number = words[i - 1].number + 1;
   }
+}
+
+torch::Tensor WordLayout::numbers_of(const torch::Tensor& bits) const {
+  if (numbers() == 0) return bits.slice(1, 0, 0).slice(2, 0, 5);
+  const auto index = torch::tensor(instruction, torch::TensorOptions(bits.device()).dtype(torch::kLong));
+  return bits.index_select(1, index).flatten(1).slice(1, 0, instruction_bits).unfold(1, 5, 1);
 }
 
 torch::Tensor bits_of(const std::vector<Word>& words, const torch::Tensor& records) {

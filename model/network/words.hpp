@@ -4,6 +4,7 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "emulator/layout.hpp"
@@ -28,7 +29,14 @@ struct WordLayout {
   // most 2 bytes.
   std::vector<int64_t> selecting;
 
+  // Words of INSN, and its bits.
+  std::vector<int64_t> instruction;
+  int64_t instruction_bits = 0;
+
   explicit WordLayout(const Layout& layout);
+  // How many numbers of five adjacent bits the instruction holds, and their bits: I8 [N, numbers, 5] of bits_of().
+  int64_t numbers() const { return std::max<int64_t>(0, instruction_bits - 4); }
+  torch::Tensor numbers_of(const torch::Tensor& bits) const;
   int64_t count() const { return std::ssize(words); }
 };
 
