@@ -116,6 +116,11 @@ TEST(Dataset, NamesAMissingOrBrokenShard) {
   write_shard(path, other, batch(1), {});
   expect_error([&] { Dataset dataset(folder.path()); },
                {"train-00001.safetensors", "memory_bytes is 24, expected 8"});
+  other = layout;
+  other.record_bytes = 32;
+  write_shard(path, other, batch(1), {});
+  expect_error([&] { Dataset dataset(folder.path()); },
+               {"train-00001.safetensors", "record_bytes is 32, expected 16"});
 }
 
 TEST(Dataset, AFlippedBitIsAnErrorThatNamesTheShardWhenThatIsFirstRead) {
@@ -143,6 +148,7 @@ TEST(Dataset, RefusesOffsetsThatDoNotFit) {
   refused({0, 24, 65}, "do not span");
   refused({1, 24, 64}, "do not span");
   refused({0, 23, 64}, "trace 0");
+  refused({0, 25, 64}, "trace 0");
   refused({0, 8, 64}, "trace 0");
   refused({0, 24, -40, 64}, "trace 1");
   refused({0, 1LL << 62, 64}, "trace 0");

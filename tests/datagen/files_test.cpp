@@ -114,6 +114,20 @@ TEST(MappedFile, CutShortWhileItIsReadItEndsTheProgramWithALineThatNamesIt) {
   EXPECT_EXIT(read_all(), testing::ExitedWithCode(1), "cannot read .*/x: it was cut short");
 }
 
+TEST(MappedFile, HoweverManyWereReadBeforeTheOneThatIsCutShortIsNamed) {
+  const TemporaryFolder folder;
+  write_file(folder / "before", "x");
+  for (int i = 0; i < 20'000; ++i) const MappedFile before(folder / "before");
+  write_file(folder / "x", std::string(100'000, 'x'));
+  const MappedFile file(folder / "x");
+  const auto read_last = [&] {
+    std::filesystem::resize_file(folder / "x", 10);
+    [[maybe_unused]] const volatile uint8_t last = file.bytes().back();
+    ::_exit(0);
+  };
+  EXPECT_EXIT(read_last(), testing::ExitedWithCode(1), "cannot read .*/x: it was cut short");
+}
+
 TEST(OutputFolder, IsOneProcessesAtATime) {
   const TemporaryFolder folder;
   {

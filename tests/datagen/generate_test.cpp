@@ -207,12 +207,15 @@ TEST(Generate, ADamagedShardOfAnUnfinishedDatasetIsMadeAgainAndTold) {
   const auto whole = read_file(folder / "d" / name);
   fs::remove(folder / "d" / "manifest.json");
   std::mt19937 random(1);
-  std::vector<size_t> places = {0, whole.find("configuration\":\"") + 20, whole.find("stops"),
-                                whole.find("contents") + 14, whole.size() - 1};
-  for (int i = 0; i < 60; ++i) places.push_back(random() % whole.size());
-  for (const size_t at : places) {
+  std::vector<std::pair<size_t, int>> flips = {{0, 0},
+                                               {whole.find("configuration\":\"") + 20, 0},
+                                               {whole.find("stops"), 0},
+                                               {whole.find("contents") + 14, 0},
+                                               {whole.size() - 1, 0}};
+  for (int i = 0; i < 60; ++i) flips.emplace_back(random() % whole.size(), random() % 8);
+  for (const auto& [at, bit] : flips) {
     auto altered = whole;
-    altered[at] = static_cast<char>(altered[at] ^ 1 << random() % 8);
+    altered[at] = static_cast<char>(altered[at] ^ 1 << bit);
     test::put(folder / "d" / name, altered);
     const auto result = generate(options);
     EXPECT_EQ(result.damaged_shards, std::set<std::string>{name}) << at;
@@ -221,6 +224,19 @@ TEST(Generate, ADamagedShardOfAnUnfinishedDatasetIsMadeAgainAndTold) {
     fs::remove(folder / "d" / "manifest.json");
   }
   EXPECT_TRUE(generate(options).damaged_shards.empty());
+}
+
+TEST(Generate, AShardInAnothersPlaceIsMadeAgain) {
+  const TemporaryFolder folder;
+  generate(small(folder / "d"));
+  const auto before = test::tree(folder / "d");
+  const auto first = read_file(folder / "d" / "train-00000.safetensors");
+  for (const bool finished : {false, true}) {
+    test::put(folder / "d" / "train-00001.safetensors", first);
+    if (!finished) fs::remove(folder / "d" / "manifest.json");
+    EXPECT_EQ(generate(small(folder / "d")).damaged_shards, std::set<std::string>{"train-00001.safetensors"});
+    EXPECT_TRUE(test::tree(folder / "d") == before);
+  }
 }
 
 TEST(Generate, TheCommandSaysWhichShardsAreMadeAgain) {

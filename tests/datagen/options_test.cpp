@@ -58,6 +58,7 @@ TEST(Options, AFieldTakesWhatItMayBeAndTheMessageForTheRestNamesFlagRangeAndValu
   EXPECT_EQ(error("share", "nan"), "--share nan: use a number from 0 to below 1");
   EXPECT_EQ(error("share", "1e-3"), "");
   EXPECT_EQ(error("rate", "0"), "--rate 0: use a number above 0");
+  EXPECT_EQ(error("rate", "inf"), "--rate inf: use a number above 0");
   EXPECT_EQ(error("flag", "maybe"), "--flag maybe: use true or false");
   EXPECT_EQ(error("kind", "%value%"), "--kind %value%: use plain, fancy or odd");
   EXPECT_EQ(error("colour", "green"), "--colour green: use red or blue");

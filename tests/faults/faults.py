@@ -70,6 +70,7 @@ class Bench:
 
         command = [str(self.bin / program)] + [str(a) for a in arguments]
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                                errors="replace",  # a message may quote a damaged file
                                 preexec_fn=limit_files if limit else None)
 
     def run(self, program, arguments, limit=None):
@@ -217,7 +218,7 @@ def flipped(make_files, pattern, read, named=None):
         where = flip(bench, path)
         code, errors = bench.run(*read(bench))
         check(code == 1, f"{path.name}, {where}: exit code {code}: {errors.strip()}")
-        name = named or path.name
+        name = path.name if named is None else named
         check(name in errors, f"{path.name}, {where}: {name} is not named: {errors.strip()}")
     return test
 
@@ -275,7 +276,8 @@ def cases():
     for name in CHECKPOINT_FILES:
         read = lambda bench: bench.train(bench.folder / "run", 10)
         yield f"flipped bit: {name}, resume", flipped(trained, f"run/step-*/{name}", read)
-        if name not in ("optimizer.safetensors", "training.json"):
+        # It does not read the others, nor their checksums.
+        if name in ("model.safetensors", "config.json"):
             read = lambda bench: bench.export_weights(bench.folder / "exported")
             make = lambda bench: bench.export_weights(None)
             yield f"flipped bit: {name}, export", flipped(make, f"trained/step-*/{name}", read)

@@ -9,6 +9,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!fuzz::accepted([&] { manifest = read_manifest(file.path()); })) return 0;
   const auto text = to_json(manifest).dump();
   const fuzz::MemoryFile copy(text);
-  fuzz::expect(to_json(read_manifest(copy.path())).dump() == text, "written and read it is the same");
+  const auto again = read_manifest(copy.path());
+  fuzz::expect(to_json(again).dump() == text && again.layout == manifest.layout,
+               "written and read it is the same");
   return 0;
 }

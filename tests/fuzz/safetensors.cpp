@@ -11,7 +11,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const auto all = file.file_bytes();
     for (const auto& tensor : file.tensors()) {
       uint64_t bytes = safetensors::bytes_per_element(tensor.dtype);
-      for (const int64_t length : tensor.shape) bytes *= static_cast<uint64_t>(length);
+      for (const int64_t length : tensor.shape) {
+        fuzz::expect(!__builtin_mul_overflow(bytes, static_cast<uint64_t>(length), &bytes),
+                     "a shape has a size");
+      }
       fuzz::expect(bytes == tensor.bytes.size(), "a tensor has the bytes of its shape");
       fuzz::expect(bytes == 0 || (tensor.bytes.data() >= all.data() &&
                                   tensor.bytes.data() + bytes <= all.data() + all.size()),
