@@ -11,7 +11,7 @@
 #pragma once
 
 #include "model/network/byte_model.hpp"
-#include "model/network/words.hpp"
+#include "model/network/word_thinker.hpp"
 
 namespace bytecpu {
 
@@ -34,64 +34,11 @@ class Fields final : public ByteModel {
   torch::Tensor frozen(const std::string& name, const torch::Tensor& parameter) const override;
 
  private:
-  // What a batch's N records say before the next ones are looked at.
-  struct Known {
-    torch::Tensor records;    // U8 [N, P]
-    torch::Tensor bits;       // I8 [N, W, 32]
-    torch::Tensor windows;    // I8 [N, windows, 32]
-    torch::Tensor memory;     // planes
-    torch::Tensor selecting;  // [N, S · 32 + 8]: the bits of the selecting words, and ones
-    torch::Tensor named;      // F32 [N, numbers, 5]: bits of the numbers that the instruction may name
-    torch::Tensor feature;    // [N, patch width], normalised
-    torch::Tensor gates;      // F32 [N, W + 1] logits: that a word is written; last, that the document ends
-  };
-  Known know(const torch::Tensor& condition);
+  torch::Tensor offsets() const;
   // Of what is not a product: float, or double in a model of doubles.
   torch::ScalarType wide() const { return precision_ == torch::kDouble ? torch::kDouble : torch::kFloat; }
-  // What is known of the next records: bits I8 [N, W, 32], and which words differ, bool [N, W]. Of a word only
-  // what is before it is looked at.
-  struct Next {
-    torch::Tensor bits, changed;
-  };
-  // M words to think of: whose, and which; I64 [M].
-  struct Places {
-    torch::Tensor item, word;
-  };
-  // F32 [M, 32]: the logit of each bit.
-  torch::Tensor word_logits(const Known& known, const Next& next, const Places& places);
-  // Its parts. thought [M, row width], normalised; read F32 [M, heads, 32].
-  torch::Tensor choose_words(const Known& known, const Next& next, const Places& at,
-                             const torch::Tensor& thought);
-  torch::Tensor dereference(const Known& known, const Places& at, const torch::Tensor& thought,
-                            const torch::Tensor& read);
-  torch::Tensor numbers(const Known& known, const Places& at, const torch::Tensor& thought,
-                        const torch::Tensor& read);
-  torch::Tensor wire(const torch::Tensor& thought, const torch::Tensor& read);
-  torch::Tensor spell(const torch::Tensor& thought, const torch::Tensor& words);
 
-  const WordLayout layout_;
-  Matrix feature_in_{nullptr}, gate_{nullptr}, row_in_{nullptr};
-  torch::nn::ModuleList feature_, row_, bit_in_, bit_out_, bit_mlp_;
-  Table word_{nullptr};
-  // The heads on words.
-  Matrix query_{nullptr}, direct_query_{nullptr};
-  torch::Tensor key_, changed_key_;
-  // The heads on the memory.
-  Matrix pointer_{nullptr}, address_query_{nullptr};
-  Table address_{nullptr};
-  // Numbers 0 … 31: distances that words are turned by, and edges.
-  Matrix own_number_{nullptr}, number_choice_{nullptr};
-  Table number_{nullptr};
-  torch::Tensor turn_bias_;
-  Matrix wiring_{nullptr}, wiring_choice_{nullptr};
-  Matrix read_up_{nullptr}, read_down_{nullptr};
-  // The bits.
-  Matrix literal_{nullptr}, scale_{nullptr}, channel_in_{nullptr}, row_bits_{nullptr}, start_{nullptr};
-  Table bit_position_{nullptr};
-  Matrix bit_head_{nullptr}, end_up_{nullptr}, end_down_{nullptr};
-  torch::Tensor gate_bias_;
-  // I64 [W], on the CPU: where each word is in the record.
-  torch::Tensor offset_;
+  WordThinker words_{nullptr};
 };
 
 }  // namespace bytecpu

@@ -3,11 +3,6 @@
 #include <algorithm>
 
 namespace bytecpu {
-namespace {
-
-constexpr int word_bytes = 4;
-
-// The eight bits of each byte, as -1 and 1: I8 [..., 8].
 torch::Tensor bits_of_bytes(const torch::Tensor& bytes) {
   static const torch::Tensor table = [] {
     const auto number = torch::arange(256, torch::kLong).unsqueeze(1);
@@ -19,8 +14,6 @@ torch::Tensor bits_of_bytes(const torch::Tensor& bytes) {
   return table.to(bytes.device()).index_select(0, bytes.flatten().to(torch::kInt)).view(shape);
 }
 
-}  // namespace
-
 WordLayout::WordLayout(const Layout& layout) {
   for (const auto& field : layout.fields) {
     if (field.name == "INSN") instruction_bits = 8 * field.bytes;
@@ -28,12 +21,12 @@ WordLayout::WordLayout(const Layout& layout) {
       if (field.name == "INSN") instruction.push_back(count());
       if (field.name == "INSN" || field.bytes <= 2) selecting.push_back(count());
       words.push_back({.offset = field.offset + at,
-                       .bytes = std::min(word_bytes, field.bytes - at),
-                       .part = at / word_bytes});
+                       .bytes = std::min<int>(word_bytes, field.bytes - at),
+                       .part = static_cast<int>(at / word_bytes)});
     }
     for (int at = 1; field.bytes > word_bytes && at < field.bytes; ++at) {
       if (at % word_bytes != 0)
-        windows.push_back({field.offset + at, std::min(word_bytes, field.bytes - at)});
+        windows.push_back({field.offset + at, std::min<int>(word_bytes, field.bytes - at)});
     }
   }
   for (size_t i = 1; i < words.size(); ++i) {

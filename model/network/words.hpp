@@ -11,6 +11,8 @@
 
 namespace bytecpu {
 
+inline constexpr int64_t word_bytes = 4;
+
 struct Word {
   int offset = 0, bytes = 0;  // in the record
   // Which of the words in a row that are as wide it is, from 0; 0 where it stands alone.
@@ -39,6 +41,9 @@ struct WordLayout {
   torch::Tensor numbers_of(const torch::Tensor& bits) const;
   int64_t count() const { return std::ssize(words); }
 };
+
+// The eight bits of each byte, as -1 and 1: I8 [..., 8] of U8 [...].
+torch::Tensor bits_of_bytes(const torch::Tensor& bytes);
 
 // Bits as -1 and 1, 0 past the words' ends: I8 [N, words, 32], of records U8 [N, bytes].
 torch::Tensor bits_of(const std::vector<Word>& words, const torch::Tensor& records);

@@ -32,8 +32,8 @@ std::shared_ptr<ByteModel> native_model(const std::string& machine) {
 std::shared_ptr<ByteModel> undecided_model() {
   auto model = tiny_model(tiny_config("fields"));
   torch::NoGradGuard no_grad;
-  model->named_parameters()["gate_bias"].fill_(2.5);
-  model->named_parameters()["gate_bias"][-1] = -8;
+  model->named_parameters()["words.gate_bias"].fill_(2.5);
+  model->named_parameters()["words.gate_bias"][-1] = -8;
   return model;
 }
 
@@ -95,7 +95,7 @@ TEST(Fields, DecodesWhatItsLogitsChooseByteAfterByte) {
   EXPECT_LT(written, 0.95);
 
   // The end, where it is more probable than the first byte.
-  model->named_parameters()["gate_bias"][-1] = -1;
+  model->named_parameters()["words.gate_bias"][-1] = -1;
   const auto first = model->logits(rows.condition, plain).select(1, 0);
   const auto ends = first.select(1, nothing).gt(first.slice(1, 0, nothing).amax(1));
   EXPECT_TRUE(ends.any().item<bool>());

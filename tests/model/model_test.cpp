@@ -300,7 +300,7 @@ TEST_P(EveryFamily, CountsTheOperationsOfItsProducts) {
   const auto traces = documents(batch);
   torch::NoGradGuard no_grad;
   // Words that are not written are not counted: a trained model hardly thinks of them.
-  if (config_.family == "fields") model->named_parameters()["gate_bias"].fill_(-20);
+  if (config_.family == "fields") model->named_parameters()["words.gate_bias"].fill_(-20);
   use_kernels() = false;
   const CountedProducts products;
   loss_of(*model, traces);

@@ -1,0 +1,90 @@
+// What the family "fields" thinks of the words of a record: which of them an instruction writes, and what bits each
+// has. Known of the machine: the layout.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <vector>
+
+#include "model/network/config.hpp"
+#include "model/network/layers.hpp"
+#include "model/network/parameters.hpp"
+#include "model/network/words.hpp"
+
+namespace bytecpu {
+
+// What N records say before the next ones are looked at.
+struct KnownRecords {
+  torch::Tensor records;    // U8 [N, P]
+  torch::Tensor bits;       // I8 [N, W, 32]
+  torch::Tensor windows;    // I8 [N, windows, 32], or undefined
+  torch::Tensor memory;     // planes, or undefined
+  torch::Tensor selecting;  // [N, S · 32 + 8]: the bits of the selecting words, and ones
+  torch::Tensor named;      // F32 [N, numbers, 5]: bits of the numbers that the instruction may name
+  torch::Tensor feature;    // [N, patch width], normalised
+  torch::Tensor gates;      // F32 [N, W + 1] logits: that a word is written; last, that the document ends
+};
+
+// What is known of the next records: bits I8 [N, W, 32], and which words differ, bool [N, W]. Of a word only what
+// is before it is looked at.
+struct NextRecords {
+  torch::Tensor bits, changed;
+};
+
+// M words to think of: of which record, and which of its words; I64 [M].
+struct WordPlaces {
+  torch::Tensor item, word;
+};
+
+class WordThinkerImpl : public torch::nn::Module {
+ public:
+  explicit WordThinkerImpl(const ModelConfig& config);
+
+  // condition: U8 [N, P + M], records and memories as they are.
+  KnownRecords know(const torch::Tensor& condition, torch::ScalarType precision);
+  // F32 [M, 32]: the logit of each bit.
+  torch::Tensor logits(const KnownRecords& known, const NextRecords& next, const WordPlaces& places);
+
+  // Multiply-adds of know() for a record, and of logits() for a word.
+  double record_operations() const;
+  double word_operations() const;
+  std::vector<TrainedParameter> trained_parameters() const;
+
+  const WordLayout layout;
+
+ private:
+  // Parts of logits(). thought [M, row width], normalised; read F32 [M, heads, 32].
+  torch::Tensor choose_words(const KnownRecords& known, const NextRecords& next, const WordPlaces& at,
+                             const torch::Tensor& thought);
+  torch::Tensor dereference(const KnownRecords& known, const WordPlaces& at, const torch::Tensor& thought,
+                            const torch::Tensor& read);
+  torch::Tensor numbers(const KnownRecords& known, const WordPlaces& at, const torch::Tensor& thought,
+                        const torch::Tensor& read);
+  torch::Tensor wire(const torch::Tensor& thought, const torch::Tensor& read);
+  torch::Tensor spell(const torch::Tensor& thought, const torch::Tensor& words);
+
+  const int64_t heads_, memory_heads_, bits_, context_bytes_;
+  Matrix feature_in_{nullptr}, gate_{nullptr}, row_in_{nullptr};
+  torch::Tensor gate_bias_;
+  torch::nn::ModuleList feature_, row_, bit_in_, bit_out_, bit_mlp_;
+  Table word_{nullptr};
+  // The heads on words.
+  Matrix query_{nullptr}, direct_query_{nullptr};
+  torch::Tensor key_, changed_key_;
+  // The heads on the memory.
+  Matrix pointer_{nullptr}, address_query_{nullptr};
+  Table address_{nullptr};
+  // Numbers 0 … 31: distances that words are turned by, and edges.
+  Matrix own_number_{nullptr}, number_choice_{nullptr};
+  Table number_{nullptr};
+  torch::Tensor turn_bias_;
+  Matrix wiring_{nullptr}, wiring_choice_{nullptr};
+  Matrix read_up_{nullptr}, read_down_{nullptr};
+  // The bits.
+  Matrix literal_{nullptr}, scale_{nullptr}, channel_in_{nullptr}, row_bits_{nullptr}, start_{nullptr};
+  Table bit_position_{nullptr};
+  Matrix bit_head_{nullptr}, end_up_{nullptr}, end_down_{nullptr};
+};
+TORCH_MODULE(WordThinker);
+
+}  // namespace bytecpu
