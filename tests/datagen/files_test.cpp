@@ -118,14 +118,14 @@ TEST(MappedFile, HoweverManyWereReadBeforeTheOneThatIsCutShortIsNamed) {
   const TemporaryFolder folder;
   write_file(folder / "before", "x");
   for (int i = 0; i < 20'000; ++i) const MappedFile before(folder / "before");
-  write_file(folder / "x", std::string(100'000, 'x'));
-  const MappedFile file(folder / "x");
+  write_file(folder / "last", std::string(100'000, 'x'));
+  const MappedFile file(folder / "last");
   const auto read_last = [&] {
-    std::filesystem::resize_file(folder / "x", 10);
+    std::filesystem::resize_file(folder / "last", 10);
     [[maybe_unused]] const volatile uint8_t last = file.bytes().back();
     ::_exit(0);
   };
-  EXPECT_EXIT(read_last(), testing::ExitedWithCode(1), "cannot read .*/x: it was cut short");
+  EXPECT_EXIT(read_last(), testing::ExitedWithCode(1), "cannot read .*/last: it was cut short");
 }
 
 TEST(OutputFolder, IsOneProcessesAtATime) {

@@ -5,6 +5,7 @@
 #include <ranges>
 
 #include "datagen/dataset/bin_files.hpp"
+#include "datagen/dataset/files_writer.hpp"
 #include "datagen/dataset/generate.hpp"
 #include "datagen/dataset/writer.hpp"
 #include "tests/datagen/support.hpp"
@@ -460,6 +461,20 @@ TEST(BinFiles, AKilledImportIsMadeAgainAndAFinishedOneIsNot) {
   test::expect_error([&] { import_bin_files(folder / "d", *machine, Split::train, 50, 1, folder / "g"); },
                      {"/g is not empty"});
   EXPECT_TRUE(test::tree(folder / "g") == before);
+}
+
+TEST(BinFiles, UntilAllAreWrittenTheirFolderSaysThatItIsNotWhole) {
+  const TemporaryFolder folder;
+  make(folder / "d");
+  const Dataset dataset(folder / "d");
+  const auto machine = make_machine("toy8", 256);
+  const OutputFolder out(folder / "files");
+  FilesWriter writer(out, layout(), {{"seed", 1}});
+  writer.write(Split::train, 0, dataset.trace(Split::train, 0), *machine);
+  EXPECT_TRUE(
+      names(verify_bin_files(folder / "files", "toy8", 256, {}), "", -1, "not all files were written"));
+  writer.finish();
+  EXPECT_TRUE(verify_bin_files(folder / "files", "toy8", 256, {}).failures.empty());
 }
 
 TEST(BinFiles, AKilledExportIsFoundAndMadeAgain) {
