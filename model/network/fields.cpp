@@ -264,7 +264,7 @@ int64_t Fields::most_steps() const { return std::numeric_limits<int64_t>::max();
 
 Tensor Fields::frozen(const std::string& name, const Tensor& parameter) const {
   // Softmaxes and biases are in float.
-  for (const char* kept : {"key", "changed_key", "turn_bias", "gate_bias", "number.weight"}) {
+  for (const char* kept : {"key", "changed_key", "gate_bias"}) {
     if (name == fmt::format("words.{}", kept)) return parameter;
   }
   return parameter.to(precision_);

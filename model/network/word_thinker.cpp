@@ -14,10 +14,12 @@ namespace {
 
 using torch::Tensor;
 
-// Width of the keys of words, of memory addresses and of the numbers 0 … 31.
-constexpr int64_t key_width = 16, address_width = 32, number_width = 24;
-// Bits of such a number.
+// Width of the keys of words and of memory addresses.
+constexpr int64_t key_width = 16, address_width = 32;
+// Numbers 0 … 31, of so many bits: distances and ends of bit fields.
 constexpr int64_t number_bits = 5;
+// The first heads' words are handed on turned by a distance too.
+constexpr int64_t turned_heads = 3;
 // Heads whose words go through wirings too, and how many wirings there are.
 constexpr int64_t wired_heads = 3, wirings = 12;
 // Words whose bits are set from a number's bit on.
@@ -43,6 +45,15 @@ Tensor sinusoids(int64_t count, double period, int64_t harmonics) {
 
 Tensor relu_squared(const Tensor& x) { return torch::relu(x).square(); }
 
+// I8 [N, 32, 2 · numbers] of bits [N, numbers, 5]: 1 at each number, then at what turns as far to the left.
+Tensor number_planes(const Tensor& bits) {
+  const auto powers = torch::pow(2, torch::arange(number_bits, bits.options().dtype(torch::kLong)));
+  const auto number = (bits.gt(0).to(torch::kLong) * powers).sum(2);
+  const auto both = torch::cat({number, (word_bits - number).remainder(word_bits)}, 1);
+  const auto place = torch::arange(word_bits, both.options());
+  return both.unsqueeze(1).eq(place.view({1, word_bits, 1})).to(torch::kChar);
+}
+
 // Of what is not a product: float, or double in a model of doubles.
 torch::ScalarType wide(torch::ScalarType precision) {
   return precision == torch::kDouble ? torch::kDouble : torch::kFloat;
@@ -59,7 +70,7 @@ WordThinkerImpl::WordThinkerImpl(const ModelConfig& c)
   const int64_t words = layout.count(), feature = c.patch_width, row = c.row_width, bits = bits_;
   const int64_t heads = heads_, memory_heads = memory_heads_, memory = context_bytes_;
   const int64_t selecting = std::ssize(layout.selecting) * word_bits + ones;
-  const int64_t seen = heads + wired_heads + memory_heads + edges, channels = seen + literals;
+  const int64_t seen = heads + turned_heads + wired_heads + memory_heads + edges, channels = seen + literals;
   const auto matrix = [&](const std::string& name, int64_t in, int64_t out, double gain) {
     return register_module(name, Matrix(in, out, gain));
   };
@@ -88,10 +99,8 @@ WordThinkerImpl::WordThinkerImpl(const ModelConfig& c)
   address_query_ = matrix("address_query", row, memory_heads * address_width, 0.3);
   address_ = register_module("address", Table(std::max<int64_t>(1, memory), address_width, 0.1));
 
-  own_number_ = matrix("own_number", row, (heads + edges) * number_width, 0.3);
-  number_choice_ = matrix("number_choice", row, (heads + edges) * 2 * (layout.numbers() + heads), 0.3);
-  number_ = register_module("number", Table(word_bits, number_width, 0.3));
-  turn_bias_ = register_parameter("turn_bias", torch::zeros({word_bits}));
+  const int64_t numbers = 2 * (layout.numbers() + heads) + word_bits;
+  number_choice_ = matrix("number_choice", row, (turned_heads + edges) * numbers, 0.3);
   wiring_ = matrix("wiring", word_bits, wirings * word_bits, 1.0);
   wiring_choice_ = matrix("wiring_choice", row, wired_heads * wirings, 0.3);
 
@@ -129,12 +138,6 @@ WordThinkerImpl::WordThinkerImpl(const ModelConfig& c)
         sinusoids(memory, static_cast<double>(memory), waves) * 0.3;
     for (int64_t i = 0; i < address_bits; ++i) pointer_->weight[i][i] = 2;
   }
-  // A number and its complement, as turning to the right and to the left name them.
-  const auto low = numbers_in_binary(word_bits, number_bits);
-  number_->weight.slice(1, 0, 5) = low;
-  number_->weight.slice(1, 5, 10) = torch::cat({low.slice(0, 0, 1), low.slice(0, 1).flip(0)}, 0);
-  number_->weight.slice(1, 10, 22) = sinusoids(word_bits, word_bits, 6) * 0.7;
-  turn_bias_[0] = 1.5;  // at first words stay as they are
 }
 
 KnownRecords WordThinkerImpl::know(const Tensor& condition, torch::ScalarType precision) {
@@ -153,7 +156,7 @@ KnownRecords WordThinkerImpl::know(const Tensor& condition, torch::ScalarType pr
       torch::tensor(layout.selecting, torch::TensorOptions(condition.device()).dtype(torch::kLong));
   const auto selecting = known.bits.index_select(1, index).flatten(1);
   known.selecting = torch::cat({selecting, torch::ones({count, ones}, selecting.options())}, 1).to(precision);
-  known.named = layout.numbers_of(known.bits).to(wide(precision));
+  known.numbers = number_planes(layout.numbers_of(known.bits));
   auto x = feature_in_(known.selecting);
   for (size_t i = 0; i < feature_->size(); ++i) x = feature_->at<PlainBlockImpl>(i).mlp(x);
   known.feature = layer_norm(x);
@@ -201,21 +204,28 @@ Tensor WordThinkerImpl::dereference(const KnownRecords& known, const WordPlaces&
   return mix_words(score.softmax(2), known.memory, at.item, shift);
 }
 
-// Distances that words are turned by, then edges: each a distribution over 0 … 31, F32 [M, H + edges, 32]. A number
-// is the row's own, five adjacent bits of the instruction, or the low bits of a word that was read.
+// Distances that words are turned by, then edges: each a distribution over 0 … 31, F32 [M, turned + edges, 32]. A row
+// chooses of numbers: five adjacent bits of the instruction, the low bits of a word that was read, each to the
+// right or to the left, or a constant.
 Tensor WordThinkerImpl::numbers(const KnownRecords& known, const WordPlaces& at, const Tensor& thought,
                                 const Tensor& read) {
-  const int64_t count = thought.size(0), heads = heads_, all = heads + edges;
-  const auto bits = torch::cat({known.named.index_select(0, at.item), read.slice(2, 0, number_bits)}, 1);
-  // As a distance to the right, and as one to the left.
-  const auto choice =
-      number_choice_(thought).to(wide(thought.scalar_type())).view({count, all * 2, bits.size(1)});
-  const auto chosen = torch::bmm(choice, bits).view({count, all, 2 * number_bits});
-  const auto own = own_number_(thought).to(wide(thought.scalar_type())).view({count, all, number_width});
-  auto score = torch::matmul(own, number_->weight.t()) +
-               torch::matmul(chosen, number_->weight.slice(1, 0, 2 * number_bits).t());
-  score = torch::cat({score.slice(1, 0, heads) + turn_bias_, score.slice(1, heads)}, 1);
-  return (2 * score).softmax(2);
+  const int64_t count = thought.size(0), named = known.numbers.size(2);
+  const auto choice = number_choice_(thought)
+                          .to(wide(thought.scalar_type()))
+                          .view({count, turned_heads + edges, named + 2 * heads_ + word_bits})
+                          .softmax(2);
+  // A word's bits, each set with a probability of its own, as a distribution of the number.
+  const auto set = (read.slice(2, 0, number_bits).clamp(-1, 1) + 1) / 2;
+  auto held = torch::ones({count, heads_, 1}, read.options());
+  for (int64_t bit = 0; bit < number_bits; ++bit) {
+    const auto p = set.slice(2, bit, bit + 1);
+    held = torch::cat({held * (1 - p), held * p}, 2);
+  }
+  const auto to_the_left = torch::cat({held.slice(2, 0, 1), held.slice(2, 1).flip(2)}, 2);
+  auto number = torch::bmm(choice.slice(2, named, named + 2 * heads_), torch::cat({held, to_the_left}, 1)) +
+                choice.slice(2, named + 2 * heads_);
+  if (named > 0) number = number + mix_words(choice.slice(2, 0, named), known.numbers, at.item);
+  return number;
 }
 
 // F32 [M, wired heads, 32]: each bit a sum of others, in ways that the row chooses of.
@@ -263,14 +273,14 @@ Tensor WordThinkerImpl::logits(const KnownRecords& known, const NextRecords& nex
   const auto read = choose_words(known, next, at, thought);
   const auto found = dereference(known, at, thought, read);
   const auto number = numbers(known, at, thought, read);
-  const int64_t heads = heads_;
-  const auto turned = rotate_words(number.slice(1, 0, heads).reshape({count * heads, word_bits}),
-                                   read.view({count * heads, word_bits}))
-                          .view(read.sizes());
+  const auto flat = [&](const Tensor& x) {
+    return x.slice(1, 0, turned_heads).reshape({count * turned_heads, word_bits});
+  };
+  const auto turned = rotate_words(flat(number), flat(read)).view({count, turned_heads, word_bits});
   const auto from = torch::arange(word_bits, at.word.options());
   const auto set_from = from.unsqueeze(0).ge(from.unsqueeze(1)).to(read.dtype()) * 2 - 1;
-  const auto edge = torch::matmul(number.slice(1, heads), set_from);
-  const auto seen = torch::cat({turned, wire(thought, read), found, edge}, 1);
+  const auto edge = torch::matmul(number.slice(1, turned_heads), set_from);
+  const auto seen = torch::cat({read, turned, wire(thought, read), found, edge}, 1);
 
   const auto thought_and_seen = torch::cat({thought, seen.flatten(1).to(thought.scalar_type())}, 1);
   row = row + read_down_(relu_squared(read_up_(thought_and_seen)));
@@ -295,17 +305,16 @@ double WordThinkerImpl::word_operations() const {
              layers = static_cast<double>(bit_in_->size()), numbers = static_cast<double>(layout.numbers());
   const auto sources = static_cast<double>(key_.size(1));
   double count = size(row_in_) + size(query_) + size(direct_query_) + size(address_query_) +
-                 size(own_number_) + size(number_choice_) + size(wiring_choice_) + size(read_up_) +
-                 size(read_down_) + size(literal_) + size(scale_) + size(row_bits_) + size(start_) +
-                 size(end_up_) + size(end_down_);
+                 size(number_choice_) + size(wiring_choice_) + size(read_up_) + size(read_down_) +
+                 size(literal_) + size(scale_) + size(row_bits_) + size(start_) + size(end_up_) +
+                 size(end_down_);
   for (size_t i = 0; i < row_->size(); ++i) {
     const auto& mlp = *row_->at<PlainBlockImpl>(i).up;
     count += 2 * static_cast<double>(mlp.weight.numel());
   }
   count += heads * sources * (key_width + word_bits);
   count += memory_heads * (size(pointer_) + memory * (address_width + word_bits));
-  count += (heads + edges) *
-           (2 * (numbers + heads) * number_bits + (number_width + 2 * number_bits + word_bits) * word_bits);
+  count += (turned_heads + edges) * word_bits * (2 * (numbers + heads) + word_bits);
   count += wired_heads * (size(wiring_) + wirings * word_bits);
   count += word_bits * (size(channel_in_) + layers * bits * bits * (2 + 1 + 4) + bits);
   return count;
@@ -316,7 +325,7 @@ std::vector<TrainedParameter> WordThinkerImpl::trained_parameters() const {
   for (const auto& item : named_parameters()) {
     const auto& name = item.key();
     const auto in = [&](std::string_view folder) { return name.starts_with(folder); };
-    const bool other = in("gate.") || in("pointer.") || in("word.") || in("address.") || in("number.") ||
+    const bool other = in("gate.") || in("pointer.") || in("word.") || in("address.") ||
                        in("bit_position.") || in("bit_head.") || in("scale.") || in("literal.") ||
                        in("channel_in.");
     parameters.push_back({.name = name,

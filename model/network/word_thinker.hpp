@@ -20,7 +20,7 @@ struct KnownRecords {
   torch::Tensor windows;    // I8 [N, windows, 32], or undefined
   torch::Tensor memory;     // planes, or undefined
   torch::Tensor selecting;  // [N, S · 32 + 8]: the bits of the selecting words, and ones
-  torch::Tensor named;      // F32 [N, numbers, 5]: bits of the numbers that the instruction may name
+  torch::Tensor numbers;    // I8 [N, 32, 2 · numbers]: those that the instruction may name, one-hot
   torch::Tensor feature;    // [N, patch width], normalised
   torch::Tensor gates;      // F32 [N, W + 1] logits: that a word is written; last, that the document ends
 };
@@ -74,10 +74,8 @@ class WordThinkerImpl : public torch::nn::Module {
   // The heads on the memory.
   Matrix pointer_{nullptr}, address_query_{nullptr};
   Table address_{nullptr};
-  // Numbers 0 … 31: distances that words are turned by, and edges.
-  Matrix own_number_{nullptr}, number_choice_{nullptr};
-  Table number_{nullptr};
-  torch::Tensor turn_bias_;
+  // Of numbers: distances that words are turned by, and edges.
+  Matrix number_choice_{nullptr};
   Matrix wiring_{nullptr}, wiring_choice_{nullptr};
   Matrix read_up_{nullptr}, read_down_{nullptr};
   // The bits.
