@@ -1,4 +1,4 @@
-"""The Python module bytecpu, installed: python3 -m unittest tests/python/module_test.py. BYTECPU_BIN names the folder of the
+"""The Python module bytecpu, installed: tests/python/module_test.py. BYTECPU_BIN names the folder of the
 programs that it is compared with."""
 
 import ast
@@ -169,7 +169,7 @@ class Judge(unittest.TestCase):
             data, figures = Path(folder) / "data", Path(folder) / "figures.json"
             bytecpu.generate(data, **SMALL, train=10, test=40)
             evaluation = [os.environ["BYTECPU_BIN"] + "/bytecpu-eval", "baseline", "--predictor", "copy", "--data", data,
-                          "--mode", "step", "--mode", "rollout", "--mode", "exhaustive", "--cases", "20", "--json", figures]
+                          "--mode", "step,rollout,exhaustive", "--cases", "20", "--json", figures]
             subprocess.run(evaluation, check=True, stdout=subprocess.DEVNULL)
             program = json.loads(figures.read_text())
             result = bytecpu.evaluate(copy, mode=["step", "rollout", "exhaustive"], data=data, cases=20)
