@@ -75,12 +75,12 @@ void set_field(const std::string& assignment, const Layout& layout, std::span<ui
 
 std::vector<uint8_t> hex_bytes(const std::string& text, std::string_view digits) {
   std::vector<uint8_t> bytes(digits.size() / 2);
+  bool good = digits.size() % 2 == 0;
   for (size_t i = 0; i < bytes.size(); ++i) {
     const auto* first = digits.data() + 2 * i;
-    if (std::from_chars(first, first + 2, bytes[i], 16).ptr != first + 2) digits = {};
+    good = good && std::from_chars(first, first + 2, bytes[i], 16).ptr == first + 2;
   }
-  if (2 * bytes.size() != digits.size())
-    throw UsageError("--data {}: use pairs of hex digits, or @FILE", text);
+  if (!good) throw UsageError("--data {}: use pairs of hex digits, or @FILE", text);
   return bytes;
 }
 

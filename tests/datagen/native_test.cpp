@@ -159,7 +159,7 @@ TEST(NativeTrace, TakesAFlatBinaryWithRegistersAndData) {
   EXPECT_EQ(trace["stop"], "halted");
   EXPECT_EQ(trace["states"].back()["instruction"], "hlt");
   EXPECT_EQ(trace["states"].back()["fields"]["EAX"], 8);
-  for (const std::string data : {"16", "x=00", "16=0", "16=0g", "512=00", "510=000000"}) {
+  for (const std::string data : {"16", "x=00", "16=0", "16=0g", "16=zz00", "512=00", "510=000000"}) {
     const auto r = run("--data " + data);
     EXPECT_EQ(r.code, 2) << data;
     EXPECT_TRUE(contains(r.err, "--data " + data)) << r.err;
