@@ -95,6 +95,16 @@ class Machine {
   virtual void random_start(RandomSource& random, const ProgramOptions& options,
                             std::span<uint8_t> start) const = 0;
 
+  // Draws a start that tries operations()[operation] alone: state 1 has fetched one instruction of it, and its
+  // result is state 2, or the end where it faults. It is among its program's first `places` (0: anywhere), and
+  // halting ones follow. Operands, registers, flags and memory are drawn, often at the ends of their ranges.
+  // Returns what describe() says of the instruction: at times another operation's, where what was drawn has two
+  // names. Nothing where the machine tries no operation alone.
+  virtual std::optional<Instruction> isolated_start(RandomSource& /*random*/, size_t /*operation*/,
+                                                    int /*places*/, std::span<uint8_t> /*start*/) {
+    return std::nullopt;
+  }
+
   // Program file as its user writes it (assembly; flat binary, or a function of an ELF object) to a memory
   // image; `name` is for messages. `function`: which one of an object. Throws Error.
   virtual std::vector<uint8_t> load_program(std::string_view contents, std::string_view name,

@@ -7,6 +7,7 @@
 #include "emulator/native/elf_function.hpp"
 #include "emulator/native/executor.hpp"
 #include "emulator/native/given_code.hpp"
+#include "emulator/native/isolated.hpp"
 #include "emulator/native/listing.hpp"
 #include "emulator/native/random_program.hpp"
 
@@ -37,6 +38,8 @@ class NativeMachine final : public Machine {
   int most_instructions() const override { return native::most_instructions(*set_, code_bytes()); }
   void random_start(RandomSource& random, const ProgramOptions& options,
                     std::span<uint8_t> start) const override;
+  std::optional<Instruction> isolated_start(RandomSource& random, size_t operation, int places,
+                                            std::span<uint8_t> start) override;
   std::vector<uint8_t> load_program(std::string_view contents, std::string_view name,
                                     std::string_view function) const override;
   std::vector<uint8_t> first_state() const override;
@@ -57,6 +60,11 @@ class NativeMachine final : public Machine {
   // What the code's rest holds, `used` on, and the return address where a call leaves it.
   enum class Behind { halts, one_halt, faults };
   void finish_image(std::span<uint8_t> image, size_t used, Behind behind) const;
+  // Of isolated_start(): what the instruction reads, and where calls return to, behind the `used` code bytes.
+  void draw_operands(RandomSource& random, std::span<uint8_t> start) const;
+  void draw_stack(RandomSource& random, size_t used, bool returns, std::span<uint8_t> start) const;
+  // Runs so many instructions from state 0 on: memory and state 0 become what they leave.
+  void prepare(int instructions, std::span<uint8_t> start);
 
   const std::unique_ptr<InstructionSet> set_;
   const Description& about_;
@@ -130,6 +138,87 @@ void NativeMachine::random_start(RandomSource& random, const ProgramOptions& opt
     }
     store(drawn + at_.registers + 4 * r, value, 4);
   }
+}
+
+void NativeMachine::draw_operands(RandomSource& random, std::span<uint8_t> start) const {
+  uint8_t* data = start.data() + code_bytes();
+  uint8_t* state = start.data() + layout_.memory_bytes;
+  std::vector<uint32_t> registers;
+  for (int r = 0; r < static_cast<int>(about_.registers.size()); ++r) {
+    if (r == about_.stack || r == about_.link || r == about_.data) continue;
+    registers.push_back(telling_number(random, registers));
+    store(state + at_.registers + 4 * r, registers.back(), 4);
+  }
+  store(state + at_.registers + 4 * about_.data, data_address, 4);
+  state[at_.flags] = set_->pack_flags(set_->unpack_flags(static_cast<uint8_t>(random.below(256))));
+  for (int i = 0; i < data_bytes() - stack_bytes; i += 4)
+    store(data + i, telling_number(random, registers), 4);
+}
+
+// Calls may be under way, and what was pushed may lie on the stack; with `returns` its top is where one of them
+// returns to.
+void NativeMachine::draw_stack(RandomSource& random, size_t used, bool returns,
+                               std::span<uint8_t> start) const {
+  uint8_t* registers = start.data() + layout_.memory_bytes + at_.registers;
+  const auto behind = [&] {
+    const auto places = static_cast<uint32_t>((code_bytes() - used) / about_.alignment);
+    return code_address + used + uint64_t{random.below(places)} * about_.alignment;
+  };
+  if (about_.link >= 0 && random.below(4)) store(registers + 4 * about_.link, behind(), 4);
+  if (!pushes_return_address()) return;
+  constexpr uint32_t most_pushed = 2;
+  uint64_t top = load(registers + 4 * about_.stack, 4);
+  for (uint32_t pushed = random.below(most_pushed + 1); pushed > 0; --pushed) {
+    top -= address_bytes;
+    const bool address = returns || random.below(2);
+    store(start.data() + code_bytes() + (top - data_address), address ? behind() : telling_number(random, {}),
+          address_bytes);
+  }
+  store(registers + 4 * about_.stack, top, 4);
+}
+
+void NativeMachine::prepare(int instructions, std::span<uint8_t> start) {
+  if (instructions == 0) return;
+  TraceBatch run(layout_);
+  executor_.run(start, {.steps = static_cast<uint64_t>(instructions + 1)}, run);
+  const Trace trace = run[0];
+  BYTECPU_CHECK(trace.states() == instructions + 1);
+  const auto image = start.first(layout_.memory_bytes), state = start.subspan(layout_.memory_bytes);
+  for (int t = 1; t <= trace.states(); ++t) apply_write(layout_, trace.record(t), image);
+  std::ranges::copy(trace.record(trace.states()), state.begin());
+  std::ranges::fill(state.subspan(at_.insn, at_.registers - at_.insn), 0);
+}
+
+std::optional<Instruction> NativeMachine::isolated_start(RandomSource& random, size_t operation, int places,
+                                                         std::span<uint8_t> start) {
+  BYTECPU_CHECK(operation < operations().size() &&
+                start.size() == static_cast<size_t>(layout_.start_bytes()));
+  const auto all = set_->operations();
+  size_t row = 0;  // of the table: the operations drawn are those that have a use
+  for (size_t drawn = 0;; ++row) {
+    if (all[row].uses && drawn++ == operation) break;
+  }
+  const auto isolated =
+      isolate(random, *set_, listing_.disassembler(), row, places, code_bytes(), data_bytes() - stack_bytes);
+  const size_t used = isolated.code.size();
+  BYTECPU_CHECK(used + about_.halt.size() <= static_cast<size_t>(code_bytes()));
+  std::ranges::fill(start, 0);
+  std::ranges::copy(isolated.code, start.begin());
+  finish_image(start.first(layout_.memory_bytes), used, Behind::halts);
+
+  const auto state = start.subspan(layout_.memory_bytes);
+  std::ranges::copy(first_state(), state.begin());
+  draw_operands(random, start);
+  draw_stack(random, used, all[row].uses & call, start);
+  store(state.data() + at_.pc, isolated.begin, offset_bytes);
+  prepare(isolated.preparation, start);
+
+  std::vector<uint8_t> fetched(state.begin(), state.end());
+  const std::span<const uint8_t> instruction(isolated.code.begin() + static_cast<ptrdiff_t>(isolated.at),
+                                             isolated.code.end());
+  BYTECPU_CHECK(instruction.size() <= static_cast<size_t>(about_.instruction_bytes));
+  std::ranges::copy(instruction, fetched.begin() + at_.insn);
+  return describe(fetched);
 }
 
 std::vector<uint8_t> NativeMachine::load_program(std::string_view contents, std::string_view name,

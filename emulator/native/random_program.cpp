@@ -10,8 +10,7 @@ namespace bytecpu::native {
 namespace {
 
 constexpr double default_memory_share = 0.25, default_branch_share = 0.1, default_loop_share = 0.05;
-constexpr uint32_t longest_skip = 6, longest_body = 6, most_turns = 6, longest_subroutine = 5;
-constexpr int slack_bytes = 32;  // room that the longest template may take, loops aside
+constexpr uint32_t longest_subroutine = 5;
 
 // Draws from the operations that have a use, by weight.
 class Choice {

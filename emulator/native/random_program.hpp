@@ -7,6 +7,11 @@
 
 namespace bytecpu::native {
 
+// Instructions that a forward branch passes over, and that a loop repeats, and how often it does; at most.
+inline constexpr uint32_t longest_skip = 6, longest_body = 6, most_turns = 6;
+// Room that the longest template may take, loops aside.
+inline constexpr int slack_bytes = 32;
+
 // How many instructions a program may have at most, the halting one included, in so many bytes of code.
 int most_instructions(const InstructionSet& set, int code_bytes);
 

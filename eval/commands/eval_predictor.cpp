@@ -38,13 +38,16 @@ OptionList options(Evaluation& e) {
         "evaluate on N fresh programs instead, none of them in the train split; 0: on the dataset's");
   length_options(field, e.programs);
   field(e.exhaustive.seed, "seed", at_least(0),
-        "of fresh programs, and of the registers in exhaustive evaluation");
+        "of fresh programs, and of the registers and samples in exhaustive evaluation");
   field(e.modes, "mode", one_of({"step", "rollout", "exhaustive"}),
-        "step: teacher-forced, rollout: free-running, exhaustive: every operand of every instruction");
-  field(e.forms, "forms", text("LIST"),
-        "exhaustive: only these operations or forms, for example DIV,\"ADD R R\"");
+        "step: teacher-forced, rollout: free-running, exhaustive: each form of each instruction alone, with "
+        "every operand (toy8) or samples (other machines)");
+  field(
+      e.forms, "forms", text("LIST"),
+      "exhaustive: only these operations or forms, for example DIV,\"ADD R R\"; with a semicolon after each "
+      "where they have commas: \"add r, r;mov;\"");
   field(e.exhaustive.most_cases, "cases", at_least(0),
-        "exhaustive: at most N cases of each form, spread evenly; 0: all");
+        "exhaustive: at most N cases of each form, spread evenly; 0: all, or 1,000 samples");
   field(e.exhaustive.places, "places", at_least(0),
         "exhaustive: the instruction is one of its program's first N; 0: anywhere");
   field(e.exhaustive.chunk, "chunk", at_least(1), "traces given to the predictor at once");
@@ -67,8 +70,10 @@ void check(Evaluation& e, const OptionList& given) {
     if (e.fresh == 0) given.refuse_flags("goes with --fresh N or --mode exhaustive", e.exhaustive.seed);
   }
   check_outputs(e.output);
-  if (!e.forms.empty()) boost::split(e.exhaustive.forms, e.forms, boost::is_any_of(","));
+  const char* between = e.forms.find(';') == e.forms.npos ? "," : ";";
+  if (!e.forms.empty()) boost::split(e.exhaustive.forms, e.forms, boost::is_any_of(between));
   for (auto& form : e.exhaustive.forms) boost::trim(form);
+  std::erase(e.exhaustive.forms, "");
 }
 
 // What to evaluate on: the machine, and the traces for the modes that need them.

@@ -190,7 +190,7 @@ std::vector<uint8_t> wrong_bitmap(const ExhaustiveRow& row) {
 ordered_json to_json(const ExhaustiveRow& row) {
   ordered_json form = {{"form", row.label()},
                        {"operands", row.operands},
-                       {"cases", row.cases},
+                       {"cases", row.cases > 0 ? ordered_json(row.cases) : ordered_json()},
                        {"results", to_json(row.results)}};
   if (row.results.wrong() > 0 && row.wrong.size() > 1) form["wrong_values"] = hex(wrong_bitmap(row));
   auto& examples = form["examples"] = ordered_json::array();
@@ -252,7 +252,8 @@ ordered_json to_json(const Scores& scores, const Machine& machine) {
 }
 
 ordered_json to_json(const ExhaustiveScores& scores) {
-  ordered_json json = {{"results", to_json(scores.results)}};
+  ordered_json json = {{"results", to_json(scores.results)},
+                       {"by_operation", rates_json("operation", scores.by_operation())}};
   auto& forms = json["forms"] = ordered_json::array();
   for (const ExhaustiveRow& row : scores.rows) forms.push_back(to_json(row));
   return json;

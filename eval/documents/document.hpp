@@ -31,11 +31,11 @@
 //   is none
 //
 // Of exhaustive:
-// - "results": rate; "seconds"
-// - "forms": [{"form", "operands": names, "cases": all that there are, "results": rate, "wrong_values",
-//   "examples": [{"instruction", "before", "expected", "predicted"}]}]. "wrong_values", only where any are wrong, is a
-//   bitmap of operand values in hexadecimal, most significant bit first: 256 bits, or for two operands 256 such rows,
-//   a row a value of the first
+// - "results": rate; "seconds"; "by_operation": [{"operation", rate}]
+// - "forms": [{"form", "operands": names of those that are swept, "cases": all that there are; null where those tested
+//   are samples, "results": rate, "wrong_values", "examples": [{"instruction", "before", "expected", "predicted"}]}].
+//   "wrong_values", only where any are wrong and values are swept, is a bitmap of operand values in hexadecimal, most
+//   significant bit first: 256 bits, or for two operands 256 such rows, a row a value of the first
 #pragma once
 
 #include <nlohmann/json.hpp>

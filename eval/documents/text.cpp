@@ -14,8 +14,9 @@ namespace {
 using nlohmann::ordered_json;
 using Pointer = ordered_json::json_pointer;
 
-constexpr size_t most_lines = 12;       // of a table of errors
-constexpr size_t most_cases_shown = 3;  // of each form
+constexpr size_t most_lines = 12;        // of a table of errors
+constexpr size_t most_cases_shown = 3;   // of each form
+constexpr size_t most_forms_shown = 64;  // where there are more, only those with an error are
 
 Rate rate_of(const ordered_json& json) { return {json.at("right"), json.at("total")}; }
 
@@ -121,18 +122,33 @@ void wrong_case_text(std::string& text, const ordered_json& wrong) {
                       record("before"), record("expected"), record("predicted"));
 }
 
+// Every form with an error, the worst first, then those without, or how many they are.
 void exhaustive_text(std::string& text, const ordered_json& mode) {
-  text +=
-      fmt::format("\n{:<22}{:>11}{:>12}{:>11}   95 % interval\n", "exhaustive", "cases", "wrong", "share");
-  for (const auto& form : mode.at("forms")) {
+  std::vector<const ordered_json*> forms;
+  for (const auto& form : mode.at("forms")) forms.push_back(&form);
+  std::ranges::stable_sort(forms, {},
+                           [](const ordered_json* form) { return rate_of(form->at("results")).accuracy(); });
+  size_t widest = 20;
+  for (const ordered_json* form : forms)
+    widest = std::max(widest, form->at("form").get_ref<const std::string&>().size());
+  text += fmt::format("\n{:<{}}{:>11}{:>12}{:>11}   95 % interval\n", "exhaustive", widest + 2, "cases",
+                      "wrong", "share");
+  for (size_t n = 0; n < forms.size(); ++n) {
+    const ordered_json& form = *forms[n];
     const Rate rate = rate_of(form.at("results"));
-    text += fmt::format("  {:<20}{:>11}{:>12}{:>11}   {}\n", form.at("form").get<std::string>(),
+    if (rate.wrong() == 0 && forms.size() > most_forms_shown) {
+      text += fmt::format("  {} of {} forms are without an error\n",
+                          grouped(std::ssize(forms) - static_cast<int64_t>(n)), grouped(std::ssize(forms)));
+      break;
+    }
+    text += fmt::format("  {:<{}}{:>11}{:>12}{:>11}   {}\n", form.at("form").get<std::string>(), widest,
                         grouped(rate.total), rate.wrong() ? grouped(rate.wrong()) : "none",
                         rate.wrong() ? share_text(1 - rate.accuracy()) : "", error_interval_text(rate));
     const auto& examples = form.at("examples");
     for (size_t i = 0; i < std::min(examples.size(), most_cases_shown); ++i)
       wrong_case_text(text, examples.at(i));
   }
+  error_lines(text, "by operation", named_rates(mode.at("by_operation"), "operation"));
   const Rate results = rate_of(mode.at("results"));
   text += fmt::format("\n{} of {} cases wrong\n", grouped(results.wrong()), grouped(results.total));
 }

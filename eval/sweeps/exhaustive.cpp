@@ -1,163 +1,37 @@
 #include "eval/sweeps/exhaustive.hpp"
 
 #include <algorithm>
-#include <array>
-#include <map>
-#include <numeric>
 
 #include "emulator/error.hpp"
-#include "emulator/random.hpp"
+#include "eval/sweeps/cases.hpp"
 
 namespace bytecpu {
 
 namespace {
 
-constexpr int64_t registers = 10, values = 256, instruction_bytes = 4;
 constexpr size_t most_examples = 16;
 
-struct Sweep {
-  std::string operation;
-  std::string slots;                  // the instruction's operands: R, S, T for registers, n for a number
-  std::vector<std::string> operands;  // what is swept
-  uint64_t stream = 0;                // of the random generator: the place in the table
-
-  bool same_register() const { return slots.starts_with("RR"); }
-  std::string form() const {
-    std::string text = operation;
-    for (const char slot : slots) (text += ' ') += slot == 'n' ? 'n' : 'R';
-    return text;
-  }
-  std::string label() const { return form() + (same_register() ? " (same)" : ""); }
-  int64_t combinations() const {
-    return operands.empty() ? 1 : operands.size() == 1 ? values : values * values;
-  }
-  // Where one operand is swept, each of its values comes with each register.
-  int64_t cases() const { return operands.size() == 2 ? combinations() : combinations() * registers; }
-};
-
-std::vector<Sweep> all_sweeps() {
-  std::vector<Sweep> all = {{"HLT", "", {}}};
-  for (const char* unary : {"CLR", "INC", "DEC", "SHL", "SHR", "ROL", "ROR", "NOT"}) {
-    all.push_back({unary, "", {"ACC"}});
-    all.push_back({unary, "R", {"R"}});
-  }
-  all.push_back({"PUSH", "R", {"R"}});
-  all.push_back({"POP", "R", {"ACC"}});
-  all.push_back({"LOADI", "n", {"n"}});
-  all.push_back({"SWAP", "R", {"ACC", "R"}});
-  all.push_back({"SWAP", "RS", {"R", "S"}});
-  all.push_back({"SWAP", "RR", {"R"}});
-  for (const char* binary : {"ADD", "SUB", "MUL", "DIV", "AND", "OR", "XOR"}) {
-    all.push_back({binary, "R", {"ACC", "R"}});
-    for (const char* distinct : {"RS", "RST"}) all.push_back({binary, distinct, {"R", "S"}});
-    for (const char* same : {"RR", "RRT"}) all.push_back({binary, same, {"R"}});
-  }
-  all.push_back({"MOV", "RS", {"R", "S"}});
-  all.push_back({"MOV", "RR", {"R"}});
-  for (size_t i = 0; i < all.size(); ++i) all[i].stream = i;
-  return all;
-}
-
-// The sweeps that the options ask for, in the table's order. Throws UsageError.
-std::vector<Sweep> chosen_sweeps(const Machine& machine, const ExhaustiveOptions& options) {
-  if (machine.layout().machine != "toy8") {
-    throw UsageError("exhaustive evaluation is for toy8: {}'s operands have too many values",
-                     machine.layout().machine);
-  }
-  auto sweeps = all_sweeps();
-  const auto is = [](const Sweep& s, const std::string& name) {
-    return s.label() == name || s.operation == name;
+// Those that the options ask for, in the table's order. Throws UsageError.
+std::vector<CasesOfRow> chosen_cases(Machine& machine, const ExhaustiveOptions& options) {
+  const bool sweeps = machine.layout().machine == "toy8";
+  auto all = sweeps ? toy8_sweeps(machine, options) : samples(machine, options);
+  const auto is = [](const CasesOfRow& cases, const std::string& name) {
+    return cases.row.label() == name || cases.row.operation == name;
   };
   for (const auto& name : options.forms) {
-    if (std::none_of(sweeps.begin(), sweeps.end(), [&](const Sweep& s) { return is(s, name); })) {
+    if (std::ranges::none_of(all, [&](const auto& cases) { return is(cases, name); })) {
       throw UsageError(
-          "there is no operation or form \"{}\"; forms read \"ADD R R\", \"ADD R R (same)\", \"LOADI n\"",
-          name);
+          "there is no operation or form \"{}\"; forms read {}", name,
+          sweeps ? "\"ADD R R\", \"ADD R R (same)\", \"LOADI n\""
+                 : "\"add r, r\" (r register, m memory, n number); --forms takes a semicolon after each");
     }
   }
   if (!options.forms.empty()) {
-    std::erase_if(sweeps, [&](const Sweep& s) {
-      return std::none_of(options.forms.begin(), options.forms.end(),
-                          [&](const auto& name) { return is(s, name); });
+    std::erase_if(all, [&](const auto& cases) {
+      return std::ranges::none_of(options.forms, [&](const auto& name) { return is(cases, name); });
     });
   }
-  return sweeps;
-}
-
-int64_t cases_of(const Sweep& sweep, const ExhaustiveOptions& options) {
-  return options.most_cases > 0 ? std::min(options.most_cases, sweep.cases()) : sweep.cases();
-}
-
-// Which case of a sweep is the i-th to be tested: all in order, or some, spread over both operands by a
-// stride near the golden section.
-int64_t case_index(int64_t i, int64_t tested, int64_t cases) {
-  if (tested == cases) return i;
-  int64_t stride = static_cast<int64_t>(0.618 * static_cast<double>(cases)) | 1;
-  while (std::gcd(stride, cases) != 1) stride += 2;
-  return i * stride % cases;
-}
-
-struct Case {
-  int64_t combination;  // of operand values
-  std::string instruction;
-};
-
-// Places that the instruction may have: programs as long as published ones may be fill the memory but for one
-// instruction, so that PC never saturates.
-int64_t places(const Machine& machine, const ExhaustiveOptions& options) {
-  const int64_t all = std::max<int64_t>(1, machine.layout().memory_bytes / instruction_bytes - 2);
-  return options.places > 0 ? std::min(options.places, all) : all;
-}
-
-// Writes memory image ‖ state 0 of case `index` of the sweep to `start`.
-Case make_case(const Sweep& sweep, int64_t index, int64_t place, const Machine& machine, RandomSource& random,
-               std::span<uint8_t> start) {
-  const Layout& layout = machine.layout();
-  const auto field = [&](const std::string& name) -> uint8_t& {
-    const auto found = std::find_if(layout.fields.begin(), layout.fields.end(),
-                                    [&](const Field& f) { return f.name == name; });
-    BYTECPU_CHECK(found != layout.fields.end() && found->bytes == 1);
-    return start[static_cast<size_t>(layout.memory_bytes + found->offset)];
-  };
-  const auto put = [&](int64_t at, const std::string& instruction) {
-    const auto image = machine.load_program(instruction, instruction);
-    std::copy_n(image.begin(), instruction_bytes, start.begin() + at * instruction_bytes);
-  };
-  std::array<char, registers> names;
-  std::iota(names.begin(), names.end(), 'A');
-
-  // A random program that halts after the instruction, and random registers.
-  const auto length = static_cast<int>(place + 2);
-  machine.random_start(random, {.min_instructions = length, .max_instructions = length}, start);
-  if (place > 0) {
-    const char name = names[random.below(registers)];
-    put(place - 1, fmt::format("{} {} {}", std::array{"MOV", "AND", "OR"}[random.below(3)], name, name));
-    std::copy_n(start.begin() + (place - 1) * instruction_bytes, instruction_bytes, &field("OP"));
-  }
-  field("PC") = static_cast<uint8_t>(place);
-
-  // Slots to registers: R and S distinct, T any.
-  std::map<char, char> slots;
-  const auto r =
-      sweep.operands.size() == 2 ? random.below(registers) : static_cast<uint32_t>(index % registers);
-  slots['R'] = names[r];
-  slots['S'] = names[(r + 1 + random.below(registers - 1)) % registers];
-  slots['T'] = names[random.below(registers)];
-
-  Case result{sweep.operands.size() == 2 ? index : index / registers, sweep.operation};
-  int64_t rest = result.combination, number = 0;
-  for (auto operand = sweep.operands.rbegin(); operand != sweep.operands.rend(); ++operand, rest /= values) {
-    const auto value = static_cast<uint8_t>(rest % values);
-    if (*operand == "n")
-      number = value;
-    else
-      field(*operand == "ACC" ? *operand : std::string(1, slots.at(operand->front()))) = value;
-  }
-  for (const char slot : sweep.slots) {
-    (result.instruction += ' ') += slot == 'n' ? fmt::to_string(number) : std::string(1, slots.at(slot));
-  }
-  put(place, result.instruction);
-  return result;
+  return all;
 }
 
 // The record that holds the instruction is record 1, and its result record 2.
@@ -168,12 +42,12 @@ void score_case(const Case& tested, const Trace& trace, const StepPrediction& pr
   BYTECPU_CHECK(prediction.steps.size() == static_cast<size_t>(trace.record_bytes) &&
                 prediction.ended.size() == 1);
   const bool ended = prediction.ended[0];
-  const bool halts = trace.states() < result_record;  // HLT itself: its result is the end
+  const bool halts = trace.states() < result_record;  // it halts or faults: its result is the end
   const bool right =
       halts ? ended : !ended && std::ranges::equal(trace.record(result_record), prediction.steps);
   row.results.add(right);
   if (right) return;
-  ++row.wrong[static_cast<size_t>(tested.combination)];
+  if (!row.wrong.empty()) ++row.wrong[tested.combination];
   if (row.examples.size() < most_examples) {
     const auto bytes = [](std::span<const uint8_t> span) { return std::vector(span.begin(), span.end()); };
     row.examples.push_back({tested.instruction, bytes(trace.record(result_record - 1)),
@@ -186,10 +60,19 @@ void score_case(const Case& tested, const Trace& trace, const StepPrediction& pr
 
 std::string ExhaustiveRow::label() const { return form + (same_register ? " (same)" : ""); }
 
-int64_t exhaustive_cases(const Machine& machine, const ExhaustiveOptions& options) {
-  int64_t cases = 0;
-  for (const Sweep& sweep : chosen_sweeps(machine, options)) cases += cases_of(sweep, options);
-  return cases;
+std::vector<std::pair<std::string, Rate>> ExhaustiveScores::by_operation() const {
+  std::vector<std::pair<std::string, Rate>> all;
+  for (const ExhaustiveRow& row : rows) {
+    if (all.empty() || all.back().first != row.operation) all.emplace_back(row.operation, Rate{});
+    all.back().second += row.results;
+  }
+  return all;
+}
+
+int64_t exhaustive_cases(Machine& machine, const ExhaustiveOptions& options) {
+  int64_t tested = 0;
+  for (const CasesOfRow& cases : chosen_cases(machine, options)) tested += cases.tested;
+  return tested;
 }
 
 ExhaustiveScores evaluate_exhaustive(Predictor& predictor, Machine& machine, const ExhaustiveOptions& options,
@@ -198,29 +81,17 @@ ExhaustiveScores evaluate_exhaustive(Predictor& predictor, Machine& machine, con
   const auto start_bytes = static_cast<size_t>(machine.layout().start_bytes());
   ExhaustiveScores scores;
   int64_t done = 0;
-  for (const Sweep& sweep : chosen_sweeps(machine, options)) {
-    NativeRandom random(options.seed, sweep.stream);
-    ExhaustiveRow row{.form = sweep.form(),
-                      .same_register = sweep.same_register(),
-                      .operands = sweep.operands,
-                      .cases = sweep.cases(),
-                      .results = {},
-                      .wrong = {},
-                      .examples = {}};
-    row.wrong.resize(static_cast<size_t>(sweep.combinations()));
-    const int64_t cases = cases_of(sweep, options);
+  for (auto& [row, cases, make] : chosen_cases(machine, options)) {
     for (int64_t first = 0; first < cases; first += options.chunk) {
       const int64_t count = std::min(options.chunk, cases - first);
       std::vector<uint8_t> starts(static_cast<size_t>(count) * start_bytes);
       std::vector<Case> tested;
       for (int64_t i = 0; i < count; ++i) {
-        const int64_t index = case_index(first + i, cases, sweep.cases());
-        tested.push_back(
-            make_case(sweep, index, random.below(static_cast<uint32_t>(places(machine, options))), machine,
-                      random, std::span(starts).subspan(static_cast<size_t>(i) * start_bytes, start_bytes)));
+        const auto at = static_cast<size_t>(i) * start_bytes;
+        tested.push_back(make(first + i, std::span(starts).subspan(at, start_bytes)));
       }
       TraceBatch truth(machine.layout());
-      machine.run(starts, {}, truth);
+      machine.run(starts, {.steps = result_record}, truth);
       std::vector<Trace> traces;
       for (size_t i = 0; i < truth.size(); ++i) traces.push_back(truth[i]);
       const auto predictions = predictor.record(traces, result_record);

@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
+#include "datagen/dataset/dataset.hpp"
 #include "emulator/error.hpp"
 #include "eval/documents/text.hpp"
 #include "eval/documents/training_metrics.hpp"
@@ -75,6 +77,59 @@ TEST_F(Document, ListsWrongOperandsAsABitmap) {
   EXPECT_EQ(row.at("examples").size(), 10u);
   EXPECT_EQ(json.at("forms").at(1).at("results").at("wrong"), 0);
   EXPECT_FALSE(json.at("forms").at(1).contains("wrong_values"));
+}
+
+TEST_F(Document, ListsSamplesByOperationAndFormTheWorstFirst) {
+  const auto arm = make_machine("arm64", 512);
+  CorruptedPredictor corrupted(arm->layout());
+  int seen = 0;
+  corrupted.corrupt_step = [&](StepPrediction& p, const Trace& t) {
+    const auto instruction = arm->describe(t.record(1));
+    const bool wrong = instruction.name == "madd" || (instruction.form == "lsl r, r, n" && ++seen % 2 == 0);
+    if (wrong) p.steps[static_cast<size_t>(2 * t.record_bytes) - 1] ^= 1;
+  };
+  ExhaustiveOptions options;
+  options.forms = {"lsl", "madd", "nop"};
+  options.most_cases = 10;
+  const auto json = to_json(evaluate_exhaustive(corrupted, *arm, options));
+  ASSERT_EQ(json.at("forms").size(), 4u);
+  EXPECT_TRUE(json.at("forms").at(0).at("cases").is_null());
+  EXPECT_FALSE(json.at("forms").at(0).contains("wrong_values"));
+  ASSERT_EQ(json.at("by_operation").size(), 3u);
+  EXPECT_EQ(json.at("by_operation").at(0).at("operation"), "lsl");
+  EXPECT_EQ(json.at("by_operation").at(0).at("wrong"), 5);
+  EXPECT_EQ(json.at("by_operation").at(0).at("total"), 20);
+
+  const auto text = summary({{"predictor", {{"name", "corrupted"}}},
+                             {"data", {{"source", "cases"}, {"layout", to_json(arm->layout())}}},
+                             {"modes", {{"exhaustive", json}}}});
+  std::vector<size_t> places;
+  for (const char* line : {"\n  madd r, r, r, r", "\n  lsl r, r, n", "\n  lsl r, r, r", "\n  nop",
+                           "\n  errors by operation (2 of 3 have any)", "\n    madd ", "\n    lsl ",
+                           "\n15 of 40 cases wrong\n"}) {
+    places.push_back(text.find(line));
+    EXPECT_NE(places.back(), text.npos) << line << text;
+  }
+  EXPECT_TRUE(std::ranges::is_sorted(places)) << text;
+}
+
+TEST_F(Document, OfManyFormsListsThoseWithAnErrorAlone) {
+  const auto arm = make_machine("arm64", 512);
+  CorruptedPredictor corrupted(arm->layout());
+  corrupted.corrupt_step = [&](StepPrediction& p, const Trace& t) {
+    if (arm->describe(t.record(1)).name == "b.ne") p.steps[static_cast<size_t>(t.record_bytes)] ^= 1;
+  };
+  ExhaustiveOptions options;
+  options.most_cases = 2;
+  const auto json = to_json(evaluate_exhaustive(corrupted, *arm, options));
+  const auto text = summary({{"predictor", {{"name", "corrupted"}}},
+                             {"data", {{"source", "cases"}, {"layout", to_json(arm->layout())}}},
+                             {"modes", {{"exhaustive", json}}}});
+  const auto forms = json.at("forms").size();
+  EXPECT_NE(text.find("\n  b.ne n "), text.npos) << text;
+  EXPECT_NE(text.find(fmt::format("\n  {} of {} forms are without an error\n", forms - 1, forms)), text.npos)
+      << text;
+  EXPECT_LT(std::ranges::count(text, '\n'), 15) << text;
 }
 
 // A document with nothing but what its title tells.

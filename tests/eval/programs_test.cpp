@@ -114,6 +114,20 @@ TEST_F(Programs, TheExhaustiveSummaryEndsWithALineToQuote) {
   EXPECT_TRUE(result.out.ends_with("\n110 of 110 cases wrong\n")) << result.out;
 }
 
+TEST_F(Programs, NativeMachinesAreSampledAndFormsWithCommasAreChosenBySemicolons) {
+  const std::string command =
+      "bytecpu-eval baseline --machine thumb --memory 256 --mode exhaustive --cases 3";
+  const Result chosen = run(command + " --predictor copy --forms 'cmp r, n;nop;'");
+  EXPECT_EQ(chosen.code, 0);
+  EXPECT_TRUE(chosen.out.ends_with("\n6 of 6 cases wrong\n")) << chosen.out;
+  const json all =
+      json::parse(run(command + " --predictor oracle --json -").out).at("modes").at("exhaustive");
+  EXPECT_EQ(all.at("results").at("wrong"), 0);
+  EXPECT_EQ(all.at("results").at("total"), 3 * all.at("forms").size());
+  EXPECT_EQ(all.at("by_operation").size(), 48u);
+  expect_failure(command + " --predictor copy --forms JMP", 2, "JMP");
+}
+
 TEST_F(Programs, BaselinesStandBesideWhatIsEvaluated) {
   const json step = json::parse(run("bytecpu-eval baseline --predictor oracle --data " + data +
                                     " --mode step,rollout --json -")

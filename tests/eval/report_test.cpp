@@ -257,6 +257,30 @@ TEST_F(Page, IsWholeThoughNoFigureIsANumber) {
 struct NativePage : testing::TestWithParam<const char*> {};
 INSTANTIATE_TEST_SUITE_P(Machines, NativePage, testing::Values("x86_64", "arm64"));
 
+TEST_P(NativePage, ShowsSamplesByOperationAndForm) {
+  const auto machine = make_machine(GetParam(), 512);
+  CorruptedPredictor corrupted(machine->layout());
+  const std::string worst(machine->operations().front());
+  corrupted.corrupt_step = [&](StepPrediction& p, const Trace& t) {
+    if (machine->describe(t.record(1)).name == worst)
+      p.steps[static_cast<size_t>(2 * t.record_bytes) - 1] ^= 1;
+  };
+  ExhaustiveOptions options;
+  options.most_cases = 5;
+  const auto json = to_json(evaluate_exhaustive(corrupted, *machine, options));
+  const std::string page = page_in_browser(render_report(document_of(*machine, {{"exhaustive", json}})));
+  if (page.empty()) GTEST_SKIP() << "there is no chromium here to open the page with";
+  expect_whole(page);
+  for (const auto& text : {fmt::format("By operation: 1 of {} have errors", machine->operations().size()),
+                           fmt::format(">{}</td>", worst), std::string("samples of its operands")}) {
+    EXPECT_NE(page.find(text), page.npos) << "not in the page: " << text;
+  }
+  for (const auto& form : json.at("forms")) {
+    const auto name = fmt::format(">{}</td>", form.at("form").get<std::string>());
+    EXPECT_NE(page.find(name), page.npos) << "not in the page: " << name;
+  }
+}
+
 TEST_P(NativePage, ShowsRegistersFlagsWritesAndBreakdowns) {
   const auto machine = make_machine(GetParam(), 512);
   const auto& layout = machine->layout();

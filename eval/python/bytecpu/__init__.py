@@ -119,15 +119,15 @@ def evaluate(
     mode: one or several of
         "step"        every state predicted from the true ones before it
         "rollout"     free run from state 0 to the end that the predictor says
-        "exhaustive"  every value of the operands of every form of every instruction; toy8 only
+        "exhaustive"  every form of every instruction alone: every value of its operands (toy8), or samples
     memory: bytes of the memory image.
     data: a dataset, whose test split is taken in place of fresh programs; it says which machine and memory.
     traces: how many programs, for step and rollout: fresh ones (by default 1000), which no stream of the split "train"
         has, or the dataset's first ones (by default all).
-    seed: of fresh programs, and of the registers in exhaustive evaluation.
+    seed: of fresh programs, and of the registers and samples in exhaustive evaluation.
     min_instructions, max_instructions: of fresh programs.
-    forms: exhaustive: only these operations or forms, such as "DIV" or "ADD R R".
-    cases: exhaustive: at most so many of each form, spread evenly; 0: all that there are.
+    forms: exhaustive: only these operations or forms, such as "DIV", "ADD R R" or "add r, r".
+    cases: exhaustive: at most so many of each form, spread evenly; 0: all that there are, or 1,000 samples.
     places: exhaustive: the instruction is one of its program's first so many; 0: anywhere.
     chunk: programs given to `predict` at once, at most.
     name: of the predictor, in the report.

@@ -1,11 +1,24 @@
-// Exhaustive evaluation: each operation and form over the values of its operands, 0 … 255.
+// Exhaustive evaluation: each operation and form over the values of its operands, or samples of them.
 
 const wrongFirst = (a, b) => errorOf(b.results) - errorOf(a.results);
 
+const rateHeadings = ["wrong", "of", "error rate", "95 % interval of accuracy"];
+const rateCells = rate => [count(rate.wrong), count(rate.total), errorText(rate), intervalText(rate)];
+
+// Of samples nothing is swept.
 function sweepTable(forms) {
-  return table(["form", "swept", "wrong", "of", "error rate", "95 % interval of accuracy"], forms.map(({form, operands, results}) =>
-    cells([form, operands.join(" × ") || missing, count(results.wrong), count(results.total), errorText(results),
-      intervalText(results)])));
+  const sweeps = forms.some(form => form.operands.length);
+  return table(["form", ...sweeps ? ["swept"] : [], ...rateHeadings], forms.map(({form, operands, results}) =>
+    cells([form, ...sweeps ? [operands.join(" × ") || missing] : [], ...rateCells(results)])));
+}
+
+function operationTable(operations = []) {
+  const wrong = operations.filter(rate => rate.wrong).sort((a, b) => errorOf(b) - errorOf(a));
+  if (!wrong.length) return null;
+  return [
+    el("h3", {}, `By operation: ${count(wrong.length)} of ${count(operations.length)} have errors`),
+    table(["operation", ...rateHeadings], wrong.map(rate => cells([rate.operation, ...rateCells(rate)]))),
+    el("h3", {}, "By form")];
 }
 
 // The wrong values as a picture, 128 points wide. A point is 2 × 2 values, that a single wrong one can be seen.
@@ -62,13 +75,14 @@ function exhaustive(doc) {
   if (!scores) return null;
   const wrong = scores.forms.filter(form => form.results.wrong).sort(wrongFirst);
   const right = scores.forms.filter(form => !form.results.wrong);
-  const values = scores.forms.every(form => form.results.total === form.cases)
-    ? "every value of its operands" : "values of its operands, spread evenly";
+  const values = scores.forms.every(form => form.results.total === form.cases) ? "every value of its operands"
+    : scores.forms.every(form => form.cases) ? "values of its operands, spread evenly"
+    : "samples of its operands, many at the ends of their ranges";
   const total = `${count(scores.results.wrong)} of ${count(scores.results.total)} cases wrong`;
   const where = `, in ${wrong.length ? count(wrong.length) : "none"} of ${counted(scores.forms.length, "form")}.`;
   return section("Exhaustive",
     el("p", {}, `Each operation and form in a program of its own, at a random place, over ${values}. `, el("b", {}, total), where),
     wrong.length ? [
-      sweepTable(wrong), wrongMaps(wrong), wrongCases(doc.data.layout.fields, wrong)] : null,
+      operationTable(scores.by_operation), sweepTable(wrong), wrongMaps(wrong), wrongCases(doc.data.layout.fields, wrong)] : null,
     right.length ? details(`The ${counted(right.length, "form")} without an error`, sweepTable(right)) : null);
 }
