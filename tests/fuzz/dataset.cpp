@@ -31,9 +31,9 @@ const fs::path& folder() {
 void put(const fs::path& file, std::string_view contents) {
   auto* out = std::fopen(file.c_str(), "wb");
   // Of nothing there may be no address either.
-  const bool put =
+  const bool written =
       out && (contents.empty() || std::fwrite(contents.data(), 1, contents.size(), out) == contents.size());
-  fuzz::expect(put, "a file is put");
+  fuzz::expect(written, "a file is put");
   std::fclose(out);
 }
 
