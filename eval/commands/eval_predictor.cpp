@@ -132,11 +132,11 @@ void check_layout(const Predictor& predictor, const Machine& machine) {
 }
 
 ordered_json judge_mode(const std::string& mode, Predictor& predictor, const Subject& subject,
-                        const Evaluation& e, int64_t cases, int64_t chunk) {
+                        std::span<const CasesOfRow> cases, int64_t chunk) {
   const bool exhaustive = mode == "exhaustive";
-  const auto total = static_cast<double>(exhaustive ? cases : subject.set.states);
+  const auto total = static_cast<double>(exhaustive ? count_cases(cases) : subject.set.states);
   cli::Progress progress(mode, exhaustive ? "cases" : "states", total);
-  return judge(mode, predictor, subject.set, *subject.machine, e.exhaustive, chunk,
+  return judge(mode, predictor, subject.set, *subject.machine, cases, chunk,
                [&](int64_t done) { progress.update(static_cast<double>(done)); });
 }
 
@@ -166,13 +166,15 @@ void evaluate_all(Evaluation& e, const OptionList& given, std::unique_ptr<Predic
   if (!predictor) predictor = make_baseline(baseline, subject.machine->layout());
   check_layout(*predictor, *subject.machine);
   // What can fail before the evaluation does so.
-  const int64_t cases = e.has("exhaustive") ? exhaustive_cases(*subject.machine, e.exhaustive) : 0;
+  const auto cases =
+      e.has("exhaustive") ? exhaustive_cases(*subject.machine, e.exhaustive) : std::vector<CasesOfRow>();
   auto record = read_record(training_folder);
   const int64_t chunk = std::max(e.exhaustive.chunk, most_at_once);
   auto document =
       new_document({{"name", predictor->name()}, {"details", predictor->details()}}, subject.description);
   for (const auto& mode : e.modes) {
-    document["modes"][mode] = judge_mode(mode, *predictor, subject, e, cases, chunk);
+    const int64_t at_once = mode == "exhaustive" ? e.exhaustive.chunk : chunk;
+    document["modes"][mode] = judge_mode(mode, *predictor, subject, cases, at_once);
   }
   if (!record.training.is_null()) document["training"] = std::move(record.training);
   if (!record.run.is_null()) document["run"] = std::move(record.run);

@@ -64,14 +64,14 @@ ordered_json baselines(Mode mode, const TestSet& set, const Machine& machine, st
 }
 
 ordered_json judge(std::string_view mode, Predictor& predictor, const TestSet& set, Machine& machine,
-                   const ExhaustiveOptions& exhaustive, int64_t chunk, const OnProgress& progress) {
+                   std::span<const CasesOfRow> exhaustive, int64_t chunk, const OnProgress& progress) {
   const auto start = std::chrono::steady_clock::now();
   const auto seconds = [&] {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   };
   ordered_json result;
   if (mode == "exhaustive") {
-    result = to_json(evaluate_exhaustive(predictor, machine, exhaustive, progress));
+    result = to_json(evaluate_exhaustive(predictor, machine, exhaustive, chunk, progress));
     result["seconds"] = seconds();
     return result;
   }

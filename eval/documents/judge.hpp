@@ -24,9 +24,10 @@ nlohmann::ordered_json isolated_json(const Machine& machine);
 // The baselines' rates over the same traces, all but that of the predictor itself.
 nlohmann::ordered_json baselines(Mode mode, const TestSet& set, const Machine& machine, std::string_view but);
 
-// A member of "modes": "step", "rollout" over the set's traces, predicted `chunk` at a time, or "exhaustive".
+// A member of "modes": "step", "rollout" over the set's traces, or "exhaustive", over those cases; predicted
+// `chunk` at a time.
 nlohmann::ordered_json judge(std::string_view mode, Predictor& predictor, const TestSet& set,
-                             Machine& machine, const ExhaustiveOptions& exhaustive, int64_t chunk,
+                             Machine& machine, std::span<const CasesOfRow> exhaustive, int64_t chunk,
                              const OnProgress& progress = {});
 
 }  // namespace bytecpu

@@ -395,11 +395,14 @@ std::string evaluate_predictor(nb::callable predict, std::string name, std::stri
     about = fresh_json(*machine, set, seed, programs);
   }
   CallablePredictor predictor(std::move(predict), name, machine->layout());
-  const ExhaustiveOptions exhaustive{
-      .forms = forms, .most_cases = cases, .places = places, .seed = seed, .chunk = chunk};
+  const bool isolates = std::ranges::find(modes, "exhaustive") != modes.end();
+  const auto isolated =
+      isolates
+          ? exhaustive_cases(*machine, {.forms = forms, .most_cases = cases, .places = places, .seed = seed})
+          : std::vector<CasesOfRow>();
   auto document = new_document({{"name", predictor.name()}, {"details", predictor.details()}}, about);
   for (const auto& mode : modes) {
-    document["modes"][mode] = judge(mode, predictor, set, *machine, exhaustive, chunk);
+    document["modes"][mode] = judge(mode, predictor, set, *machine, isolated, chunk);
   }
   return json_text(document, 1);
 }

@@ -6,33 +6,9 @@
 #include "eval/sweeps/cases.hpp"
 
 namespace bytecpu {
-
 namespace {
 
 constexpr size_t most_examples = 16;
-
-// Those that the options ask for, in the table's order. Throws UsageError.
-std::vector<CasesOfRow> chosen_cases(Machine& machine, const ExhaustiveOptions& options) {
-  const bool sweeps = machine.layout().machine == "toy8";
-  auto all = sweeps ? toy8_sweeps(machine, options) : samples(machine, options);
-  const auto is = [](const CasesOfRow& cases, const std::string& name) {
-    return cases.row.label() == name || cases.row.operation == name;
-  };
-  for (const auto& name : options.forms) {
-    if (std::ranges::none_of(all, [&](const auto& cases) { return is(cases, name); })) {
-      throw UsageError(
-          "there is no operation or form \"{}\"; forms read {}", name,
-          sweeps ? "\"ADD R R\", \"ADD R R (same)\", \"LOADI n\""
-                 : "\"add r, r\" (r register, m memory, n number); --forms takes a semicolon after each");
-    }
-  }
-  if (!options.forms.empty()) {
-    std::erase_if(all, [&](const auto& cases) {
-      return std::ranges::none_of(options.forms, [&](const auto& name) { return is(cases, name); });
-    });
-  }
-  return all;
-}
 
 // The record that holds the instruction is record 1, and its result record 2.
 constexpr int64_t result_record = 2;
@@ -69,21 +45,44 @@ std::vector<std::pair<std::string, Rate>> ExhaustiveScores::by_operation() const
   return all;
 }
 
-int64_t exhaustive_cases(Machine& machine, const ExhaustiveOptions& options) {
-  int64_t tested = 0;
-  for (const CasesOfRow& cases : chosen_cases(machine, options)) tested += cases.tested;
-  return tested;
+std::vector<CasesOfRow> exhaustive_cases(Machine& machine, const ExhaustiveOptions& options) {
+  const bool sweeps = machine.layout().machine == "toy8";
+  auto all = sweeps ? toy8_sweeps(machine, options) : samples(machine, options);
+  const auto is = [](const CasesOfRow& cases, const std::string& name) {
+    return cases.row.label() == name || cases.row.operation == name;
+  };
+  for (const auto& name : options.forms) {
+    if (std::ranges::none_of(all, [&](const auto& cases) { return is(cases, name); })) {
+      throw UsageError(
+          "there is no operation or form \"{}\"; forms read {}", name,
+          sweeps ? "\"ADD R R\", \"ADD R R (same)\", \"LOADI n\""
+                 : "\"add r, r\" (r register, m memory, n number); --forms takes a semicolon after each");
+    }
+  }
+  if (!options.forms.empty()) {
+    std::erase_if(all, [&](const auto& cases) {
+      return std::ranges::none_of(options.forms, [&](const auto& name) { return is(cases, name); });
+    });
+  }
+  return all;
 }
 
-ExhaustiveScores evaluate_exhaustive(Predictor& predictor, Machine& machine, const ExhaustiveOptions& options,
-                                     const OnProgress& progress) {
-  BYTECPU_CHECK(options.chunk > 0);
+int64_t count_cases(std::span<const CasesOfRow> rows) {
+  int64_t count = 0;
+  for (const CasesOfRow& cases : rows) count += cases.tested;
+  return count;
+}
+
+ExhaustiveScores evaluate_exhaustive(Predictor& predictor, Machine& machine, std::span<const CasesOfRow> rows,
+                                     int64_t chunk, const OnProgress& progress) {
+  BYTECPU_CHECK(chunk > 0);
   const auto start_bytes = static_cast<size_t>(machine.layout().start_bytes());
   ExhaustiveScores scores;
   int64_t done = 0;
-  for (auto& [row, cases, make] : chosen_cases(machine, options)) {
-    for (int64_t first = 0; first < cases; first += options.chunk) {
-      const int64_t count = std::min(options.chunk, cases - first);
+  for (const auto& [empty_row, cases, make] : rows) {
+    ExhaustiveRow row = empty_row;
+    for (int64_t first = 0; first < cases; first += chunk) {
+      const int64_t count = std::min(chunk, cases - first);
       std::vector<uint8_t> starts(static_cast<size_t>(count) * start_bytes);
       std::vector<Case> tested;
       for (int64_t i = 0; i < count; ++i) {

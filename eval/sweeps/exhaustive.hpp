@@ -17,6 +17,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -66,12 +68,31 @@ struct ExhaustiveScores {
   std::vector<std::pair<std::string, Rate>> by_operation() const;
 };
 
-// Cases that evaluate_exhaustive() will go through.
-int64_t exhaustive_cases(Machine& machine, const ExhaustiveOptions& options);
+struct Case {
+  std::string instruction;
+  size_t combination = 0;  // of operand values, in ExhaustiveRow::wrong
+};
 
-// Teacher-forced; only the record after the instruction is predicted. Throws UsageError where a form
-// does not exist.
-ExhaustiveScores evaluate_exhaustive(Predictor& predictor, Machine& machine, const ExhaustiveOptions& options,
-                                     const OnProgress& progress = {});
+struct CasesOfRow {
+  ExhaustiveRow row;   // without results
+  int64_t tested = 0;  // cases that are to be
+  // Writes memory image ‖ state 0 of case i, 0 … tested - 1, to `start`; called once for each, in order. State 1 has
+  // fetched the instruction, and its result is state 2, or the end.
+  std::function<Case(int64_t i, std::span<uint8_t> start)> make;
+};
+
+// The rows that the options ask for, in the table's order. Of a native machine to find them all takes seconds. The
+// machine must outlive them. Throws UsageError where a form does not exist.
+std::vector<CasesOfRow> exhaustive_cases(Machine& machine, const ExhaustiveOptions& options);
+// Cases of all rows.
+int64_t count_cases(std::span<const CasesOfRow> rows);
+
+// Teacher-forced; only the record after the instruction is predicted, `chunk` cases at once.
+ExhaustiveScores evaluate_exhaustive(Predictor& predictor, Machine& machine, std::span<const CasesOfRow> rows,
+                                     int64_t chunk, const OnProgress& progress = {});
+inline ExhaustiveScores evaluate_exhaustive(Predictor& predictor, Machine& machine,
+                                            const ExhaustiveOptions& options) {
+  return evaluate_exhaustive(predictor, machine, exhaustive_cases(machine, options), options.chunk);
+}
 
 }  // namespace bytecpu

@@ -44,7 +44,8 @@ Forms find_forms(Machine& machine, const ExhaustiveOptions& options, int64_t mos
       const auto instruction = draw_sample(machine, options, {operation, draw}, start);
       auto& form = forms[{instruction.operation, instruction.form}];
       if (std::ssize(form) < most_cases) form.push_back({operation, draw});
-      if (std::ssize(form) < most_cases) {
+      // Those of a later operation it draws itself, in fewer draws.
+      if (std::ssize(form) < most_cases && instruction.operation <= static_cast<int>(operation)) {
         lacking.insert(&form);
       } else {
         lacking.erase(&form);
@@ -64,7 +65,7 @@ std::vector<CasesOfRow> samples(Machine& machine, const ExhaustiveOptions& optio
     cases.row.operation = machine.operations()[static_cast<size_t>(name.first)];
     cases.row.form = name.second;
     cases.tested = std::ssize(drawn);
-    cases.make = [&machine, options, drawn](int64_t i, std::span<uint8_t> start) -> Case {
+    cases.make = [&machine, options, drawn = std::move(drawn)](int64_t i, std::span<uint8_t> start) -> Case {
       return {draw_sample(machine, options, drawn[static_cast<size_t>(i)], start).text};
     };
   }

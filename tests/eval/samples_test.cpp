@@ -81,7 +81,7 @@ TEST_P(Samples, AreAsManyOfEachFormAsAskedForAndAllRightWhereThePredictorIs) {
     total += row.results.total;
   }
   EXPECT_EQ(scores.results, (Rate{total, total}));
-  EXPECT_EQ(total, exhaustive_cases(*machine, {.forms = {}, .most_cases = 40}));
+  EXPECT_EQ(total, count_cases(exhaustive_cases(*machine, {.forms = {}, .most_cases = 40})));
 }
 
 TEST_P(Samples, OfACorruptedOperationAloneAreWrong) {
