@@ -18,6 +18,26 @@
 
 namespace bytecpu {
 
+// Those of words of bits: windows.hpp, scan.hpp.
+class WordBackend {
+ public:
+  using Tensor = torch::Tensor;
+  virtual ~WordBackend() = default;
+  virtual Tensor mix_words(const Tensor& weights, const Tensor& planes, const Tensor& item,
+                           const Tensor& shift) const = 0;
+  // The gradient of the weights of so many words.
+  virtual Tensor mix_words_backward(const Tensor& dout, const Tensor& planes, const Tensor& item,
+                                    const Tensor& shift, int64_t words) const = 0;
+  virtual Tensor rotate_words(const Tensor& weights, const Tensor& words) const = 0;
+  // The gradients of weights and words.
+  virtual std::pair<Tensor, Tensor> rotate_words_backward(const Tensor& weights, const Tensor& words,
+                                                          const Tensor& dout) const = 0;
+  virtual Tensor scan_bits(const Tensor& gates, const Tensor& start) const = 0;
+  // The gradients of gates and start; h is scan_bits'.
+  virtual std::pair<Tensor, Tensor> scan_bits_backward(const Tensor& gates, const Tensor& start,
+                                                       const Tensor& h, const Tensor& dout) const = 0;
+};
+
 // The pieces of operations that a backend has kernels for, without gradients of their own: the operations call
 // them in their forward and backward passes. Tensors are contiguous unless said otherwise.
 class Backend {
@@ -88,20 +108,8 @@ class Backend {
   // The gradient of the logits for that of the mean of nats, a scalar.
   virtual Tensor cross_entropy_backward(const Tensor& gradient, const Tensor& dmean) const = 0;
 
-  // Whether it has the kernels for words of bits: windows.hpp, scan.hpp.
-  virtual bool takes_words() const { return false; }
-  virtual Tensor mix_words(const Tensor& weights, const Tensor& planes, const Tensor& item,
-                           const Tensor& shift) const;
-  virtual Tensor mix_words_backward(const Tensor& dout, const Tensor& planes, const Tensor& item,
-                                    const Tensor& shift, int64_t words) const;
-  virtual Tensor rotate_words(const Tensor& weights, const Tensor& words) const;
-  // The gradients of weights and words.
-  virtual std::pair<Tensor, Tensor> rotate_words_backward(const Tensor& weights, const Tensor& words,
-                                                          const Tensor& dout) const;
-  virtual Tensor scan_bits(const Tensor& gates, const Tensor& start) const;
-  // The gradients of gates and start; h is scan_bits'.
-  virtual std::pair<Tensor, Tensor> scan_bits_backward(const Tensor& gates, const Tensor& start,
-                                                       const Tensor& h, const Tensor& dout) const;
+  // Its kernels for words of bits; null where it has none.
+  virtual const WordBackend* words() const { return nullptr; }
 
   // Nothing, and nothing done, where the backend has no kernel for these.
   virtual std::optional<Greedy> greedy(const Tensor& /*logits*/, const Tensor& /*given*/) const { return {}; }
@@ -116,6 +124,8 @@ class Backend {
 const Backend* backend_for(torch::Device device, torch::ScalarType type);
 // For x, its rows as wide as they are.
 const Backend* backend_for_rows(const torch::Tensor& x);
+// That for words of bits, null where there is none or use_kernels() is off.
+const WordBackend* word_backend_for(const torch::Tensor& x);
 // The backend of a device, for an operation that has found it by backend_for(): in its backward pass, for one.
 const Backend& backend_on(torch::Device device);
 

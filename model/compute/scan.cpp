@@ -13,7 +13,7 @@ using torch::autograd::variable_list;
 struct ScanBitsFunction : Function<ScanBitsFunction> {
   static Tensor forward(AutogradContext* context, const Tensor& given_gates, const Tensor& given_start) {
     const auto gates = given_gates.contiguous(), start = given_start.contiguous();
-    const auto h = backend_on(gates.device()).scan_bits(gates, start);
+    const auto h = backend_on(gates.device()).words()->scan_bits(gates, start);
     context->save_for_backward({gates, start, h});
     return h;
   }
@@ -21,7 +21,8 @@ struct ScanBitsFunction : Function<ScanBitsFunction> {
     const auto saved = context->get_saved_variables();
     const auto [dgates, dstart] =
         backend_on(saved[0].device())
-            .scan_bits_backward(saved[0], saved[1], saved[2], gradients[0].contiguous());
+            .words()
+            ->scan_bits_backward(saved[0], saved[1], saved[2], gradients[0].contiguous());
     return {dgates, dstart};
   }
 };
@@ -29,8 +30,7 @@ struct ScanBitsFunction : Function<ScanBitsFunction> {
 }  // namespace
 
 Tensor scan_bits(const Tensor& gates, const Tensor& start) {
-  const Backend* backend = backend_for(gates.device(), gates.scalar_type());
-  if (backend && backend->takes_words()) return ScanBitsFunction::apply(gates, start);
+  if (word_backend_for(gates)) return ScanBitsFunction::apply(gates, start);
   const int64_t bits = gates.size(1), channels = start.size(1), half = channels / 2, quarter = half / 2;
   const auto z = gates.slice(2, 0, channels), c = gates.slice(2, channels).tanh();
   std::vector<Tensor> parts;

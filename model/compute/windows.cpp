@@ -16,13 +16,14 @@ struct MixWordsFunction : Function<MixWordsFunction> {
     const auto weights = given.contiguous();
     context->save_for_backward({planes, item, shift});
     context->saved_data["words"] = weights.size(2);
-    return backend_on(weights.device()).mix_words(weights, planes, item, shift);
+    return backend_on(weights.device()).words()->mix_words(weights, planes, item, shift);
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto saved = context->get_saved_variables();
     return {backend_on(saved[0].device())
-                .mix_words_backward(gradients[0].contiguous(), saved[0], saved[1], saved[2],
-                                    context->saved_data["words"].toInt()),
+                .words()
+                ->mix_words_backward(gradients[0].contiguous(), saved[0], saved[1], saved[2],
+                                     context->saved_data["words"].toInt()),
             Tensor(), Tensor(), Tensor()};
   }
 };
@@ -31,26 +32,23 @@ struct RotateWordsFunction : Function<RotateWordsFunction> {
   static Tensor forward(AutogradContext* context, const Tensor& given_weights, const Tensor& given_words) {
     const auto weights = given_weights.contiguous(), words = given_words.contiguous();
     context->save_for_backward({weights, words});
-    return backend_on(words.device()).rotate_words(weights, words);
+    return backend_on(words.device()).words()->rotate_words(weights, words);
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto saved = context->get_saved_variables();
     const auto [dweights, dwords] =
-        backend_on(saved[0].device()).rotate_words_backward(saved[0], saved[1], gradients[0].contiguous());
+        backend_on(saved[0].device())
+            .words()
+            ->rotate_words_backward(saved[0], saved[1], gradients[0].contiguous());
     return {dweights, dwords};
   }
 };
-
-const Backend* backend_with_words(const Tensor& x) {
-  const Backend* backend = backend_for(x.device(), x.scalar_type());
-  return backend && backend->takes_words() ? backend : nullptr;
-}
 
 }  // namespace
 
 Tensor mix_words(const Tensor& weights, const Tensor& planes, const Tensor& item, const Tensor& given_shift) {
   const auto shift = given_shift.defined() ? given_shift : torch::zeros_like(item);
-  if (backend_with_words(weights)) return MixWordsFunction::apply(weights, planes, item, shift);
+  if (word_backend_for(weights)) return MixWordsFunction::apply(weights, planes, item, shift);
   const int64_t count = planes.size(1), words = weights.size(2);
   const auto place = torch::arange(word_bits, item.options());
   // Of [P, L]: where bit b of word s + shift is; [M, S · 32].
@@ -65,7 +63,7 @@ Tensor mix_words(const Tensor& weights, const Tensor& planes, const Tensor& item
 }
 
 Tensor rotate_words(const Tensor& weights, const Tensor& words) {
-  if (backend_with_words(words)) return RotateWordsFunction::apply(weights, words);
+  if (word_backend_for(words)) return RotateWordsFunction::apply(weights, words);
   const auto place = torch::arange(word_bits, torch::TensorOptions(words.device()).dtype(torch::kLong));
   const auto turned = (place.unsqueeze(0) + place.unsqueeze(1)).bitwise_and(word_bits - 1);  // [d, i]
   return torch::einsum("rd,rdi->ri",

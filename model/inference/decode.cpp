@@ -51,11 +51,12 @@ Decoded decode(ByteModel& model, const torch::Tensor& condition, const torch::Te
                const torch::Tensor& may_end) {
   c10::InferenceMode inference;
   const int64_t patch = draft.size(1);
-  if (auto own = model.decode(condition, may_end)) {
-    own->draft_nats = model.loss(condition, draft).row_nats * static_cast<double>(patch);
-    return *own;
-  }
   Decoded d;
+  if (model.decodes_itself()) {
+    d = model.decode(condition, may_end);
+    d.draft_nats = model.loss(condition, draft).row_nats * static_cast<double>(patch);
+    return d;
+  }
   ByteCache cache;
   const auto first = choose(model, condition, draft, patch, &cache, may_end);
   d.draft_nats = -first.log_given.sum(1);
@@ -106,7 +107,7 @@ Decoded decode(ByteModel& model, const torch::Tensor& condition, const torch::Te
 
 Decoded decode_bytewise(ByteModel& model, const torch::Tensor& condition, const torch::Tensor& may_end) {
   c10::InferenceMode inference;
-  if (auto own = model.decode(condition, may_end)) return *own;
+  if (model.decodes_itself()) return model.decode(condition, may_end);
   const int64_t patch = model.config().patch_size, count = condition.size(0);
   Decoded d{.passes = patch, .patch_passes = patch * count, .positions = patch * count};
   ByteCache cache;

@@ -59,6 +59,7 @@ class FreeRuns {
         options_(options),
         given_(model.frame().first_scored),
         bytes_(model.frame().step_bytes),
+        drafts_used_(options.decoding == Decoding::drafted && !model.decodes_itself()),
         rollouts_(documents.size()),
         unguessed_(documents.size(), !options.guess),
         drafter_(model.frame()),
@@ -122,6 +123,8 @@ class FreeRuns {
   void draft() {
     drafts_.resize(live_.size() * bytes_);
     for (size_t b = 0; b < live_.size(); ++b) {
+      rollouts_[live_[b]].confidence.push_back(1);
+      if (!drafts_used_) continue;
       const auto row = std::span(drafts_).subspan(b * bytes_, bytes_);
       const auto guessed = guess(live_[b]);
       if (guessed.empty()) {
@@ -129,7 +132,6 @@ class FreeRuns {
       } else {
         std::ranges::copy(guessed, row.begin());
       }
-      rollouts_[live_[b]].confidence.push_back(1);
     }
   }
 
@@ -164,12 +166,11 @@ class FreeRuns {
                                      torch::TensorOptions(model_.device()).dtype(torch::kBool));
     const auto condition = history_->condition();
     auto& accepted = acceptance_[part];
-    const bool may_check = options_.decoding == Decoding::drafted;
-    const bool checks = may_check && accepted.pays(model_.device(), static_cast<double>(live_.size()),
-                                                   static_cast<double>(drafted.size(1)));
+    const bool checks = drafts_used_ && accepted.pays(model_.device(), static_cast<double>(live_.size()),
+                                                      static_cast<double>(drafted.size(1)));
     auto decoded =
         checks ? decode(model_, condition, drafted, may_end) : decode_bytewise(model_, condition, may_end);
-    if (may_check) accepted.observe(drafted, decoded);
+    if (drafts_used_) accepted.observe(drafted, decoded);
     if (options_.cost) {
       options_.cost->patch_passes += decoded.patch_passes;
       options_.cost->positions += decoded.positions;
@@ -193,6 +194,7 @@ class FreeRuns {
   }
 
   void learn() {
+    if (!drafts_used_) return;
     constexpr size_t most_learnt = 16;  // runs that the drafter learns from at a time
     for (size_t b = 0; b < live_.size(); ++b) {
       const size_t i = live_[b];
@@ -208,6 +210,7 @@ class FreeRuns {
   const RolloutOptions options_;
   const int64_t given_;
   const size_t bytes_;
+  const bool drafts_used_;
   std::vector<Rollout> rollouts_;
   std::vector<bool> unguessed_;
   Drafter drafter_;

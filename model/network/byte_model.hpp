@@ -9,7 +9,6 @@
 #include <torch/torch.h>
 
 #include <memory>
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -107,11 +106,11 @@ class ByteModel : public torch::nn::Module {
   virtual Loss loss(const torch::Tensor& condition, const torch::Tensor& patches) {
     return cross_entropy(logits(condition, patches), patches);
   }
-  // A family's own way to what decoding by logits() gives, byte after byte: patches, ended and confidence. Nothing
-  // where it has none. `may_end` bool [N]: which may choose the end.
-  virtual std::optional<Decoded> decode(const torch::Tensor& /*condition*/,
-                                        const torch::Tensor& /*may_end*/) {
-    return {};
+  // Whether the family has a way of its own to what decoding by logits() gives, byte after byte: decode(), which
+  // needs no draft. `may_end` bool [N]: which may choose the end. Not told: draft_nats.
+  virtual bool decodes_itself() const { return false; }
+  virtual Decoded decode(const torch::Tensor& /*condition*/, const torch::Tensor& /*may_end*/) {
+    TORCH_CHECK(false, "decodes byte after byte");
   }
   // Starts a free run from what each document holds: context and given steps. Only without gradients.
   virtual std::unique_ptr<History> begin(std::span<const Document> starts) = 0;

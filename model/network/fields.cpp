@@ -78,7 +78,7 @@ Loss Fields::loss(const Tensor& condition, const Tensor& patches) {
   return {.nats = row_nats.mean(), .row_nats = row_nats.detach().to(torch::kFloat), .mistakes = mistakes};
 }
 
-std::optional<Decoded> Fields::decode(const Tensor& condition, const Tensor& may_end) {
+Decoded Fields::decode(const Tensor& condition, const Tensor& may_end) {
   const auto known = words_->know(condition, precision_);
   const int64_t words = words_->layout.count();
   const auto gates = known.gates.slice(1, 0, words), end_gate = known.gates.select(1, words);

@@ -23,7 +23,8 @@ class Fields final : public ByteModel {
   torch::Tensor logits(const torch::Tensor& condition, const torch::Tensor& patches, int64_t end,
                        ByteCache* cache) override;
   Loss loss(const torch::Tensor& condition, const torch::Tensor& patches) override;
-  std::optional<Decoded> decode(const torch::Tensor& condition, const torch::Tensor& may_end) override;
+  bool decodes_itself() const override { return true; }
+  Decoded decode(const torch::Tensor& condition, const torch::Tensor& may_end) override;
   std::unique_ptr<History> begin(std::span<const Document> starts) override;
   int64_t most_steps() const override;
   int64_t length(const Document& document) const override { return document.count(); }

@@ -164,12 +164,21 @@ torch::Tensor PlainBlockImpl::mlp(const torch::Tensor& x) {
   return residual_mlp(x, up->weight.to(x.dtype()), down->weight.to(x.dtype()));
 }
 
+torch::Tensor in_binary(int64_t count, int64_t bits) {
+  const auto number = torch::arange(count, torch::kLong).unsqueeze(1);
+  return number.bitwise_right_shift(torch::arange(bits, torch::kLong)).bitwise_and(1).to(torch::kFloat) * 2 -
+         1;
+}
+
+torch::Tensor sinusoids(int64_t count, double period, int64_t harmonics) {
+  const auto angle = torch::arange(count, torch::kFloat).unsqueeze(1) * (2 * std::numbers::pi / period) *
+                     torch::arange(1, harmonics + 1, torch::kFloat);
+  return torch::cat({angle.cos(), angle.sin()}, 1);
+}
+
 torch::Tensor symbol_features() {
   const auto value = torch::arange(256, torch::kFloat);
-  const auto number = torch::arange(256, torch::kLong);
-  std::vector<torch::Tensor> columns;
-  for (int bit = 0; bit < 8; ++bit)
-    columns.push_back(((number.bitwise_right_shift(bit)).bitwise_and(1) * 2 - 1).to(torch::kFloat));
+  auto columns = in_binary(256, 8).unbind(1);
   columns.push_back(value / 127.5 - 1);
   columns.push_back(torch::log2(value + 1) / 4 - 1);
   for (const double period : {16.0, 256.0}) {

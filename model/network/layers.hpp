@@ -104,6 +104,11 @@ struct PlainBlockImpl : torch::nn::Module {
 };
 TORCH_MODULE(PlainBlock);
 
+// The low bits of 0 … count - 1 as -1 and 1, the lowest first: F32 [count, bits].
+torch::Tensor in_binary(int64_t count, int64_t bits);
+// Cosines, then sines, of 0 … count - 1 at 1, 2 … times the given period: F32 [count, 2 · harmonics].
+torch::Tensor sinusoids(int64_t count, double period, int64_t harmonics);
+
 // Features of each symbol 0 … 256, F32 [257, structured_features]: its eight bits as ±1, its value and
 // logarithm scaled to ±1, sinusoids of period 16 and 256; the symbol 256 has a coordinate of its own and
 // zeros elsewhere.

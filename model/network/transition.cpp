@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numbers>
 
 #include "emulator/error.hpp"
 #include "model/compute/attention.hpp"
@@ -61,28 +60,18 @@ Transition::Transition(const ModelConfig& config) : ByteModel(config) {
 
   if (c.byte_init == "structured") {
     torch::NoGradGuard no_grad;
-    const auto sinusoids = [](int64_t count, double period) {
-      const auto angle = torch::arange(count, torch::kFloat).unsqueeze(1) * (2 * std::numbers::pi / period) *
-                         torch::arange(1, 9, torch::kFloat);
-      return torch::cat({angle.cos(), angle.sin()}, 1);
-    };
     const int64_t shared = std::min<int64_t>(structured_features, width);
     symbol_->weight.slice(1, 0, shared) = symbol_features().slice(1, 0, shared);
     head_->weight.copy_(symbol_->weight * 0.25);
     previous_->weight.copy_(symbol_->weight * 0.3);
     if (width >= structured_features + 16) {
       position_->weight.slice(1, structured_features, structured_features + 16) =
-          sinusoids(positions, static_cast<double>(positions));
+          sinusoids(positions, static_cast<double>(positions), 8);
     }
     // The address in binary, in the last coordinates.
     const int64_t bits =
         std::min<int64_t>(width, static_cast<int64_t>(std::ceil(std::log2(std::max<int64_t>(2, memory)))));
-    for (int64_t bit = 0; bit < bits; ++bit) {
-      address_->weight.select(1, width - 1 - bit) =
-          torch::arange(address_->weight.size(0)).bitwise_right_shift(bit).bitwise_and(1).to(torch::kFloat) *
-              2 -
-          1;
-    }
+    address_->weight.slice(1, width - bits) = in_binary(address_->weight.size(0), bits).flip(1);
   }
 }
 

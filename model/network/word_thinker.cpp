@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
 #include "model/compute/layer_norm.hpp"
 #include "model/compute/product.hpp"
@@ -28,20 +27,6 @@ constexpr int64_t edges = 2;
 constexpr int64_t literals = 4;
 // Ones beside the selecting bits, for a bias; as many as keep products' sizes even.
 constexpr int64_t ones = 8;
-
-// The low bits of 0 … count - 1 as -1 and 1: F32 [count, bits].
-Tensor numbers_in_binary(int64_t count, int64_t bits) {
-  const auto number = torch::arange(count, torch::kLong).unsqueeze(1);
-  return number.bitwise_right_shift(torch::arange(bits, torch::kLong)).bitwise_and(1).to(torch::kFloat) * 2 -
-         1;
-}
-
-// F32 [count, 2 · harmonics] of the given period.
-Tensor sinusoids(int64_t count, double period, int64_t harmonics) {
-  const auto angle = torch::arange(count, torch::kFloat).unsqueeze(1) * (2 * std::numbers::pi / period) *
-                     torch::arange(1, harmonics + 1, torch::kFloat);
-  return torch::cat({angle.cos(), angle.sin()}, 1);
-}
 
 Tensor relu_squared(const Tensor& x) { return torch::relu(x).square(); }
 
@@ -128,11 +113,11 @@ WordThinkerImpl::WordThinkerImpl(const ModelConfig& c)
   // Which of several equal words it is, an address, a distance: in binary, so that bits of an instruction or a
   // register can name it.
   for (int64_t w = 0; w < words; ++w) {
-    const auto number = numbers_in_binary(16, 4)[layout.words[w].number % 16] * 0.7;
+    const auto number = in_binary(16, 4)[layout.words[w].number % 16] * 0.7;
     for (const int64_t source : {w, words + w}) key_.select(1, source).slice(1, 0, 4) = number;
   }
   if (memory > 0) {
-    address_->weight.slice(1, 0, address_bits) = numbers_in_binary(memory, address_bits) * 1.5;
+    address_->weight.slice(1, 0, address_bits) = in_binary(memory, address_bits) * 1.5;
     const int64_t waves = std::min<int64_t>(8, (address_width - address_bits) / 2);
     address_->weight.slice(1, address_bits, address_bits + 2 * waves) =
         sinusoids(memory, static_cast<double>(memory), waves) * 0.3;

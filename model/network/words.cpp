@@ -1,14 +1,13 @@
 #include "model/network/words.hpp"
 
 #include <algorithm>
+#include <numeric>
+
+#include "model/network/layers.hpp"
 
 namespace bytecpu {
 torch::Tensor bits_of_bytes(const torch::Tensor& bytes) {
-  static const torch::Tensor table = [] {
-    const auto number = torch::arange(256, torch::kLong).unsqueeze(1);
-    return (number.bitwise_right_shift(torch::arange(8, torch::kLong)).bitwise_and(1) * 2 - 1)
-        .to(torch::kChar);
-  }();
+  static const torch::Tensor table = in_binary(256, 8).to(torch::kChar);
   auto shape = bytes.sizes().vec();
   shape.push_back(8);
   return table.to(bytes.device()).index_select(0, bytes.flatten().to(torch::kInt)).view(shape);
@@ -45,7 +44,8 @@ torch::Tensor bits_of(const std::vector<Word>& words, const torch::Tensor& recor
   // The record's bytes and, as number `bytes`, one of zero bits.
   auto place = torch::full({count, word_bytes}, bytes, torch::kLong);
   for (int64_t w = 0; w < count; ++w) {
-    for (int i = 0; i < words[w].bytes; ++i) place[w][i] = words[w].offset + i;
+    std::iota(place.data_ptr<int64_t>() + w * word_bytes,
+              place.data_ptr<int64_t>() + w * word_bytes + words[w].bytes, words[w].offset);
   }
   const auto bits = torch::cat(
       {bits_of_bytes(records), torch::zeros({records.size(0), 1, 8}, records.options().dtype(torch::kChar))},

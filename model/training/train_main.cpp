@@ -91,8 +91,9 @@ void check_fixed_by_data(Values& v, const OptionList& given) {
 // Throws UsageError for options that do not go together.
 void check(Values& v, const OptionList& given) {
   if (!v.data.empty()) check_fixed_by_data(v, given);
-  if (v.train.loss == "all" && v.model.family == "transition") {
-    throw UsageError("--loss all goes with the family bgpt: the family transition predicts states alone");
+  if (v.train.loss == "all" && v.model.family != "bgpt") {
+    throw UsageError("--loss all goes with the family bgpt: the family {} predicts states alone",
+                     v.model.family);
   }
   const ModelConfig& m = v.model;
   const TrainConfig& t = v.train;

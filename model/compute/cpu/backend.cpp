@@ -4,6 +4,7 @@
 
 #include "model/compute/cpu/kernels.hpp"
 #include "model/compute/product.hpp"
+#include "model/compute/windows.hpp"
 
 namespace bytecpu::cpu {
 namespace {
@@ -50,6 +51,60 @@ Attention cross_attention_shape(const Tensor& q, const Tensor& kv, int64_t heads
           .key_stride = kv.stride(1),
           .causal = causal};
 }
+
+class CpuWordBackend final : public WordBackend {
+ public:
+  Tensor mix_words(const Tensor& weights, const Tensor& planes, const Tensor& item,
+                   const Tensor& shift) const override {
+    auto out = torch::empty({weights.size(0), weights.size(1), word_bits}, weights.options());
+    const Words shape{weights.size(0), weights.size(1), weights.size(2), planes.size(1), planes.size(2)};
+    cpu::mix_words(shape, data<const float>(weights), data<const int8_t>(planes), data<const int64_t>(item),
+                   data<const int64_t>(shift), data<float>(out));
+    return out;
+  }
+
+  Tensor mix_words_backward(const Tensor& dout, const Tensor& planes, const Tensor& item, const Tensor& shift,
+                            int64_t words) const override {
+    auto dweights = torch::empty({dout.size(0), dout.size(1), words}, dout.options());
+    const Words shape{dout.size(0), dout.size(1), words, planes.size(1), planes.size(2)};
+    cpu::mix_words_backward(shape, data<const float>(dout), data<const int8_t>(planes),
+                            data<const int64_t>(item), data<const int64_t>(shift), data<float>(dweights));
+    return dweights;
+  }
+
+  Tensor rotate_words(const Tensor& weights, const Tensor& words) const override {
+    auto out = torch::empty_like(words);
+    cpu::rotate_words(data<const float>(weights), data<const float>(words), data<float>(out), words.size(0));
+    return out;
+  }
+
+  std::pair<Tensor, Tensor> rotate_words_backward(const Tensor& weights, const Tensor& words,
+                                                  const Tensor& dout) const override {
+    auto dweights = torch::empty_like(weights), dwords = torch::empty_like(words);
+    cpu::rotate_words_backward(data<const float>(weights), data<const float>(words), data<const float>(dout),
+                               data<float>(dweights), data<float>(dwords), words.size(0));
+    return {dweights, dwords};
+  }
+
+  Tensor scan_bits(const Tensor& gates, const Tensor& start) const override {
+    auto out = torch::empty({gates.size(0), gates.size(1), start.size(1)}, gates.options());
+    for_type(gates, [&]<typename T>(T*) {
+      cpu::scan_bits(data<const T>(gates), data<const T>(start), data<T>(out), start.size(0), start.size(1));
+    });
+    return out;
+  }
+
+  std::pair<Tensor, Tensor> scan_bits_backward(const Tensor& gates, const Tensor& start, const Tensor& h,
+                                               const Tensor& dout) const override {
+    auto dgates = torch::empty_like(gates), dstart = torch::empty_like(start);
+    for_type(gates, [&]<typename T>(T*) {
+      cpu::scan_bits_backward(data<const T>(gates), data<const T>(start), data<const T>(h),
+                              data<const T>(dout), data<T>(dgates), data<T>(dstart), start.size(0),
+                              start.size(1));
+    });
+    return {dgates, dstart};
+  }
+};
 
 class CpuBackend final : public Backend {
  public:
@@ -223,58 +278,7 @@ class CpuBackend final : public Backend {
     return g;
   }
 
-  bool takes_words() const override { return true; }
-
-  Tensor mix_words(const Tensor& weights, const Tensor& planes, const Tensor& item,
-                   const Tensor& shift) const override {
-    auto out = torch::empty({weights.size(0), weights.size(1), 32}, weights.options());
-    const Words shape{weights.size(0), weights.size(1), weights.size(2), planes.size(1), planes.size(2)};
-    cpu::mix_words(shape, data<const float>(weights), data<const int8_t>(planes), data<const int64_t>(item),
-                   data<const int64_t>(shift), data<float>(out));
-    return out;
-  }
-
-  Tensor mix_words_backward(const Tensor& dout, const Tensor& planes, const Tensor& item, const Tensor& shift,
-                            int64_t words) const override {
-    auto dweights = torch::empty({dout.size(0), dout.size(1), words}, dout.options());
-    const Words shape{dout.size(0), dout.size(1), words, planes.size(1), planes.size(2)};
-    cpu::mix_words_backward(shape, data<const float>(dout), data<const int8_t>(planes),
-                            data<const int64_t>(item), data<const int64_t>(shift), data<float>(dweights));
-    return dweights;
-  }
-
-  Tensor rotate_words(const Tensor& weights, const Tensor& words) const override {
-    auto out = torch::empty_like(words);
-    cpu::rotate_words(data<const float>(weights), data<const float>(words), data<float>(out), words.size(0));
-    return out;
-  }
-
-  std::pair<Tensor, Tensor> rotate_words_backward(const Tensor& weights, const Tensor& words,
-                                                  const Tensor& dout) const override {
-    auto dweights = torch::empty_like(weights), dwords = torch::empty_like(words);
-    cpu::rotate_words_backward(data<const float>(weights), data<const float>(words), data<const float>(dout),
-                               data<float>(dweights), data<float>(dwords), words.size(0));
-    return {dweights, dwords};
-  }
-
-  Tensor scan_bits(const Tensor& gates, const Tensor& start) const override {
-    auto out = torch::empty({gates.size(0), gates.size(1), start.size(1)}, gates.options());
-    for_type(gates, [&]<typename T>(T*) {
-      cpu::scan_bits(data<const T>(gates), data<const T>(start), data<T>(out), start.size(0), start.size(1));
-    });
-    return out;
-  }
-
-  std::pair<Tensor, Tensor> scan_bits_backward(const Tensor& gates, const Tensor& start, const Tensor& h,
-                                               const Tensor& dout) const override {
-    auto dgates = torch::empty_like(gates), dstart = torch::empty_like(start);
-    for_type(gates, [&]<typename T>(T*) {
-      cpu::scan_bits_backward(data<const T>(gates), data<const T>(start), data<const T>(h),
-                              data<const T>(dout), data<T>(dgates), data<T>(dstart), start.size(0),
-                              start.size(1));
-    });
-    return {dgates, dstart};
-  }
+  const WordBackend* words() const override { return &words_; }
 
   bool adamw(const AdamWTensors& t, const Tensor& divisor, const AdamWSettings& s) const override {
     if (t.parameters[0].scalar_type() != torch::kFloat) return false;
@@ -292,6 +296,9 @@ class CpuBackend final : public Backend {
     }
     return true;
   }
+
+ private:
+  const CpuWordBackend words_ = {};
 };
 
 }  // namespace
