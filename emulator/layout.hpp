@@ -22,6 +22,9 @@ struct Field {
   }
 };
 
+// The newest version of records that any machine has.
+inline constexpr int newest_record_version = 2;
+
 struct Layout {
   std::string machine;        // name, as in make_machine()
   int memory_bytes = 0;       // length of the memory image that opens a trace

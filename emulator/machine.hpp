@@ -96,10 +96,10 @@ class Machine {
                             std::span<uint8_t> start) const = 0;
 
   // Draws a start that tries operations()[operation] alone: state 1 has fetched one instruction of it, and its
-  // result is state 2, or the end where it faults. It is among its program's first `places` (0: anywhere), and
-  // halting ones follow. Operands, registers, flags and memory are drawn, often at the ends of their ranges.
-  // Returns what describe() says of the instruction: at times another operation's, where what was drawn has two
-  // names. Nothing where the machine tries no operation alone.
+  // result is state 2, or the end where it faults. It, or what prepares its operands, is among its program's
+  // first `places` (0: anywhere), and halting ones follow. Operands, registers, flags and memory are drawn, often
+  // at the ends of their ranges. Returns what describe() says of the instruction: at times another operation's,
+  // where what was drawn has two names. Nothing where the machine tries no operation alone.
   virtual std::optional<Instruction> isolated_start(RandomSource& /*random*/, size_t /*operation*/,
                                                     int /*places*/, std::span<uint8_t> /*start*/) {
     return std::nullopt;
@@ -120,9 +120,9 @@ class Machine {
   // none is.
   virtual std::optional<size_t> instruction_line(std::span<const uint8_t> image,
                                                  std::span<const uint8_t> record) const = 0;
-  // Of a record after state 0, which has fetched nothing: its instruction is zero, and of some machines that is
-  // an instruction too. Where the record holds none that the machine includes, all is "???"; but the text may
-  // say what it is, and why it is not run.
+  // Not of state 0: it has fetched nothing, and on some machines its zeros would be read as an instruction.
+  // Where the record holds none that the machine includes, all is "???"; but the text may say what it is, and
+  // why it is not run.
   virtual Instruction describe(std::span<const uint8_t> record) const = 0;
 };
 

@@ -5,8 +5,9 @@
 
 namespace bytecpu {
 
-// The release, and, where it is built from a commit that is none, which: "0.1.0+829.d91a09c", the commits before
-// it and its name; with ".dirty" where files were changed. BYTECPU_VERSION is the release alone.
+// At a release's tag, the release alone: "0.1.0". Otherwise the number of commits and the last one's name are added:
+// "0.1.0+829.d91a09c"; and ".dirty" where files had been changed when the build was last configured. BYTECPU_VERSION
+// is the release alone.
 std::string_view version();
 
 }  // namespace bytecpu

@@ -12,9 +12,6 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
-// Of any machine. toy8's is 1.
-constexpr int newest_record_version = 2;
-
 const ordered_json& member(const ordered_json& json, const char* name) {
   if (!json.is_object()) throw Error("\"{}\" is wanted in something that is no object", name);
   const auto found = json.find(name);

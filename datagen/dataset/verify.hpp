@@ -30,7 +30,7 @@ struct VerifyReport {
   double seconds = 0;
   std::vector<VerifyFailure> failures;  // sorted by file and trace
   std::vector<std::string> unchecked;   // what it does not say enough of itself to check
-  // Where traces differ: that other releases of the engines made it, if they did.
+  // A line for the user where traces differ and other releases of the engines made the dataset; else empty.
   std::string other_engines;
 };
 

@@ -46,7 +46,8 @@ DatasetWriter::DatasetWriter(fs::path folder, Layout layout, ordered_json genera
 void DatasetWriter::write(Split split, size_t index, const TraceBatch& traces) {
   const auto path = folder_ / shard_name(split, index);
   write_shard(path, manifest_.layout, traces, shard_metadata(configuration_, split, index));
-  add(split, index, Shard(path, manifest_.layout), true);
+  wrote_ = true;
+  add(split, index, Shard(path, manifest_.layout));
 }
 
 DatasetWriter::Found DatasetWriter::adopt(Split split, size_t index, int64_t traces) {
@@ -58,8 +59,10 @@ DatasetWriter::Found DatasetWriter::adopt(Split split, size_t index, int64_t tra
       const auto found = shard.metadata().find(key);
       if (found == shard.metadata().end() || found->second != value) return Found::damaged;
     }
+    // Of an earlier release, which gave it no checksum: it is made again, not known to be damaged.
+    if (!finished_ && !shard.intact()) return Found::nothing;
     if (shard.info().traces != traces || !is_as_written(split, index, shard)) return Found::damaged;
-    add(split, index, shard, false);
+    add(split, index, shard);
     return Found::adopted;
   } catch (const Error&) {
     return Found::damaged;
@@ -67,12 +70,12 @@ DatasetWriter::Found DatasetWriter::adopt(Split split, size_t index, int64_t tra
 }
 
 bool DatasetWriter::is_as_written(Split split, size_t index, const Shard& shard) const {
-  if (!finished_) return shard.intact().value_or(false);
+  if (!finished_) return *shard.intact();
   const auto& listed = (*finished_)[split].shards;
   return index < listed.size() && listed[index].checksum == checksum(shard.file_bytes());
 }
 
-void DatasetWriter::add(Split split, size_t index, const Shard& shard, bool written) {
+void DatasetWriter::add(Split split, size_t index, const Shard& shard) {
   auto info = shard.info();
   info.checksum = checksum(shard.file_bytes());
   std::vector<uint64_t> hashes;
@@ -81,7 +84,6 @@ void DatasetWriter::add(Split split, size_t index, const Shard& shard, bool writ
   }
 
   const std::lock_guard lock(mutex_);
-  adopted_only_ = adopted_only_ && !written;
   const bool fresh = shards_[static_cast<size_t>(split)].emplace(index, std::move(info)).second;
   BYTECPU_CHECK(fresh);
   auto& all = programs_[static_cast<size_t>(split)];
@@ -91,7 +93,7 @@ void DatasetWriter::add(Split split, size_t index, const Shard& shard, bool writ
 Manifest DatasetWriter::finish() {
   const auto counts = count_programs(programs_);
   manifest_.overlap = counts.overlap;
-  manifest_.engines = finished_ && adopted_only_ ? finished_->engines : engine_versions();
+  manifest_.engines = finished_ && !wrote_ ? finished_->engines : engine_versions();
   for (const Split s : splits) {
     auto& split = manifest_[s];
     split.duplicates = counts.duplicates[static_cast<size_t>(s)];

@@ -37,13 +37,13 @@ class DatasetWriter {
   Manifest finish();
 
  private:
-  void add(Split split, size_t index, const Shard& shard, bool written);
+  void add(Split split, size_t index, const Shard& shard);
   bool is_as_written(Split split, size_t index, const Shard& shard) const;
 
   std::filesystem::path folder_;
   Manifest manifest_;
   std::optional<Manifest> finished_;  // that of a dataset that was finished before
-  bool adopted_only_ = true;          // no shard was written
+  std::atomic<bool> wrote_ = false;   // a shard
   std::string configuration_;
   std::mutex mutex_;
   std::array<std::map<size_t, ShardInfo>, 2> shards_;

@@ -170,15 +170,11 @@ class OptionList {
   }
   // Only on the command line: an INI file may serve several runs, and have settings for what one leaves out.
   void refuse_flags(std::string_view why, const OptionList& others) const {
-    for (const Option& other : others.all()) {
-      if (option_of(other.field).given_by.starts_with("--")) refuse_field(why, other.field);
-    }
+    for (const Option& other : others.all()) refuse_flag(why, other.field);
   }
   template <typename... Values>
   void refuse_flags(std::string_view why, const Values&... values) const {
-    for (const void* field : {static_cast<const void*>(&values)...}) {
-      if (option_of(field).given_by.starts_with("--")) refuse_field(why, field);
-    }
+    for (const void* field : {static_cast<const void*>(&values)...}) refuse_flag(why, field);
   }
 
   // All values as INI text, so that a run can be repeated with --config; without the options of `but`.
@@ -197,6 +193,9 @@ class OptionList {
   Option& add(const void* field, FieldAccess access, std::string name, std::string help);
   const Option& option_of(const void* field) const;
   void refuse_field(std::string_view why, const void* field) const;
+  void refuse_flag(std::string_view why, const void* field) const {
+    if (option_of(field).given_by.starts_with("--")) refuse_field(why, field);
+  }
 
   std::string group_;
   std::vector<Option> options_;

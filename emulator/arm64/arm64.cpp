@@ -81,10 +81,6 @@ constexpr uint32_t a(uint32_t r) { return r << 10; }
 constexpr uint32_t immr(uint32_t value) { return value << 16; }
 constexpr uint32_t imms(uint32_t value) { return value << 10; }
 
-uint32_t word_at(std::span<const uint8_t> bytes) {
-  return bytes[0] | bytes[1] << 8 | bytes[2] << 16 | static_cast<uint32_t>(bytes[3]) << 24;
-}
-
 void add(Code& code, uint32_t word) {
   code.begin();
   code.put(word, 4);
@@ -99,7 +95,7 @@ class Arm64 final : public InstructionSet {
   }
   Decoded decode(std::span<const uint8_t> code) const override {
     if (code.size() < 4) return {};
-    const uint32_t word = word_at(code);
+    const uint32_t word = arm64::word_at(code);
     constexpr uint32_t operation_bits = 0xFFE0FC00;  // and a few of some immediates
     if (!arm64::includes(word)) return {};
     // B and BL; B.cond, CBZ, CBNZ; TBZ, TBNZ
@@ -117,7 +113,7 @@ class Arm64 final : public InstructionSet {
             .displacement = {.bit = static_cast<uint8_t>(width == 26 ? 0 : 5), .width = width, .scale = 4}};
   }
   Flow flow(std::span<const uint8_t> code) const override {
-    return code.size() < 4 ? Flow{} : arm64::flow(word_at(code));
+    return code.size() < 4 ? Flow{} : arm64::flow(arm64::word_at(code));
   }
   uint8_t pack_flags(uint32_t raw) const override { return static_cast<uint8_t>(raw >> flags_shift); }
   uint32_t unpack_flags(uint8_t flags) const override { return static_cast<uint32_t>(flags) << flags_shift; }

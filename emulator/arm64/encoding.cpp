@@ -7,10 +7,6 @@
 namespace bytecpu::arm64 {
 namespace {
 
-constexpr uint32_t bits(uint32_t word, int high, int low) {
-  return word >> low & ((1u << (high - low + 1)) - 1);
-}
-
 bool is_wide(uint32_t word) { return word >> 31; }
 
 // An amount that must be below the register's width.

@@ -4,12 +4,10 @@
 
 #include <array>
 
+#include "emulator/arm64/encoding.hpp"
+
 namespace bytecpu::arm64 {
 namespace {
-
-constexpr uint32_t bits(uint32_t word, int high, int low) {
-  return word >> low & ((1u << (high - low + 1)) - 1);
-}
 
 // 31 is the register that is zero.
 std::string name(uint32_t word, uint32_t number) {
@@ -86,8 +84,7 @@ void hint(uint32_t word, native::InstructionText& text) {
 }  // namespace
 
 void rewrite(std::span<const uint8_t> instruction, native::InstructionText& text) {
-  const uint32_t word = instruction[0] | instruction[1] << 8 | instruction[2] << 16 |
-                        static_cast<uint32_t>(instruction[3]) << 24;
+  const uint32_t word = word_at(instruction);
   if ((word & 0x1F800000) == 0x12800000) {
     move_wide(word, text);
   } else if ((word & 0x3F800000) == 0x32000000) {

@@ -315,18 +315,25 @@ std::optional<uint64_t> Executor::image_offset(uint64_t address, uint64_t size) 
   return std::nullopt;
 }
 
+// Of an access so far, that it goes on here: parts that lie one after the other are one access. `size_at`: the place
+// of the field READ_SIZE or WRITE_SIZE. Returns the bytes before this part.
+uint64_t Executor::note_access(int size_at, uint64_t offset, uint64_t size) {
+  uint8_t* record = record_.data();
+  const uint64_t begun = record[size_at];
+  if (begun == 0) {
+    store(record + at_.access_offset, offset, offset_bytes);
+  } else {
+    BYTECPU_CHECK(offset == load(record + at_.access_offset, offset_bytes) + begun);
+  }
+  record[size_at] = static_cast<uint8_t>(begun + size);
+  return begun;
+}
+
 // Not called for what is fetched. A pair of loads that lie one after the other is one read.
 void Executor::on_read(uint64_t address, uint64_t size) {
   const auto offset = image_offset(address, size);
   if (!offset) return stop(StopReason::memory_fault);
-  uint8_t* record = record_.data();
-  const uint64_t begun = record[at_.read_size];
-  if (begun == 0) {
-    store(record + at_.access_offset, *offset, offset_bytes);
-  } else {
-    BYTECPU_CHECK(*offset == load(record + at_.access_offset, offset_bytes) + begun);
-  }
-  record[at_.read_size] = static_cast<uint8_t>(begun + size);
+  note_access(at_.read_size, *offset, size);
 }
 
 // A pair of stores that lie one after the other is one write. Where the instruction has read elsewhere, the
@@ -337,16 +344,9 @@ void Executor::on_write(uint64_t address, uint64_t size, uint64_t value) {
     const bool code = address >= code_address && address < code_address + code_bytes();
     return stop(code ? StopReason::code_write : StopReason::memory_fault);
   }
-  uint8_t* record = record_.data();
-  const uint64_t begun = record[at_.write_size];
+  const uint64_t begun = note_access(at_.write_size, *offset, size);
   BYTECPU_CHECK(begun + size <= static_cast<uint64_t>(about_.value_bytes));
-  if (begun == 0) {
-    store(record + at_.access_offset, *offset, offset_bytes);
-  } else {
-    BYTECPU_CHECK(*offset == load(record + at_.access_offset, offset_bytes) + begun);
-  }
-  record[at_.write_size] = static_cast<uint8_t>(begun + size);
-  store(record + at_.write_value + begun, value, static_cast<int>(size));
+  store(record_.data() + at_.write_value + begun, value, static_cast<int>(size));
 }
 
 }  // namespace bytecpu::native

@@ -59,6 +59,7 @@ class Executor {
   void after_alone(bool branched);
   void before_instruction(uint64_t offset);
   std::optional<uint64_t> image_offset(uint64_t address, uint64_t size) const;
+  uint64_t note_access(int size_at, uint64_t offset, uint64_t size);
   void on_read(uint64_t address, uint64_t size);
   void on_write(uint64_t address, uint64_t size, uint64_t value);
   StopReason stop_of(uc_err error) const;

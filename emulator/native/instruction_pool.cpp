@@ -37,8 +37,6 @@ InstructionPool::InstructionPool(UnicornEngine& engine, const Description& about
   BYTECPU_CHECK(entries_ != nullptr);
   madvise(entries_.get(), table_.size_bytes(), MADV_HUGEPAGE);
   std::ranges::fill(table_, Entry{});
-  BYTECPU_CHECK(about.instruction_bytes + about.went_on.code.size() + about.branched.code.size() <=
-                slot_bytes);
   engine_.map(pool_address, memory_, UC_PROT_READ | UC_PROT_EXEC);
   for (const uint64_t address : {after_instruction, after_branch}) {
     std::ranges::copy(about.next.code, memory_.bytes().begin() + (address - pool_address));
@@ -79,6 +77,7 @@ uint64_t InstructionPool::find(const Key& key) const {
 
 // A slot holds the instruction and two jumps: a branch goes to the second one.
 uint64_t InstructionPool::add(const Key& key, int bytes) {
+  BYTECPU_CHECK(bytes + about_.went_on.code.size() + about_.branched.code.size() <= slot_bytes);
   size_t at = hash(key) % table_.size();
   while (table_[at].number != 0) at = (at + 1) % table_.size();
   table_[at] = {key, static_cast<uint32_t>(size_++)};

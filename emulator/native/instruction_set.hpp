@@ -37,8 +37,8 @@ struct Description {
   cs_mode disassembler_mode;
   Rewrite rewrite = nullptr;
 
-  // Lengths of the fields INSN, WRITE_VALUE and of the flags, which are the first byte of theirs. Of a longer
-  // instruction, INSN holds the first bytes.
+  // Lengths of the fields INSN, WRITE_VALUE and flags. The flags are in the first byte of their field, the rest is
+  // zero. Of a longer instruction, INSN holds the first bytes.
   int instruction_bytes, value_bytes, flags_bytes;
   int pc_id;
   const char* flags_name;
@@ -99,7 +99,8 @@ class InstructionSet {
   virtual std::span<const Operation> operations() const = 0;
 
   // `code` ends where the code does. Exact in what it accepts: no instruction that reads or writes a register
-  // which records do not hold, or writes memory twice.
+  // which records do not hold, and none that reads or writes memory in two places which do not lie one after the
+  // other.
   virtual Decoded decode(std::span<const uint8_t> code) const = 0;
 
   // Of the instruction at the head of `code`: any that is included, and others that hold an address.

@@ -9,7 +9,7 @@
 namespace bytecpu::native {
 
 // Of the records that are described in native.hpp. Version 1 had PC after the instruction, and no reads.
-inline constexpr int record_version = 2;
+inline constexpr int record_version = newest_record_version;
 
 // Length of the fields PC and ACCESS_OFFSET: both are offsets in the memory image.
 inline constexpr int offset_bytes = 2;

@@ -9,9 +9,9 @@
 
 namespace bytecpu::x86_64 {
 
-inline constexpr int registers = 10;  // RAX … RDI, R8, R9
-inline constexpr int most_instruction_bytes = 10;
-inline constexpr size_t longest_padding = 15;  // of NOPs; records hold their first bytes
+inline constexpr int registers = 10;               // RAX … RDI, R8, R9
+inline constexpr int most_instruction_bytes = 10;  // NOPs aside
+inline constexpr size_t longest_padding = 15;      // of NOPs; records hold their first bytes
 
 native::Decoded decode(std::span<const uint8_t> code);
 native::Flow flow(std::span<const uint8_t> code);

@@ -4,7 +4,7 @@
 //
 // Record, 64 bytes: PC (2), INSN (9), ACCESS_OFFSET (2), READ_SIZE, WRITE_SIZE, WRITE_VALUE (8), EAX, ECX, EDX,
 // EBX, ESP, EBP, ESI, EDI, R8D, R9D, FLAGS (1: bit 0 CF, 2 PF, 3 OF, 6 ZF, 7 SF). AF is left out: no instruction
-// reads it. Random programs' instructions have at most 9 bytes, given ones' 10, of which INSN holds the first 9.
+// reads it. Random programs' instructions have at most 9 bytes, given ones' 10 (NOPs 15), of which INSN holds the first 9.
 #pragma once
 
 #include <memory>

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "emulator/machine.hpp"
-#include "emulator/native/record.hpp"
+#include "tests/emulator/native/support.hpp"
 
 namespace bytecpu {
 namespace {
@@ -26,10 +26,7 @@ struct Isolated : testing::Test {
   void use(const char* name) { machine = make_machine(name, memory); }
   const Layout& layout() const { return machine->layout(); }
   uint64_t field(std::span<const uint8_t> record, std::string_view name) const {
-    for (const Field& f : layout().fields) {
-      if (f.name == name) return native::load(record.data() + f.offset, f.bytes);
-    }
-    throw std::logic_error(std::string(name));
+    return test::get(layout(), record, name);
   }
   Tried draw(size_t operation, uint64_t seed) {
     NativeRandom random(seed, operation);
