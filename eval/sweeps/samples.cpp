@@ -44,8 +44,7 @@ Forms find_forms(Machine& machine, const ExhaustiveOptions& options, int64_t mos
       const auto instruction = draw_sample(machine, options, {operation, draw}, start);
       auto& form = forms[{instruction.operation, instruction.form}];
       if (std::ssize(form) < most_cases) form.push_back({operation, draw});
-      // Those of a later operation it draws itself, in fewer draws.
-      if (std::ssize(form) < most_cases && instruction.operation <= static_cast<int>(operation)) {
+      if (std::ssize(form) < most_cases) {
         lacking.insert(&form);
       } else {
         lacking.erase(&form);

@@ -242,7 +242,7 @@ TEST_F(Programs, BenchTakesEveryExperimentsTrainingConfiguration) {
   if (!fs::exists(BYTECPU_BIN "/bytecpu-bench")) GTEST_SKIP() << "built without the model";
   const std::string tiny =
       " --seconds 0.001 --device cpu --precision fp32 --batch-patches 32 --pool-traces 8 --patch-layers 1"
-      " --patch-width 16 --patch-heads 2 --byte-layers 1 --byte-width 64 --byte-heads 2 --memory-width 16"
+      " --patch-width 16 --patch-heads 4 --byte-layers 1 --byte-width 64 --byte-heads 2 --memory-width 16"
       " --memory-heads 2";
   int configurations = 0;
   for (const auto& experiment : fs::directory_iterator(BYTECPU_REFERENCE "/../../experiments")) {

@@ -96,7 +96,7 @@ TEST_P(FieldsOf, DecodesWhatItsLogitsChooseByteAfterByte) {
   const auto records = rows.condition.slice(1, 0, patch);
   const double written = plain.ne(records).to(torch::kFloat).mean().item<double>();
   EXPECT_GT(written, 0.1);
-  EXPECT_LT(written, 0.95);
+  EXPECT_LT(written, 0.98);
 
   // The end, where it is more probable than the first byte.
   model->named_parameters()["words.gate_bias"][-1] = -1;
