@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -45,8 +46,10 @@ struct Document {
   std::span<const uint8_t> context = {};
   // Back to back; the last one of a file may be short.
   std::span<const uint8_t> steps = {};
-  // What the steps and the context are: extensions without the dot. A context without one is no file.
-  std::string_view extension = "bin", context_extension = {};
+  // What the steps are: an extension, without the dot.
+  std::string_view extension = "bin";
+  // What the context is, where that is a file, too.
+  std::optional<std::string_view> context_extension = {};
   // Whether it ends after the last step, so that the end is there to be predicted too; else it was cut.
   bool complete = true;
   // Of each step, which of the corpus's skills the step after it needs; -1: none. Empty where nobody asked.

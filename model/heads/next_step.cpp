@@ -13,13 +13,8 @@ std::optional<NextStep::Outcome> NextStep::predict(std::span<const Document> doc
 }
 
 int64_t NextStep::count(std::span<const Document> documents) const {
-  const int64_t patch = model_.config().patch_size, given = model_.frame().first_scored;
   int64_t patches = 0;
-  for (const auto& d : documents) {
-    const int64_t bytes = targets_ == Targets::all ? std::ssize(d.context) + std::ssize(d.steps)
-                                                   : (d.count() - given) * d.step_bytes;
-    patches += bytes / patch + (d.complete ? 1 : 0);
-  }
+  for (const auto& d : documents) patches += model_.predicted(d, targets_);
   return patches;
 }
 

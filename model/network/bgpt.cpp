@@ -11,8 +11,6 @@
 namespace bytecpu {
 namespace {
 
-constexpr std::string_view extension = "bin";
-
 // A registered submodule that only gives a level to the parameter names.
 std::shared_ptr<torch::nn::Module> named_level(torch::nn::Module& parent, const std::string& name) {
   return parent.register_module(name, std::make_shared<torch::nn::Module>());
@@ -75,26 +73,43 @@ torch::Tensor Bgpt::embed(const torch::Tensor& patches) {
 
 namespace {
 
-// The sequence of each document as symbols, I64 [B, T, P] padded with "nothing"; patches of each sequence in
-// `lengths`.
-torch::Tensor sequences(std::span<const Document> documents, int64_t patch_size, bool with_end,
-                        std::vector<int64_t>& lengths) {
+int64_t patches_in(std::span<const uint8_t> bytes, int64_t patch_size) {
+  return (std::ssize(bytes) + patch_size - 1) / patch_size;
+}
+
+// Patches of a document's sequence before its steps: an extension and the context, and where that is a file the
+// extension of the steps after it.
+int64_t patches_before(const Document& d, int64_t patch_size) {
+  return 1 + patches_in(d.context, patch_size) + (d.context_extension ? 1 : 0);
+}
+
+int64_t patches_of(const Document& d, int64_t patch_size, bool with_end) {
+  return patches_before(d, patch_size) + patches_in(d.steps, patch_size) + (with_end && d.complete ? 1 : 0);
+}
+
+// Writes the document's sequence, all but the end, over a row of "nothing".
+void write_sequence(const Document& d, int64_t patch_size, int64_t* row) {
+  const auto write = [&](auto bytes, int64_t patches) {
+    std::ranges::transform(bytes, row, [](auto byte) { return static_cast<uint8_t>(byte); });
+    row += patches * patch_size;
+  };
+  const auto write_extension = [&](std::string_view extension) {
+    write(extension.substr(0, static_cast<size_t>(patch_size)), 1);
+  };
+  write_extension(d.context_extension.value_or(d.extension));
+  write(d.context, patches_in(d.context, patch_size));
+  if (d.context_extension) write_extension(d.extension);
+  write(d.steps, 0);
+}
+
+// The sequence of each document as symbols, I64 [B, T, P] padded with "nothing".
+torch::Tensor sequences(std::span<const Document> documents, int64_t patch_size, bool with_end) {
   int64_t longest = 0;
-  lengths.clear();
-  for (const auto& d : documents) {
-    const int64_t patches = (std::ssize(d.context) + std::ssize(d.steps)) / patch_size;
-    lengths.push_back(1 + patches + (with_end && d.complete ? 1 : 0));
-    longest = std::max(longest, lengths.back());
-  }
-  const int64_t batch = std::ssize(documents);
-  auto tokens = torch::full({batch, longest, patch_size}, nothing, torch::kLong);
-  auto* out = tokens.data_ptr<int64_t>();
-  for (int64_t b = 0; b < batch; ++b) {
-    int64_t* row = out + b * longest * patch_size;
-    for (size_t i = 0; i < extension.size() && i < static_cast<size_t>(patch_size); ++i) {
-      row[i] = static_cast<uint8_t>(extension[i]);
-    }
-    std::ranges::copy(documents[b].steps, std::ranges::copy(documents[b].context, row + patch_size).out);
+  for (const auto& d : documents) longest = std::max(longest, patches_of(d, patch_size, with_end));
+  auto tokens = torch::full({std::ssize(documents), longest, patch_size}, nothing, torch::kLong);
+  for (size_t b = 0; b < documents.size(); ++b) {
+    write_sequence(documents[b], patch_size,
+                   tokens.data_ptr<int64_t>() + static_cast<int64_t>(b) * longest * patch_size);
   }
   return tokens;
 }
@@ -103,26 +118,26 @@ torch::Tensor sequences(std::span<const Document> documents, int64_t patch_size,
 
 Rows Bgpt::rows(std::span<const Document> documents, Targets targets, const torch::Tensor& chosen) {
   const int64_t patch = config_.patch_size, per_step = patches_per_step();
-  const int64_t context_patches = frame().context_bytes / patch;
-  std::vector<int64_t> lengths;
-  auto tokens = sequences(documents, patch, true, lengths);
+  auto tokens = sequences(documents, patch, true);
   const int64_t batch = tokens.size(0), longest = tokens.size(1);
   if (longest > config_.patch_length) {
-    throw Error("a trace takes {} patches, the model at most {}: raise patch-length or shorten the programs",
-                longest, config_.patch_length);
+    throw Error("a {} takes {} patches, the model at most {}: raise patch-length or {}",
+                frame().kind == DocumentKind::file ? "file" : "trace", longest, config_.patch_length,
+                frame().kind == DocumentKind::file ? "take shorter files" : "shorten the programs");
   }
 
   // Position p of a sequence predicts patch p + 1, so the last position is not needed.
-  const int64_t first = targets == Targets::all ? 1 : 1 + context_patches + frame().first_scored * per_step;
   std::vector<int64_t> source, target, document, step;
   int64_t row = 0;
   for (int64_t b = 0; b < batch; ++b) {
-    for (int64_t p = first; p < lengths[b]; ++p, ++row) {
+    const auto& d = documents[static_cast<size_t>(b)];
+    const int64_t before = patches_before(d, patch), all = patches_of(d, patch, true);
+    for (int64_t p = first_predicted(d, targets); p < all; ++p, ++row) {
       if (chosen.defined() && !chosen.data_ptr<bool>()[row]) continue;
       source.push_back(b * (longest - 1) + p - 1);
       target.push_back(b * longest + p);
       document.push_back(b);
-      step.push_back(std::max<int64_t>(0, p - 1 - context_patches) / per_step);
+      step.push_back(std::max<int64_t>(0, p - before) / per_step);
     }
   }
   const auto index = [](const std::vector<int64_t>& v) { return torch::tensor(v, torch::kLong); };
@@ -190,13 +205,21 @@ class BgptHistory final : public History {
 };
 
 std::unique_ptr<History> Bgpt::begin(std::span<const Document> starts) {
-  std::vector<int64_t> lengths;
-  const auto tokens = sequences(starts, config_.patch_size, false, lengths);
+  const auto tokens = sequences(starts, config_.patch_size, false);
   return std::make_unique<BgptHistory>(*this, tokens.to(device()));
 }
 
 int64_t Bgpt::length(const Document& document) const {
-  return 2 + (std::ssize(document.context) + std::ssize(document.steps)) / config_.patch_size;
+  return patches_of(document, config_.patch_size, false) + 1;
+}
+
+int64_t Bgpt::first_predicted(const Document& document, Targets targets) const {
+  if (targets == Targets::all) return 1;
+  return patches_before(document, config_.patch_size) + frame().first_scored * patches_per_step();
+}
+
+int64_t Bgpt::predicted(const Document& document, Targets targets) const {
+  return patches_of(document, config_.patch_size, true) - first_predicted(document, targets);
 }
 
 int64_t Bgpt::most_steps() const {
@@ -227,14 +250,13 @@ torch::Tensor Bgpt::frozen(const std::string& name, const torch::Tensor& paramet
 
 double Bgpt::forward_flops(std::span<const Document> documents, Targets targets) const {
   const auto& c = config_;
-  const double given = frame().context_bytes / c.patch_size + frame().first_scored * patches_per_step();
   const auto block = [](double width, double context) {
     return 2 * (12 * width * width + 2 * context * width);
   };
   double flops = 0;
   for (const auto& d : documents) {
-    const double patches = 1 + static_cast<double>(d.context.size() + d.steps.size()) / c.patch_size;
-    const double rows = patches - (targets == Targets::all ? 0 : given) - (d.complete ? 0 : 1);
+    const auto patches = static_cast<double>(patches_of(d, c.patch_size, false));
+    const auto rows = static_cast<double>(predicted(d, targets));
     flops += patches * c.patch_layers * block(c.patch_width, (patches + 1) / 2);
     flops += patches * 2.0 * c.patch_size * c.patch_width;  // sums of embedding columns
     const double length = c.patch_size;

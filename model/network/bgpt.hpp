@@ -1,7 +1,8 @@
 // bGPT as published (arXiv 2402.19155): a patch-level decoder over the patches of a file, and a byte-level
 // decoder that writes each next patch from the patch-level feature. Sequence: one patch with the file's
-// extension, the file's patches, one patch of "nothing" for the end. Parameter names and shapes are those of
-// the published weights.
+// extension, the file's patches, the last one filled with "nothing", one patch of "nothing" for the end. A file
+// made from another one: that one's extension and patches come first. Parameter names and shapes are those of the
+// published weights.
 #pragma once
 
 #include "model/network/byte_model.hpp"
@@ -20,6 +21,7 @@ class Bgpt final : public ByteModel {
   std::unique_ptr<History> begin(std::span<const Document> starts) override;
   int64_t most_steps() const override;
   int64_t length(const Document& document) const override;
+  int64_t predicted(const Document& document, Targets targets) const override;
   double forward_flops(std::span<const Document> documents, Targets targets) const override;
   std::vector<TrainedParameter> trained_parameters() const override;
 
@@ -28,6 +30,8 @@ class Bgpt final : public ByteModel {
 
  private:
   friend class BgptHistory;
+  // The first patch of the document's sequence that is predicted.
+  int64_t first_predicted(const Document& document, Targets targets) const;
   torch::Tensor embed(const torch::Tensor& patches);  // I64 [B, T, P] → [B, T, patch width]
 
   struct PatchLevel : torch::nn::Module {

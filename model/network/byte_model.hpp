@@ -118,6 +118,10 @@ class ByteModel : public torch::nn::Module {
   virtual int64_t most_steps() const = 0;
   // Patches that a document takes up in a batch, markers of begin and end included.
   virtual int64_t length(const Document& document) const = 0;
+  // How many of them rows() predicts.
+  virtual int64_t predicted(const Document& document, Targets /*targets*/) const {
+    return (document.count() - frame().first_scored) * patches_per_step() + (document.complete ? 1 : 0);
+  }
   // Floating-point operations of predicting one batch's patches forward, multiply and add counted as two.
   virtual double forward_flops(std::span<const Document> documents, Targets targets) const = 0;
   // All parameters, by name; says which are hidden matrices, for optimisers that treat those apart.

@@ -45,11 +45,20 @@ OptionList options(ModelConfig& c) {
 void to_json(nlohmann::ordered_json& json, const ModelConfig& config) {
   auto copy = config;
   json = options(copy).json();
-  json["layout"] = to_json(config.frame.layout);
+  if (config.frame.kind == DocumentKind::file) {
+    json["documents"] = "files";
+  } else {
+    json["layout"] = to_json(config.frame.layout);
+  }
 }
 
 void from_json(const nlohmann::ordered_json& json, ModelConfig& config) {
-  options(config).from_json(json, {"layout"});
+  options(config).from_json(json, {"layout", "documents"});
+  if (const auto documents = json.find("documents"); documents != json.end()) {
+    if (*documents != "files") throw Error("\"documents\" is {}, not \"files\"", documents->dump());
+    config.frame = frame_of_files();
+    return;
+  }
   const auto layout = layout_from_json(json.at("layout"));
   refuse_outdated(layout, "train the model anew, on data of this version");
   config.frame = frame_of(layout);
@@ -59,6 +68,8 @@ void check(const ModelConfig& c) {
   auto copy = c;
   options(copy).check();
   const bool fields = c.family == "fields", transition = c.family == "transition";
+  require(c.frame.kind == DocumentKind::trace || c.family == "bgpt",
+          fmt::format("the family {} learns traces of machines; family = bgpt learns files", c.family));
   if (fields || transition) {
     require(c.patch_size == c.frame.step_bytes,
             fmt::format("patch-size must be the record's {} bytes for the family {}", c.frame.step_bytes,
@@ -73,6 +84,10 @@ void check(const ModelConfig& c) {
     require(c.memory_heads <= c.patch_heads,
             "memory-heads must be at most patch-heads for the family fields");
     return;
+  }
+  if (c.frame.kind == DocumentKind::file) {
+    require(c.frame.step_bytes % c.patch_size == 0,
+            fmt::format("patch-size of a model of files must divide {}", c.frame.step_bytes));
   }
   require(c.frame.context_bytes % c.patch_size == 0 && c.frame.step_bytes % c.patch_size == 0,
           fmt::format("patch-size {} does not divide the memory ({} bytes) and the record ({} bytes)",

@@ -96,13 +96,21 @@ void Journal::log(Progress& progress) {
 void Journal::log(const Progress& progress, const Validation& v) {
   const double bytes = 1 - static_cast<double>(v.wrong_bytes) / static_cast<double>(v.bytes);
   const double steps = 1 - static_cast<double>(v.wrong_steps) / static_cast<double>(v.steps);
-  write({{"step", progress.step},
-         {"seconds", progress.seconds},
-         {"validation",
-          {{"loss", v.loss}, {"byte_accuracy", bytes}, {"step_accuracy", steps}, {"states", v.steps}}}});
+  ordered_json line = {
+      {"step", progress.step},
+      {"seconds", progress.seconds},
+      {"validation",
+       {{"loss", v.loss}, {"byte_accuracy", bytes}, {"step_accuracy", steps}, {"states", v.steps}}}};
+  const bool files = model_.frame().kind == DocumentKind::file;
+  if (files) line["validation"]["bits_per_byte"] = v.bits_per_byte;
+  write(line);
   fmt::print("step {:>7}  held out: loss {:.5f}, {} of {} bytes wrong ({:.4f} % right), ", progress.step,
              v.loss, v.wrong_bytes, v.bytes, 100 * bytes);
-  fmt::print("{} of {} states ({:.3f} %)\n", v.wrong_steps, v.steps, 100 * steps);
+  if (files) {
+    fmt::print("{:.4f} bits/byte\n", v.bits_per_byte);
+  } else {
+    fmt::print("{} of {} states ({:.3f} %)\n", v.wrong_steps, v.steps, 100 * steps);
+  }
 }
 
 void Journal::write(const ordered_json& line) {

@@ -8,6 +8,7 @@
 
 #include "datagen/corpus/dataset_corpus.hpp"
 #include "datagen/corpus/program_stream.hpp"
+#include "datagen/files/file_corpus.hpp"
 #include "datagen/io/cli.hpp"
 #include "datagen/io/files.hpp"
 #include "datagen/programs/program_options.hpp"
@@ -65,6 +66,8 @@ std::optional<nlohmann::ordered_json> said_by(const Manifest& manifest, std::str
 void check_fixed_by_data(Values& v, const OptionList& given) {
   constexpr auto why = "the programs of a dataset are what they are: leave it out, or --data";
   given.refuse_flags(why, fixed_by_data(v));
+  if (holds_files(v.data))
+    return given.refuse("goes with programs, not with a dataset of files", fixed_by_data(v));
   const auto manifest = read_manifest(std::filesystem::path(v.data) / "manifest.json");
   Values of_data;
   // How imported programs were drawn nobody knows.
@@ -118,6 +121,10 @@ struct Corpora {
 Corpora make_corpora(const Values& o) {
   constexpr uint64_t validation_seed =
       0x76616c6964617465;  // a stream of its own, whatever the training's seed
+  if (!o.data.empty() && holds_files(o.data)) {
+    return {std::make_unique<FileCorpus>(o.data, Split::train, o.train.seed, o.train.pool_traces),
+            std::make_unique<FileCorpus>(o.data, Split::test, 0, o.train.validation_traces)};
+  }
   if (!o.data.empty()) {
     return {std::make_unique<DatasetCorpus>(o.data, Split::train, o.train.seed, o.train.pool_traces),
             std::make_unique<DatasetCorpus>(o.data, Split::test, 0, o.train.validation_traces)};
@@ -146,6 +153,7 @@ bool run(Values& o, const OptionList& given) {
   const auto corpora = make_corpora(o);
   o.model.frame = corpora.train->frame();
   as_usage([&] { check(o.model); });
+  check_lengths(*corpora.train, o.model);
   const std::filesystem::path out = o.out;
   if (out.has_parent_path()) std::filesystem::create_directories(out.parent_path());
   const OutputFolder folder(out);

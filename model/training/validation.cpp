@@ -1,5 +1,6 @@
 #include "model/training/validation.hpp"
 
+#include <numbers>
 #include <set>
 #include <utility>
 
@@ -13,6 +14,7 @@ Validation validate(ByteModel& model, const Pool& held_out, int64_t batch_patche
   const NextStep objective(model, Targets::scored);
   Validation v;
   double nats = 0;
+  int64_t real_bytes = 0;
   for (const auto& indices : plan(model, held_out, batch_patches, 0)) {
     std::vector<Document> documents;
     for (const size_t i : indices) documents.push_back(held_out[i]);
@@ -21,6 +23,7 @@ Validation validate(ByteModel& model, const Pool& held_out, int64_t batch_patche
     const auto& [rows, loss] = *outcome;
     nats += loss.nats.item<double>() * static_cast<double>(rows.patches.numel());
     v.bytes += rows.patches.numel();
+    real_bytes += rows.patches.ne(nothing).sum().item<int64_t>();
     v.wrong_bytes += loss.mistakes.sum().item<int64_t>();
     // A step is wrong where any of its patches is.
     const auto mistakes = loss.mistakes.to(torch::kCPU);
@@ -34,13 +37,27 @@ Validation validate(ByteModel& model, const Pool& held_out, int64_t batch_patche
     v.wrong_steps += std::ssize(wrong);
   }
   v.loss = v.bytes ? nats / static_cast<double>(v.bytes) : 0;
+  v.bits_per_byte = real_bytes ? nats / std::numbers::ln2 / static_cast<double>(real_bytes) : 0;
   return v;
+}
+
+void check_length(const ByteModel& model, const Document& document) {
+  const int64_t patches = model.length(document), most = model.config().patch_length;
+  if (patches <= most) return;
+  throw Error(
+      "a {} file of {} bytes takes {} patches, the model {}: raise patch-length or pack with --max-bytes",
+      document.extension, document.context.size() + document.steps.size(), patches, most);
 }
 
 void check_held_out(const ByteModel& model, const Pool& held_out) {
   int64_t predicted = 0;
   for (size_t i = 0; i < held_out.size(); ++i) {
     const Document document = held_out[i];
+    if (model.frame().kind == DocumentKind::file) {
+      predicted += model.predicted(document, Targets::scored);
+      check_length(model, document);
+      continue;
+    }
     if (document.count() > model.most_steps()) {
       throw Error("a held-out trace has {} states, the model takes {}: raise patch-length",
                   document.count() - 1, model.most_steps() - 1);

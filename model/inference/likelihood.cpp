@@ -1,0 +1,33 @@
+#include "model/inference/likelihood.hpp"
+
+#include "model/heads/next_step.hpp"
+#include "model/training/batch.hpp"
+
+namespace bytecpu {
+
+std::vector<double> nats_of(ByteModel& model, std::span<const Document> documents, int64_t batch_patches,
+                            const std::function<void(int64_t)>& done) {
+  c10::InferenceMode inference;
+  std::vector<int64_t> lengths;
+  for (const auto& d : documents) lengths.push_back(model.length(d));
+  const NextStep objective(model, Targets::scored);
+  std::vector<double> nats(documents.size());
+  int64_t finished = 0;
+  for (const auto& indices : plan_batches(lengths, batch_patches, 0)) {
+    std::vector<Document> batch;
+    for (const size_t i : indices) batch.push_back(documents[i]);
+    if (const auto outcome = objective.predict(batch)) {
+      const auto& [rows, loss] = *outcome;
+      const auto of_rows = (loss.row_nats.to(torch::kDouble) * rows.patches.size(1)).to(torch::kCPU);
+      for (int64_t r = 0; r < of_rows.size(0); ++r) {
+        nats[indices[static_cast<size_t>(rows.document.data_ptr<int64_t>()[r])]] +=
+            of_rows.data_ptr<double>()[r];
+      }
+    }
+    finished += std::ssize(indices);
+    if (done) done(finished);
+  }
+  return nats;
+}
+
+}  // namespace bytecpu
