@@ -1,0 +1,44 @@
+// A split of a dataset of files as a corpus, shuffled anew every epoch.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "datagen/corpus/corpus.hpp"
+#include "datagen/files/file_dataset.hpp"
+
+namespace bytecpu {
+
+// An epoch is pools_per_epoch() pools and holds every document once; pool i is pool i % pools_per_epoch() of
+// epoch i / pools_per_epoch(), a pure function of (dataset, split, seed, pool_documents, i). An epoch's last
+// pool may be smaller. The documents are borrowed from the dataset, so the corpus must outlive its pools.
+class FileCorpus final : public Corpus {
+ public:
+  // Throws Error: no dataset of files there, nothing in the split, pool_documents below 1.
+  FileCorpus(const std::filesystem::path& folder, Split split, uint64_t seed, int pool_documents);
+
+  const FileDataset& dataset() const { return dataset_; }
+  uint64_t pools_per_epoch() const {
+    return (dataset_.size(split_) + pool_documents_ - 1) / pool_documents_;
+  }
+
+  const Frame& frame() const override { return frame_; }
+  std::string describe() const override;
+  void fill(uint64_t index, const Emphasis& emphasis, Pool& out) override;
+
+ private:
+  void shuffle(uint64_t epoch);
+
+  std::filesystem::path folder_;
+  FileDataset dataset_;
+  Frame frame_ = frame_of_files();
+  Split split_;
+  uint64_t seed_;
+  size_t pool_documents_;
+  std::optional<uint64_t> shuffled_epoch_;
+  std::vector<uint32_t> order_;  // of shuffled_epoch_
+};
+
+}  // namespace bytecpu
