@@ -63,6 +63,8 @@ Layout layout_from_json(const nlohmann::ordered_json& json);
 // Throws Error, with what to do about it, where the layout is one that native machines had before record
 // version 2.
 void refuse_outdated(const Layout& layout, std::string_view mend);
+// The message of that.
+std::string outdated(const Layout& layout, std::string_view mend);
 // How to make a machine's dataset: a command, for messages.
 std::string how_to_generate(const Layout& layout);
 
