@@ -55,7 +55,7 @@ std::string program_text(nb::handle program) {
   return {bytes.c_str(), bytes.size()};
 }
 
-nb::object array(std::vector<uint8_t> bytes) {
+nb::object flat(std::vector<uint8_t> bytes) {
   const size_t size = bytes.size();
   return array(std::move(bytes), {size});
 }
@@ -73,12 +73,12 @@ std::vector<std::string> operations(PythonMachine& self) {
 
 nb::object assemble(PythonMachine& self, nb::handle program, std::string_view function) {
   const auto text = program_text(program);
-  return array(self.alone(
+  return flat(self.alone(
       [&](const Machine& machine) { return machine.load_program(text, "the program", function); }));
 }
 
 nb::object first_state(PythonMachine& self) {
-  return array(self.alone([](const Machine& machine) { return machine.first_state(); }));
+  return flat(self.alone([](const Machine& machine) { return machine.first_state(); }));
 }
 
 std::unique_ptr<Traces> run(PythonMachine& self, const BytesIn& starts, uint64_t steps) {
