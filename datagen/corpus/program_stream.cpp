@@ -35,6 +35,8 @@ ProgramStream::ProgramStream(const Options& options) : options_(options) {
   frame_ = frame_of(machines_[0]->layout());
 }
 
+void ProgramStream::fit_length() { bytecpu::fit_length(*machines_[0], options_.programs); }
+
 std::string ProgramStream::describe() const {
   return fmt::format("fresh {} programs, {} split, {} bytes of memory, seed {}, {} a pool", options_.machine,
                      to_string(options_.split), options_.memory_bytes, options_.seed, options_.pool_traces);

@@ -31,6 +31,8 @@ class ProgramStream final : public Corpus {
 
   // Throws Error for a machine that there is not, or pool_traces or threads below 1.
   explicit ProgramStream(const Options& options);
+  // Programs of at most as many instructions as the machine's memory holds.
+  void fit_length();
 
   const Frame& frame() const override { return frame_; }
   std::string describe() const override;

@@ -29,9 +29,12 @@ void program_options(OptionList& field, ProgramOptions& programs) {
         "probability that an instruction begins a loop, where the machine has them");
 }
 
-void fit_length(const OptionList& given, const Machine& machine, ProgramOptions& programs) {
-  if (given.given(programs.max_instructions)) return;
+void fit_length(const Machine& machine, ProgramOptions& programs) {
   programs.max_instructions = std::min(programs.max_instructions, machine.most_instructions());
+}
+
+void fit_length(const OptionList& given, const Machine& machine, ProgramOptions& programs) {
+  if (!given.given(programs.max_instructions)) fit_length(machine, programs);
 }
 
 }  // namespace bytecpu

@@ -13,7 +13,9 @@ void length_options(OptionList& field, ProgramOptions& programs);
 // Those of length_options(), and all others but the weights.
 void program_options(OptionList& field, ProgramOptions& programs);
 
-// Where --max-instructions is not given: the default, or as many as the machine's memory holds.
+// At most as many instructions as the machine's memory holds.
+void fit_length(const Machine& machine, ProgramOptions& programs);
+// Where --max-instructions is not given.
 void fit_length(const OptionList& given, const Machine& machine, ProgramOptions& programs);
 
 }  // namespace bytecpu

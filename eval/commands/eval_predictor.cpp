@@ -132,11 +132,11 @@ void check_layout(const Predictor& predictor, const Machine& machine) {
 }
 
 ordered_json judge_mode(const std::string& mode, Predictor& predictor, const Subject& subject,
-                        std::span<const CasesOfRow> cases, int64_t chunk) {
+                        std::span<const CasesOfRow> cases, int64_t chunk, const std::string& baseline) {
   const bool exhaustive = mode == "exhaustive";
   const auto total = static_cast<double>(exhaustive ? count_cases(cases) : subject.set.states);
   cli::Progress progress(mode, exhaustive ? "cases" : "states", total);
-  return judge(mode, predictor, subject.set, *subject.machine, cases, chunk,
+  return judge(mode, predictor, subject.set, *subject.machine, cases, chunk, baseline,
                [&](int64_t done) { progress.update(static_cast<double>(done)); });
 }
 
@@ -174,7 +174,7 @@ void evaluate_all(Evaluation& e, const OptionList& given, std::unique_ptr<Predic
       new_document({{"name", predictor->name()}, {"details", predictor->details()}}, subject.description);
   for (const auto& mode : e.modes) {
     const int64_t at_once = mode == "exhaustive" ? e.exhaustive.chunk : chunk;
-    document["modes"][mode] = judge_mode(mode, *predictor, subject, cases, at_once);
+    document["modes"][mode] = judge_mode(mode, *predictor, subject, cases, at_once, baseline);
   }
   if (!record.training.is_null()) document["training"] = std::move(record.training);
   if (!record.run.is_null()) document["run"] = std::move(record.run);

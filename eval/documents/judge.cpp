@@ -52,19 +52,21 @@ ordered_json isolated_json(const Machine& machine) {
   return {{"source", "isolated instructions"}, {"layout", to_json(machine.layout())}};
 }
 
-ordered_json baselines(Mode mode, const TestSet& set, const Machine& machine, std::string_view but) {
+ordered_json baselines(Mode mode, const TestSet& set, const Machine& machine, std::string_view but,
+                       const OnProgress& progress) {
   constexpr int64_t chunk = 1024;
   auto all = ordered_json::object();
   for (const char* name : {"copy", "oracle"}) {
     if (name == but) continue;
     const auto baseline = make_baseline(name, machine.layout());
-    all[name] = headline(evaluate(*baseline, mode, set, machine, chunk));
+    all[name] = headline(evaluate(*baseline, mode, set, machine, chunk, progress));
   }
   return all;
 }
 
 ordered_json judge(std::string_view mode, Predictor& predictor, const TestSet& set, Machine& machine,
-                   std::span<const CasesOfRow> exhaustive, int64_t chunk, const OnProgress& progress) {
+                   std::span<const CasesOfRow> exhaustive, int64_t chunk, std::string_view baseline,
+                   const OnProgress& progress) {
   const auto start = std::chrono::steady_clock::now();
   const auto seconds = [&] {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -78,7 +80,10 @@ ordered_json judge(std::string_view mode, Predictor& predictor, const TestSet& s
   const Mode kind = mode == "step" ? Mode::step : Mode::rollout;
   result = to_json(evaluate(predictor, kind, set, machine, chunk, progress), machine);
   result["seconds"] = seconds();
-  result["baselines"] = baselines(kind, set, machine, predictor.name());
+  const auto stays = [&](int64_t) {
+    if (progress) progress(set.states);
+  };
+  result["baselines"] = baselines(kind, set, machine, baseline, stays);
   return result;
 }
 

@@ -21,13 +21,15 @@ nlohmann::ordered_json fresh_json(const Machine& machine, const TestSet& set, ui
                                   const ProgramOptions& programs);
 nlohmann::ordered_json isolated_json(const Machine& machine);
 
-// The baselines' rates over the same traces, all but that of the predictor itself.
-nlohmann::ordered_json baselines(Mode mode, const TestSet& set, const Machine& machine, std::string_view but);
+// The baselines' rates over the same traces, all but the one named `but`: the predictor itself, where it is one.
+nlohmann::ordered_json baselines(Mode mode, const TestSet& set, const Machine& machine, std::string_view but,
+                                 const OnProgress& progress = {});
 
 // A member of "modes": "step", "rollout" over the set's traces, or "exhaustive", over those cases; predicted
-// `chunk` at a time.
+// `chunk` at a time. `baseline`: its name where the predictor is one, empty else.
+// While baselines are judged, progress stays where it was at the end of the predictor's own.
 nlohmann::ordered_json judge(std::string_view mode, Predictor& predictor, const TestSet& set,
                              Machine& machine, std::span<const CasesOfRow> exhaustive, int64_t chunk,
-                             const OnProgress& progress = {});
+                             std::string_view baseline, const OnProgress& progress = {});
 
 }  // namespace bytecpu

@@ -7,25 +7,12 @@
 #include <algorithm>
 #include <numeric>
 
+#include "eval/python/arrays.hpp"
+
 namespace nb = nanobind;
 
 namespace bytecpu::python {
 namespace {
-
-// An array with bytes of its own, as the callable may keep it.
-template <size_t Dimensions>
-struct NewArray {
-  uint8_t* bytes;
-  nb::object object;
-
-  explicit NewArray(const size_t (&shape)[Dimensions]) {
-    size_t size = 1;
-    for (const size_t n : shape) size *= n;
-    bytes = new uint8_t[size];
-    const nb::capsule owner(bytes, [](void* p) noexcept { delete[] static_cast<uint8_t*>(p); });
-    object = nb::cast(nb::ndarray<nb::numpy, uint8_t>(bytes, Dimensions, shape, owner));
-  }
-};
 
 // "uint8 [2, 16]", or what else it is.
 std::string description(const nb::object& result) {
@@ -50,22 +37,28 @@ void CallablePredictor::call(std::span<const Trace> traces, std::span<const size
   const auto memory = static_cast<size_t>(layout_.memory_bytes),
              width = static_cast<size_t>(layout_.record_bytes), t = static_cast<size_t>(states),
              count = which.size();
-  const NewArray<2> images({count, memory});
-  const NewArray<3> records({count, t, width});
+  std::vector<uint8_t> images, records;
+  images.reserve(count * memory);
+  records.reserve(count * t * width);
   for (size_t k = 0; k < count; ++k) {
-    std::ranges::copy(traces[which[k]].image(), images.bytes + k * memory);
-    std::ranges::copy(histories(k).first(t * width), records.bytes + k * t * width);
+    const auto image = traces[which[k]].image(), history = histories(k).first(t * width);
+    images.insert(images.end(), image.begin(), image.end());
+    records.insert(records.end(), history.begin(), history.end());
   }
-  const nb::object result = predict_(images.object, records.object);
-  nb::ndarray<const uint8_t, nb::ndim<2>, nb::c_contig, nb::device::cpu> next;
+  // With bytes of their own, as the callable may keep them.
+  const nb::object result =
+      predict_(array(std::move(images), {count, memory}), array(std::move(records), {count, t, width}));
+  nb::ndarray<const uint8_t, nb::ndim<2>, nb::device::cpu> next;
   if (!nb::try_cast(result, next, false) || next.shape(0) != count || next.shape(1) != width) {
     const auto text =
         fmt::format("{} must return uint8 [{}, {}], the next record of each program; it returned {}", name_,
                     count, width, description(result));
     throw nb::type_error(text.c_str());
   }
+  const auto bytes = next.view();
+  std::vector<uint8_t> record(width);
   for (size_t k = 0; k < count; ++k) {
-    const std::span record(next.data() + k * width, width);
+    for (size_t i = 0; i < width; ++i) record[i] = bytes(k, i);
     take(k, {record, std::ranges::all_of(record, [](uint8_t byte) { return byte == 0; })});
   }
 }

@@ -12,7 +12,7 @@ namespace bytecpu::python {
 
 // predict(images, states) -> records: uint8 [N, memory], uint8 [N, t, record] -> uint8 [N, record]. N programs, of
 // each its memory image and states 0 … t - 1; what it returns is state t of each. A record of zeros says that the
-// program ends before it: no machine makes one.
+// program ends before it: no machine makes one. The result may be a view with strides.
 //
 // All calls are made with the interpreter's lock held. What the callable raises is thrown as it is; a result of
 // another type or shape is a TypeError that says what is wanted.

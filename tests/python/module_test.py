@@ -6,9 +6,12 @@ import gc
 import inspect
 import json
 import os
+import re
+import signal
 import subprocess
 import tempfile
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy
@@ -39,7 +42,7 @@ def oracle(machine):
 
 
 def copy(images, states):
-    return numpy.ascontiguousarray(states[:, -1])
+    return states[:, -1]
 
 
 class Machines(unittest.TestCase):
@@ -73,8 +76,31 @@ class Machines(unittest.TestCase):
     def test_what_is_wrong_with_arguments_is_said(self):
         with self.assertRaisesRegex(ValueError, "toy9"):
             bytecpu.Machine("toy9")
+        machine = bytecpu.Machine()
         with self.assertRaisesRegex(ValueError, "JUMP"):
-            bytecpu.Machine().assemble("JUMP 3")
+            machine.assemble("JUMP 3")
+        for program in (3, None, "HLT \ud800", bytearray(b"HLT")):
+            with self.assertRaisesRegex(TypeError, "program: "):
+                machine.assemble(program)
+        self.assertTrue((machine.assemble(b"HLT") == machine.assemble("HLT")).all())
+        for count in (-1, 2**32):
+            with self.assertRaisesRegex(ValueError, "count: from 0 to 4294967295"):
+                machine.random_starts(count)
+
+    def test_two_threads_may_call_one(self):
+        machine = bytecpu.Machine(memory=64)
+        starts = [machine.random_starts(300, seed=i, max_instructions=16) for i in range(20)]
+        alone = [bytecpu.Machine(memory=64).run(each).bytes for each in starts]
+
+        def use(i):
+            again = machine.random_starts(300, seed=i, max_instructions=16)
+            traces = machine.run(starts[i])
+            state = traces[0].states[1]
+            text = machine.disassemble(traces[0].image), machine.describe(state)["text"]
+            return (again == starts[i]).all() and numpy.array_equal(traces.bytes, alone[i]) and all(text)
+
+        with ThreadPoolExecutor(2) as threads:
+            self.assertTrue(all(threads.map(use, range(20))))
 
 
 class Streams(unittest.TestCase):
@@ -83,6 +109,9 @@ class Streams(unittest.TestCase):
         for trace in traces:
             for part in (trace.bytes, trace.image, trace.states):
                 self.assertTrue(numpy.shares_memory(part, traces.bytes))
+        self.assertTrue(traces.bytes.flags.writeable)
+        self.assertFalse(traces.offsets.flags.writeable)
+        self.assertFalse(traces.stops.flags.writeable)
         offsets = traces.offsets
         self.assertEqual((offsets.dtype, offsets[0], offsets[-1]), (numpy.int64, 0, len(traces.bytes)))
         self.assertEqual(traces.stops.tolist(), [0] * 10)
@@ -101,6 +130,22 @@ class Streams(unittest.TestCase):
         self.assertEqual(stream.index, 2)
         self.assertTrue((next(again).bytes == second.bytes).all())
         self.assertFalse(numpy.array_equal(first.bytes, second.bytes))
+
+    def test_two_threads_may_ask_one_for_items(self):
+        stream, alone = (bytecpu.Stream(**SMALL, traces=200, seed=7) for _ in range(2))
+        with ThreadPoolExecutor(2) as threads:
+            items = {item.bytes.tobytes() for item in threads.map(lambda _: next(stream), range(20))}
+        self.assertEqual(stream.index, 20)
+        self.assertEqual(items, {next(alone).bytes.tobytes() for _ in range(20)})
+
+    def test_an_item_that_failed_is_not_passed_over(self):
+        stream = bytecpu.Stream(memory=64, max_instructions=1000)
+        self.assertRaises(ValueError, next, stream)
+        self.assertEqual(stream.index, 0)
+
+    def test_the_longest_programs_are_those_that_fit(self):
+        default, fitting = (bytecpu.Stream(memory=64, traces=50, max_instructions=most) for most in (None, 16))
+        self.assertTrue((next(default).bytes == next(fitting).bytes).all())
 
     def test_train_and_test_share_no_program(self):
         train, test = (
@@ -152,7 +197,7 @@ class Judge(unittest.TestCase):
         truth = oracle(bytecpu.Machine(memory=64))
 
         def predict(images, states):
-            following = truth(images, states).copy()
+            following = truth(images, states)
             alive = following.any(1)
             if states.shape[1] == 2:
                 following[alive, 8] ^= 1  # the register C of state 2
@@ -181,7 +226,9 @@ class Judge(unittest.TestCase):
             theirs = program["modes"][mode]
             for document in (ours, theirs):
                 document.pop("seconds")
-                document.pop("baselines", None)
+            if mode != "exhaustive":  # the program's predictor is that baseline
+                copied = ours["baselines"].pop("copy")
+                self.assertEqual(copied, {name: ours[name] for name in copied})
             self.assertEqual(ours, theirs, mode)
         self.assertEqual(result.document["data"], program["data"])
         self.assertIn("copy", result.title)
@@ -190,6 +237,40 @@ class Judge(unittest.TestCase):
         for wrong in (lambda i, s: s[:, -1].astype(float), lambda i, s: s[:1, -1], lambda i, s: None, lambda i, s: s):
             with self.assertRaisesRegex(TypeError, r"mine must return uint8 \[7, 16\], the next record of each program"):
                 bytecpu.evaluate(wrong, mode="step", **SMALL, traces=7, name="mine")
+
+    def test_a_result_may_be_a_view_with_strides(self):
+        results = [
+            bytecpu.evaluate(predict, mode="step", **SMALL, traces=7, name="mine").document["modes"]["step"]
+            for predict in (lambda i, s: s[:, -1], lambda i, s: s[:, -1].copy(),
+                            lambda i, s: s[::-1, -1, ::-1].copy()[::-1, ::-1])
+        ]
+        for result in results:
+            result.pop("seconds")
+            self.assertEqual(result, results[0])
+
+    def test_a_name_does_not_take_a_baseline_away(self):
+        for name in ("copy", "oracle"):
+            result = bytecpu.evaluate(copy, mode="step", **SMALL, traces=7, name=name)
+            self.assertEqual(set(result.document["modes"]["step"]["baselines"]), {"copy", "oracle"})
+
+    def test_it_ends_when_it_is_interrupted(self):
+        calls = []
+
+        def predict(images, states):
+            calls.append(len(images))
+            if len(calls) == 2:
+                signal.raise_signal(signal.SIGINT)
+            return states[:, -1]
+
+        self.assertRaises(KeyboardInterrupt, bytecpu.evaluate, predict, mode="step", **SMALL, traces=200, chunk=1)
+
+    def test_a_file_that_cannot_be_saved_leaves_nothing(self):
+        result = bytecpu.evaluate(copy, mode="step", **SMALL, traces=7)
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "page").mkdir()
+            with self.assertRaisesRegex(ValueError, "page"):
+                result.save(report=Path(folder) / "page")
+            self.assertEqual(os.listdir(folder), ["page"])
 
     def test_what_the_predictor_raises_is_raised(self):
         def predict(images, states):
@@ -200,16 +281,43 @@ class Judge(unittest.TestCase):
 
     def test_arguments_that_do_not_fit_are_refused(self):
         for arguments in ({"mode": "free"}, {"machine": "toy9"},
-                          {"mode": "exhaustive", "forms": ["JMP"]}, {"chunk": 0}, {"data": "/nowhere"}):
+                          {"mode": "exhaustive", "forms": ["JMP"]}, {"chunk": 0}, {"data": "/nowhere"}, {"mode": []},
+                          {"traces": -1}, {"traces": 0}, {"traces": -1, "data": "/nowhere"}, {"seed": -1},
+                          {"mode": "exhaustive", "cases": -1}, {"mode": "exhaustive", "places": -1}):
             self.assertRaises(ValueError, bytecpu.evaluate, copy, **arguments)
+
+    def test_arguments_that_would_change_nothing_are_refused(self):
+        for arguments, name in (({"forms": ["ADD"]}, "forms"), ({"cases": 3}, "cases"), ({"places": 1}, "places"),
+                                ({"data": "/nowhere", "machine": "toy8"}, "machine"),
+                                ({"data": "/nowhere", "memory": 64}, "memory"),
+                                ({"data": "/nowhere", "max_instructions": 3}, "max_instructions"),
+                                ({"data": "/nowhere", "seed": 3}, "seed"),
+                                ({"mode": "exhaustive", "traces": 3}, "traces"),
+                                ({"mode": "exhaustive", "min_instructions": 3}, "min_instructions")):
+            with self.assertRaisesRegex(ValueError, f"^{name}: "):
+                bytecpu.evaluate(copy, **arguments)
 
 
 class Documentation(unittest.TestCase):
     def test_everything_public_says_what_it_is(self):
+        """Each has words, not only the signature that nanobind writes first."""
+
+        def words(thing):
+            lines = (thing.__doc__ or "").strip().splitlines()
+            return [line for line in lines if line and not re.match(r"(def )?\w*\(.*\)( -> .*)?$", line)]
+
+        seen = 0
         for name in bytecpu.__all__:
             thing = getattr(bytecpu, name)
-            if inspect.isclass(thing) or inspect.isbuiltin(thing) or inspect.isfunction(thing):
-                self.assertTrue(thing.__doc__, name)
+            if name in ("Predict", "__version__"):
+                continue
+            self.assertTrue(words(thing), name)
+            for member, what in vars(thing).items() if inspect.isclass(thing) else ():
+                own = member in ("__len__", "__getitem__", "__iter__", "__next__") and thing is not bytecpu.Evaluation
+                if own or not member.startswith("_"):
+                    self.assertTrue(words(what), f"{name}.{member}")
+                    seen += 1
+        self.assertGreater(seen, 30)
 
     def test_there_are_types_for_all_of_it(self):
         stub = Path(bytecpu._core.__file__).parent / "_core.pyi"

@@ -81,11 +81,11 @@ class Evaluation:
         return _core._report(self._text)
 
     def save(self, *, report: str | os.PathLike[str] | None = None, json: str | os.PathLike[str] | None = None) -> None:
-        """Writes the report, the document, or both."""
-        for path, text in ((report, self.report if report is not None else ""), (json, self._text + "\n")):
-            if path is not None:
-                with open(path, "w", encoding="utf-8") as file:
-                    file.write(text)
+        """Writes the report, the document, or both: each file is complete, or as it was before."""
+        if report is not None:
+            _core._write_file(report, self.report)
+        if json is not None:
+            _core._write_file(json, self._text + "\n")
 
     def __str__(self) -> str:
         return self.summary
@@ -94,63 +94,99 @@ class Evaluation:
         return f"<bytecpu.Evaluation: {self.title}>"
 
 
+def _refuse(why: str, **arguments: Any) -> None:
+    """Raises ValueError where one of the arguments was given: it would change nothing."""
+    for name, value in arguments.items():
+        if value is not None:
+            raise ValueError(f"{name}: {why}")
+
+
+def _at_least(least: int, **arguments: int | None) -> None:
+    for name, value in arguments.items():
+        if value is not None and value < least:
+            raise ValueError(f"{name}: {least} or more, not {value}")
+
+
 def evaluate(
     predict: Predict,
-    machine: str = "toy8",
+    machine: str | None = None,
     mode: str | Sequence[str] = "rollout",
     *,
-    memory: int = 1024,
+    memory: int | None = None,
     data: str | os.PathLike[str] | None = None,
     traces: int | None = None,
-    seed: int = 0,
-    min_instructions: int = 1,
+    seed: int | None = None,
+    min_instructions: int | None = None,
     max_instructions: int | None = None,
-    forms: Sequence[str] = (),
-    cases: int = 0,
-    places: int = 0,
+    forms: Sequence[str] | None = None,
+    cases: int | None = None,
+    places: int | None = None,
     chunk: int = 1024,
     name: str | None = None,
 ) -> Evaluation:
-    """Judges a predictor of a machine's next state, every wrong byte counted.
+    """Judges a predictor of a machine's next state, every wrong byte counted. As with bytecpu-eval, an argument that
+    would change nothing is refused.
 
     predict: a callable (images, states) -> records, of uint8 arrays [N, memory], [N, t, record] -> [N, record]. Given
         the memory images of N programs and their states 0 … t - 1, it returns state t of each. A record of zeros says
-        that a program has ended before it. N and t differ from call to call; the arrays may be kept or overwritten.
+        that a program has ended before it. N and t differ from call to call; the arrays may be kept or overwritten,
+        and what is returned may be a view with strides, such as states[:, -1].
+    machine: of machines(); "toy8" by default.
     mode: one or several of
         "step"        every state predicted from the true ones before it
         "rollout"     free run from state 0 to the end that the predictor says
         "exhaustive"  every form of every instruction alone: every value of its operands (toy8), or samples
-    memory: bytes of the memory image.
+    memory: bytes of the memory image; 1024 by default.
     data: a dataset, whose test split is taken in place of fresh programs; it says which machine and memory.
     traces: how many programs, for step and rollout: fresh ones (by default 1000), which no stream of the split "train"
         has, or the dataset's first ones (by default all).
-    seed: of fresh programs, and of the registers and samples in exhaustive evaluation.
-    min_instructions, max_instructions: of fresh programs.
+    seed: of fresh programs, and of the registers and samples in exhaustive evaluation; 0 by default.
+    min_instructions, max_instructions: of fresh programs; by default from 1 to what the memory holds, at most 255.
     forms: exhaustive: only these operations or forms, such as "DIV", "ADD R R" or "add r, r".
-    cases: exhaustive: at most so many of each form, spread evenly; 0: all that there are, or 1,000 samples.
-    places: exhaustive: the instruction is one of its program's first so many; 0: anywhere.
+    cases: exhaustive: at most so many of each form, spread evenly; 0, the default: all that there are, or 1,000 samples.
+    places: exhaustive: the instruction is one of its program's first so many; 0, the default: anywhere.
     chunk: programs given to `predict` at once, at most.
     name: of the predictor, in the report.
     """
     modes = [mode] if isinstance(mode, str) else list(mode)
+    if not modes:
+        raise ValueError('mode: at least one of "step", "rollout" and "exhaustive"')
     for one in modes:
         if one not in ("step", "rollout", "exhaustive"):
             raise ValueError(f'mode: "step", "rollout" or "exhaustive", not {one!r}')
+    needs_traces = any(one != "exhaustive" for one in modes)
+    if data is not None:
+        _refuse("the dataset says it", machine=machine, memory=memory)
+        _refuse("of fresh programs, not of a dataset's", min_instructions=min_instructions, max_instructions=max_instructions)
+    if not needs_traces:
+        _refuse(
+            "of the modes step and rollout",
+            traces=traces,
+            min_instructions=min_instructions,
+            max_instructions=max_instructions,
+        )
+    if "exhaustive" not in modes:
+        _refuse("of the mode exhaustive", forms=forms, cases=cases, places=places)
+        if data is not None:
+            _refuse("of fresh programs, or of the mode exhaustive", seed=seed)
+    _at_least(0, seed=seed, cases=cases, places=places)
+    _at_least(1 if data is None else 0, traces=traces)
+    _at_least(1, memory=memory, min_instructions=min_instructions, max_instructions=max_instructions, chunk=chunk)
     if traces is None:
         traces = 1000 if data is None else 0
     text = _core._evaluate(
         predict,
         name or getattr(predict, "__name__", type(predict).__name__),
-        machine,
-        memory,
+        "toy8" if machine is None else machine,
+        1024 if memory is None else memory,
         modes,
         None if data is None else os.fspath(data),
         traces,
-        seed,
-        list(forms),
-        cases,
-        places,
-        min_instructions,
+        seed or 0,
+        list(forms or ()),
+        cases or 0,
+        places or 0,
+        min_instructions or 1,
         max_instructions,
         chunk,
     )

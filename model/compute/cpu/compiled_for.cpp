@@ -40,6 +40,9 @@ constinit const unsigned compiled_for = 0
 #ifdef __AVX512BF16__
                                         | avx512bf16
 #endif
+#ifdef __AVX512FP16__
+                                        | avx512fp16
+#endif
     ;
 
 }  // namespace bytecpu::cpu

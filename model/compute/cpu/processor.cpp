@@ -1,5 +1,9 @@
 #include "model/compute/cpu/processor.hpp"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include <cstdio>
 #include <cstdlib>
 
@@ -23,7 +27,17 @@ constexpr Named names[] = {
     {avx512vbmi, "AVX-512 VBMI"},
     {avx512vnni, "AVX-512 VNNI"},
     {avx512bf16, "AVX-512 BF16"},
+    {avx512fp16, "AVX-512 FP16"},
 };
+
+#if defined(__x86_64__)
+// Not every compiler whose kernels may have it knows its name in __builtin_cpu_supports().
+bool has_fp16() {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  return __builtin_cpu_supports("avx512f") && __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) &&
+         (edx >> 23 & 1) != 0;
+}
+#endif
 
 }  // namespace
 
@@ -43,6 +57,7 @@ unsigned instruction_sets_here() {
   if (__builtin_cpu_supports("avx512vbmi")) there |= avx512vbmi;
   if (__builtin_cpu_supports("avx512vnni")) there |= avx512vnni;
   if (__builtin_cpu_supports("avx512bf16")) there |= avx512bf16;
+  if (has_fp16()) there |= avx512fp16;
 #endif
   return there;
 }

@@ -19,6 +19,7 @@ enum InstructionSet : unsigned {
   avx512vbmi = 1 << 9,
   avx512vnni = 1 << 10,
   avx512bf16 = 1 << 11,
+  avx512fp16 = 1 << 12,
 };
 
 // Those that the compiler may have used in the kernels.
