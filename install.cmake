@@ -4,7 +4,7 @@
 include(GNUInstallDirs)
 set(programs bytecpu-datagen bytecpu-eval bytecpu-run)
 if(TARGET bytecpu_model)
-  list(APPEND programs bytecpu-train bytecpu-bench)
+  list(APPEND programs bytecpu-train bytecpu-infer bytecpu-bench)
 endif()
 foreach(program IN LISTS programs)
   # A LibTorch that is not the system's is found where it was.

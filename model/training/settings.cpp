@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "datagen/dataset/dataset.hpp"
+#include "datagen/files/file_dataset.hpp"
 #include "datagen/io/files.hpp"
 #include "emulator/error.hpp"
 #include "model/training/checkpoint.hpp"
@@ -63,7 +64,9 @@ Settings settings_of(std::string_view ini) {
 }
 
 std::string dataset_identity(const fs::path& folder) {
-  const auto text = to_json(read_manifest(folder / "manifest.json")).dump();
+  const auto path = folder / "manifest.json";
+  const auto text =
+      (holds_files(folder) ? to_json(read_file_manifest(path)) : to_json(read_manifest(path))).dump();
   return checksum({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
 }
 

@@ -17,6 +17,7 @@
 #include "model/network/config.hpp"
 #include "model/training/checkpoint.hpp"
 #include "model/training/trainer.hpp"
+#include "model/training/validation.hpp"
 
 namespace bytecpu {
 namespace {
@@ -143,6 +144,15 @@ Corpora make_corpora(const Values& o) {
   return {std::make_unique<ProgramStream>(train), std::make_unique<ProgramStream>(held_out)};
 }
 
+// Throws Error where the dataset, if it is one of files, has one that is longer than the model takes.
+void check_lengths(const ByteModel& model, const Corpus& corpus) {
+  const auto* files = dynamic_cast<const FileCorpus*>(&corpus);
+  if (!files) return;
+  const auto& dataset = files->dataset();
+  for (size_t i = 0; i < dataset.size(Split::train); ++i)
+    check_length(model, dataset.document(Split::train, i));
+}
+
 // False if it was stopped.
 bool run(Values& o, const OptionList& given) {
   check(o, given);
@@ -153,7 +163,6 @@ bool run(Values& o, const OptionList& given) {
   const auto corpora = make_corpora(o);
   o.model.frame = corpora.train->frame();
   as_usage([&] { check(o.model); });
-  check_lengths(*corpora.train, o.model);
   const std::filesystem::path out = o.out;
   if (out.has_parent_path()) std::filesystem::create_directories(out.parent_path());
   const OutputFolder folder(out);
@@ -186,6 +195,7 @@ bool run(Values& o, const OptionList& given) {
   const auto device = choose_device(o.train.device);
   torch::manual_seed(o.train.seed);
   const auto model = make_model(o.model);
+  check_lengths(*model, *corpora.train);
   if (!o.init.empty() && !checkpoint) load_initial_weights(o.init, *model);
   model->to(device);
   model->set_precision(supported_precision(o.train.precision, device));

@@ -144,12 +144,12 @@ Continuation plainly(ByteModel& model, Document start, const ContinuationOptions
     auto next = torch::full({1, patch}, nothing, torch::kLong);
     std::ranges::copy(std::span(all).subspan(whole), next.data_ptr<int64_t>());
     const auto i = static_cast<int64_t>(all.size() - whole);
-    const auto logits = model.logits(history->condition(), next).select(1, i).contiguous();
+    const auto logits = model.logits(history->condition(), next).select(1, i).to(torch::kFloat).contiguous();
     const auto symbol =
         sample({logits.data_ptr<float>(), static_cast<size_t>(symbols)}, options.sampling, random);
     result.ended = symbol == nothing;
-    const bool full =
-        std::ssize(all) == options.most_bytes || model.length(document) > model.config().patch_length;
+    const bool full = std::ssize(all) == options.most_bytes ||
+                      (i == 0 && model.length(document) == model.config().patch_length);
     if (result.ended || full) break;
     all.push_back(static_cast<uint8_t>(symbol));
   }
@@ -157,13 +157,18 @@ Continuation plainly(ByteModel& model, Document start, const ContinuationOptions
   return result;
 }
 
-// A model that ends its files now and then.
+// A model that ends its files now and then. In double, where a product's rounding does not change what is drawn.
 std::shared_ptr<ByteModel> talkative(int patch_size, uint64_t seed) {
   auto model = tiny_model(file_config(patch_size), seed);
   torch::NoGradGuard no_grad;
   for (auto& item : model->named_parameters()) {
-    if (item.key() == "byte_level_decoder.base.transformer.wte.weight") item.value().mul_(30);
+    if (item.key() == "byte_level_decoder.base.transformer.wte.weight") {
+      item.value().mul_(5);
+      item.value()[nothing].mul_(2);
+    }
   }
+  model->to(torch::kDouble);
+  model->set_precision(torch::kDouble);
   return model;
 }
 
@@ -178,7 +183,7 @@ TEST_P(Continuations, AreThoseOfThePlainWayForEveryBeginning) {
   std::vector<Document> starts;
   for (const auto& bytes : begun) starts.push_back(Document::file("txt", bytes));
   starts.push_back(Document::file("mid", begun[3]).from("abc", context));
-  std::set<Bytes> different;
+  std::set<std::string> different;
   int ended = 0;
   for (const double temperature : {0.0, 1.0}) {
     const ContinuationOptions options{.sampling = {.temperature = temperature, .top_k = 100, .top_p = 0.9},
@@ -192,7 +197,7 @@ TEST_P(Continuations, AreThoseOfThePlainWayForEveryBeginning) {
       EXPECT_EQ(found[i].bytes, expected.bytes) << i;
       EXPECT_EQ(found[i].ended, expected.ended) << i;
       EXPECT_LE(found[i].bytes.size() + starts[i].steps.size(), 90U);
-      different.insert(found[i].bytes);
+      different.emplace(found[i].bytes.begin(), found[i].bytes.end());
       ended += found[i].ended;
     }
   }
