@@ -7,7 +7,8 @@
 
 #include "emulator/error.hpp"
 #include "emulator/machine.hpp"
-#include "model/compute/device.hpp"
+#include "eval/predictors/model_details.hpp"
+#include "model/inference/prepare.hpp"
 #include "model/inference/rollout.hpp"
 #include "model/inference/steps.hpp"
 #include "model/training/batch.hpp"
@@ -23,33 +24,22 @@ class ModelPredictor final : public Predictor {
     const auto checkpoint = bare ? run : find_checkpoint(run);
     if (!checkpoint) throw Error("{}: holds no checkpoint; train one with bytecpu-train --out", run.string());
     checkpoint_ = *checkpoint;
-    use_threads(options.threads);
     if (bare) {
       model_ = load_published(run, make_machine(options.machine, options.memory_bytes)->layout());
     } else {
       model_ = load_model(checkpoint_);
       step_ = load_training_state(checkpoint_).value("step", int64_t{0});
     }
-    model_->eval();
-    const auto device = choose_device(options.device);
-    model_->to(device);
-    const bool bf16 = options.precision == "bf16" || (options.precision == "auto" && device.is_cuda());
-    model_->freeze(supported_precision(bf16 ? "bf16" : "fp32", device));
+    if (model_->frame().kind == DocumentKind::file) {
+      throw Error("{}: is a model of files: give it a dataset of files, or use bytecpu-infer", run.string());
+    }
+    prepare(*model_, {options.threads, options.precision, options.device});
     batch_traces_ = std::max(1, options.batch_traces);
   }
 
   std::string name() const override { return model_->config().family; }
   const Layout& layout() const override { return model_->frame().layout; }
-  nlohmann::ordered_json details() const override {
-    int64_t parameters = 0;
-    for (const auto& p : model_->parameters()) parameters += p.numel();
-    return {{"checkpoint", checkpoint_.string()},
-            {"step", step_},
-            {"parameters", parameters},
-            {"precision", model_->precision() == torch::kFloat ? "fp32" : "bf16"},
-            {"device", model_->device().str()},
-            {"model", model_->config()}};
-  }
+  nlohmann::ordered_json details() const override { return details_of(*model_, checkpoint_, step_); }
 
   std::vector<StepPrediction> step(std::span<const Trace> traces) override { return predict(traces, {}); }
 
@@ -101,6 +91,18 @@ class ModelPredictor final : public Predictor {
 };
 
 }  // namespace
+
+nlohmann::ordered_json details_of(const ByteModel& model, const std::filesystem::path& checkpoint,
+                                  int64_t step) {
+  int64_t parameters = 0;
+  for (const auto& p : model.parameters()) parameters += p.numel();
+  return {{"checkpoint", checkpoint.string()},
+          {"step", step},
+          {"parameters", parameters},
+          {"precision", model.precision() == torch::kFloat ? "fp32" : "bf16"},
+          {"device", model.device().str()},
+          {"model", model.config()}};
+}
 
 std::unique_ptr<Predictor> load_model_predictor(const std::filesystem::path& checkpoint,
                                                 const PredictorOptions& options) {

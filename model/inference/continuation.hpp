@@ -5,17 +5,11 @@
 #include <span>
 #include <vector>
 
+#include "model/inference/prediction.hpp"
 #include "model/inference/sampling.hpp"
 #include "model/network/byte_model.hpp"
 
 namespace bytecpu {
-
-struct Continuation {
-  // What follows the beginning.
-  std::vector<uint8_t> bytes = {};
-  // Whether the model ended it; else it was cut.
-  bool ended = false;
-};
 
 struct ContinuationOptions {
   Sampling sampling = {};

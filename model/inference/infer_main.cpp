@@ -6,8 +6,8 @@
 #include "datagen/io/cli.hpp"
 #include "datagen/io/files.hpp"
 #include "datagen/io/output_folder.hpp"
-#include "model/compute/device.hpp"
 #include "model/inference/continuation.hpp"
+#include "model/inference/prepare.hpp"
 #include "model/training/checkpoint.hpp"
 
 namespace bytecpu {
@@ -18,8 +18,8 @@ using nlohmann::ordered_json;
 
 struct ModelOptions {
   fs::path checkpoint, out;
-  std::string precision = "auto", device = "auto";
-  int threads = 0, batch = 64;
+  InferenceOptions inference;
+  int batch = 64;
   int64_t most_bytes = 0;
   bool json = false;
 };
@@ -31,26 +31,21 @@ void model_options(OptionList& field, ModelOptions& m) {
   field(m.out, "out", text("DIR"), "folder for the new files; it must be new or empty").required();
   field(m.most_bytes, "most-bytes", at_least(0), "cut files there; 0: at what the model takes");
   field(m.batch, "batch", in(1, 1 << 16), "files made at once");
-  field(m.threads, "threads", in(0, 4096), "the model's threads; 0: every core");
-  field(m.precision, "precision", one_of({"auto", "fp32", "bf16"}), "of the products; auto: bf16 on a GPU");
-  field(m.device, "device", one_of({"auto", "cpu", "cuda"}), "auto: CUDA where there is a GPU");
+  field(m.inference.threads, "threads", in(0, 4096), "the model's threads; 0: every core");
+  field(m.inference.precision, "precision", one_of({"auto", "fp32", "bf16"}), "of the products; auto: bf16 on a GPU");
+  field(m.inference.device, "device", one_of({"auto", "cpu", "cuda"}), "auto: CUDA where there is a GPU");
   field(m.json, "json", "print the summary as JSON");
 }
 
 std::shared_ptr<ByteModel> load(const ModelOptions& m) {
   const auto checkpoint = find_checkpoint(m.checkpoint);
   if (!checkpoint) throw Error("{}: holds no checkpoint", m.checkpoint.string());
-  use_threads(m.threads);
   auto model = load_model(*checkpoint);
   if (model->frame().kind != DocumentKind::file) {
     throw Error("{}: is a model of the machine {}, not of files: bytecpu-run goes with it",
                 m.checkpoint.string(), model->frame().layout.machine);
   }
-  model->eval();
-  const auto device = choose_device(m.device);
-  model->to(device);
-  const bool bf16 = m.precision == "bf16" || (m.precision == "auto" && device.is_cuda());
-  model->freeze(supported_precision(bf16 ? "bf16" : "fp32", device));
+  prepare(*model, m.inference);
   return model;
 }
 

@@ -30,4 +30,11 @@ struct Rollout {
   std::vector<float> confidence = {};
 };
 
+// What follows the beginning of a file.
+struct Continuation {
+  std::vector<uint8_t> bytes = {};
+  // Whether the model ended it; else it was cut.
+  bool ended = false;
+};
+
 }  // namespace bytecpu
