@@ -1,5 +1,6 @@
 // bytecpu-datagen export: its options, and what it prints.
 #include "datagen/commands/commands.hpp"
+#include "datagen/commands/files.hpp"
 #include "datagen/dataset/bin_files.hpp"
 
 namespace bytecpu {
@@ -17,6 +18,7 @@ OptionList options(Values& v) {
 }
 
 void run(Values& v, const OptionList&) {
+  if (is_dataset_of_files(v.dataset)) return print_export_of_files(v.dataset, v.out);
   const auto result = export_bin_files(v.dataset, v.out);
   for (const Split s : splits) {
     const auto i = static_cast<size_t>(s);
@@ -29,9 +31,10 @@ void run(Values& v, const OptionList&) {
 }  // namespace
 
 cli::Command export_command() {
-  return cli::command<Values>("export",
-                              "A dataset becomes folders of .bin files, named by the MD5 of the program.",
-                              "DATASET --out DIR", options, run);
+  return cli::command<Values>(
+      "export",
+      "A dataset becomes folders of .bin files, named by the MD5 of the program; one of files the files again.",
+      "DATASET --out DIR", options, run);
 }
 
 }  // namespace bytecpu

@@ -2,6 +2,7 @@
 #include <cstdlib>
 
 #include "datagen/commands/commands.hpp"
+#include "datagen/commands/files.hpp"
 #include "datagen/dataset/bin_files.hpp"
 #include "datagen/dataset/files_writer.hpp"
 #include "datagen/io/files.hpp"
@@ -16,7 +17,7 @@ using nlohmann::ordered_json;
 
 struct Values {
   fs::path path;
-  std::optional<int64_t> trace;
+  std::optional<int64_t> trace, document;
   Split split = Split::train;
   MachineOptions machine;
   bool json = false;
@@ -28,7 +29,8 @@ OptionList options(Values& v) {
       .required()
       .positional();
   field(v.trace, "trace", at_least(0), "show trace N, from 0 on, of a shard or folder");
-  field(v.split, "split", split_names, "the trace's, of a folder");
+  field(v.document, "document", at_least(0), "show document N, from 0 on, of a dataset of files");
+  field(v.split, "split", split_names, "the trace's or the document's, of a folder");
   field(v.json, "json", "print JSON");
   machine_options(field, v.machine.name, v.machine.memory_bytes);
   return field;
@@ -53,6 +55,8 @@ void inspect_shard(const Values& v, const OptionList& given) {
   given.refuse(names_its_machine, v.machine.name, v.machine.memory_bytes);
   given.refuse("a shard is of one split", v.split);
   const auto metadata = safetensors::File(v.path).metadata();
+  if (metadata.contains("kind"))
+    throw Error("{}: a shard of a dataset of {}: inspect its folder", v.path.string(), metadata.at("kind"));
   const auto machine_name = metadata.find("machine"), memory = metadata.find("memory_bytes");
   if (machine_name == metadata.end() || memory == metadata.end()) {
     throw Error("{}: not a shard of a dataset: its metadata names no machine", v.path.string());
@@ -127,6 +131,13 @@ void inspect_bin_folder(const Values& v, const OptionList& given) {
 
 void run(Values& v, const OptionList& given) {
   if (!fs::exists(v.path)) throw Error("{}: there is no such file or folder", v.path.string());
+  if (is_dataset_of_files(v.path)) {
+    given.refuse("a dataset of files has no traces; use --document N", v.trace, v.machine.name,
+                 v.machine.memory_bytes);
+    if (!v.document) given.refuse("goes with --document N", v.split);
+    return inspect_files(v.path, v.split, v.document, v.json);
+  }
+  given.refuse("it is not a dataset of files", v.document);
   if (fs::exists(v.path / "manifest.json")) return inspect_dataset(v, given);
   if (fs::is_directory(v.path)) return inspect_bin_folder(v, given);
   if (v.path.extension() == ".safetensors") return inspect_shard(v, given);
@@ -137,7 +148,7 @@ void run(Values& v, const OptionList& given) {
 }  // namespace
 
 cli::Command inspect_command() {
-  return cli::command<Values>("inspect", "Shows a trace, or what a shard or a dataset holds.",
+  return cli::command<Values>("inspect", "Shows a trace or a document, or what a shard or a dataset holds.",
                               "FILE|DIR [options]", options, run);
 }
 

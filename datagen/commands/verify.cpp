@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "datagen/commands/commands.hpp"
+#include "datagen/commands/files.hpp"
 #include "datagen/programs/program_options.hpp"
 
 namespace bytecpu {
@@ -66,6 +67,10 @@ void run(Values& v, const OptionList& given) {
   if (!std::filesystem::is_directory(v.folder)) throw Error("{}: there is no such folder", v.folder.string());
   const bool dataset = std::filesystem::exists(v.folder / "manifest.json");
   if (dataset) given.refuse(names_its_machine, v.machine.name, v.machine.memory_bytes);
+  if (is_dataset_of_files(v.folder)) {
+    given.refuse("in a dataset of files nothing is run", v.verify.sample);
+    return print_check_of_files(v.folder, v.verify.threads, v.json);
+  }
   const auto report = dataset ? verify_dataset(v.folder, v.verify)
                               : verify_bin_files(v.folder, v.machine.name, v.machine.memory_bytes, v.verify);
   if (v.json) {

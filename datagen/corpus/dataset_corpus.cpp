@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <numeric>
 
 #include "datagen/programs/split.hpp"
 #include "emulator/error.hpp"
@@ -30,11 +29,7 @@ std::string DatasetCorpus::describe() const {
 
 void DatasetCorpus::shuffle(uint64_t epoch) {
   if (shuffled_epoch_ == epoch) return;
-  order_.resize(dataset_.size(split_));
-  std::iota(order_.begin(), order_.end(), 0);
-  auto random = native_random(seed_, Purpose::shuffle, split_, epoch);
-  for (size_t i = order_.size(); i > 1; --i)
-    std::swap(order_[i - 1], order_[random.below(static_cast<uint32_t>(i))]);
+  shuffle_epoch(seed_, split_, epoch, dataset_.size(split_), order_);
   shuffled_epoch_ = epoch;
 }
 

@@ -7,27 +7,8 @@
 #include "emulator/error.hpp"
 
 namespace bytecpu {
-namespace {
 
 namespace fs = std::filesystem;
-
-constexpr auto contents_key = "contents";
-
-// Of all that a shard holds, but for the checksum itself.
-std::string contents_checksum(std::span<const safetensors::Tensor> tensors,
-                              const safetensors::Metadata& metadata) {
-  std::string text;
-  for (const auto& [key, value] : metadata) {
-    if (key != contents_key) text += fmt::format("{} {}\n", key, value);
-  }
-  for (const auto& tensor : tensors) {
-    text += fmt::format("{} {} {} {}\n", tensor.name, to_string(tensor.dtype), tensor.bytes.size(),
-                        checksum(tensor.bytes));
-  }
-  return checksum({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
-}
-
-}  // namespace
 
 std::string shard_name(Split split, size_t index) {
   return fmt::format("{}-{:05}.safetensors", to_string(split), index);
@@ -92,11 +73,7 @@ Shard::Shard(const fs::path& path, const Layout& layout) : file_(path) {
   }
 }
 
-std::optional<bool> Shard::intact() const {
-  const auto found = metadata().find(contents_key);
-  if (found == metadata().end()) return std::nullopt;
-  return found->second == contents_checksum(file_.tensors(), metadata());
-}
+std::optional<bool> Shard::intact() const { return safetensors::intact(file_); }
 
 void write_shard(const fs::path& path, const Layout& layout, const TraceBatch& traces,
                  const safetensors::Metadata& more) {
@@ -120,7 +97,7 @@ void write_shard(const fs::path& path, const Layout& layout, const TraceBatch& t
   const bool all_halted = std::all_of(traces.stops.begin(), traces.stops.end(),
                                       [](StopReason stop) { return stop == StopReason::halted; });
   if (!all_halted) tensors.push_back(vector("stops", safetensors::Dtype::U8, traces.stops));
-  metadata[contents_key] = contents_checksum(tensors, metadata);
+  safetensors::add_contents(tensors, metadata);
   safetensors::write(path, tensors, metadata);
 }
 

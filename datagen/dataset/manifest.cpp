@@ -2,6 +2,7 @@
 
 #include "datagen/dataset/dataset.hpp"
 #include "datagen/io/files.hpp"
+#include "datagen/io/json_members.hpp"
 #include "emulator/error.hpp"
 
 namespace bytecpu {
@@ -10,45 +11,18 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
-const ordered_json& member(const ordered_json& json, const char* name) {
-  if (!json.is_object()) throw Error("\"{}\" is wanted in something that is no object", name);
-  const auto found = json.find(name);
-  if (found == json.end()) throw Error("\"{}\" is missing", name);
-  return *found;
-}
-
-std::string text(const ordered_json& json, const char* name) {
-  const auto& value = member(json, name);
-  if (!value.is_string()) throw Error("\"{}\" is not a string", name);
-  return value.get<std::string>();
-}
-
-template <typename Int>
-Int count(const ordered_json& json, const char* name) {
-  const auto& value = member(json, name);
-  if (!value.is_number_integer() || value.get<int64_t>() < 0 ||
-      value.get<uint64_t>() > static_cast<uint64_t>(std::numeric_limits<Int>::max())) {
-    throw Error("\"{}\" is not a count", name);
-  }
-  return value.get<Int>();
-}
-
-const ordered_json& list(const ordered_json& json, const char* name) {
-  const auto& value = member(json, name);
-  if (!value.is_array()) throw Error("\"{}\" is not a list", name);
-  return value;
-}
+using members::count;
+using members::list;
+using members::member;
+using members::text;
 
 ShardInfo shard_from_json(const ordered_json& json) {
   ShardInfo shard;
-  shard.file = text(json, "file");
+  shard.file = members::file(json, "file");
   shard.traces = count<int64_t>(json, "traces");
   shard.states = count<int64_t>(json, "states");
   shard.bytes = count<int64_t>(json, "bytes");
   shard.checksum = text(json, "checksum");
-  if (shard.file.empty() || fs::path(shard.file).filename() != shard.file || shard.file == "..") {
-    throw Error("shard \"{}\" is not a file in the dataset's folder", shard.file);
-  }
   return shard;
 }
 
@@ -196,6 +170,8 @@ Manifest read_manifest(const fs::path& path) {
       throw Error("written in format version {}, this program reads up to {}; update bytecpu", version,
                   Manifest::version);
     }
+    if (json.contains("kind"))
+      throw Error("a dataset of {}, where one of a machine's traces is wanted", text(json, "kind"));
     Manifest manifest;
     manifest.layout = layout_from_json(member(json, "layout"));
     refuse_outdated(manifest.layout, "make the dataset anew: " + how_to_generate(manifest.layout));

@@ -7,7 +7,6 @@
 #include "emulator/error.hpp"
 
 namespace bytecpu {
-namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
@@ -17,8 +16,6 @@ safetensors::Metadata shard_metadata(const std::string& configuration, Split spl
           {"split", std::string(to_string(split))},
           {"index", std::to_string(index)}};
 }
-
-}  // namespace
 
 std::string configuration_hash(const ordered_json& generator, const Layout& layout) {
   const auto text = generator.dump() + to_json(layout).dump();

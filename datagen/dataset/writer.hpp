@@ -18,6 +18,9 @@ namespace bytecpu {
 // Identifies a configuration: checksum of the generator's description and the layout.
 std::string configuration_hash(const nlohmann::ordered_json& generator, const Layout& layout);
 
+// Which configuration, split and place a shard says it is of.
+safetensors::Metadata shard_metadata(const std::string& configuration, Split split, size_t index);
+
 // The configuration that a shard says it is of; nothing if it is not a whole shard or does not say.
 std::optional<std::string> shard_configuration(const std::filesystem::path& path);
 

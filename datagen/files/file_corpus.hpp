@@ -20,9 +20,7 @@ class FileCorpus final : public Corpus {
   FileCorpus(const std::filesystem::path& folder, Split split, uint64_t seed, int pool_documents);
 
   const FileDataset& dataset() const { return dataset_; }
-  uint64_t pools_per_epoch() const {
-    return (dataset_.size(split_) + pool_documents_ - 1) / pool_documents_;
-  }
+  uint64_t pools_per_epoch() const { return (dataset_.size(split_) + pool_documents_ - 1) / pool_documents_; }
 
   const Frame& frame() const override { return frame_; }
   std::string describe() const override;

@@ -43,8 +43,9 @@ struct FileManifest {
   static constexpr std::string_view format = "bytecpu-dataset", kind = "files";
   static constexpr int version = 1;
 
-  nlohmann::ordered_json generator;  // how it was packed: options, and what of the folder; enough to do it again
-  nlohmann::ordered_json found;      // what was seen in the folder, and what of it was left out or cut
+  nlohmann::ordered_json
+      generator;                 // how it was packed: options, and what of the folder; enough to do it again
+  nlohmann::ordered_json found;  // what was seen in the folder, and what of it was left out or cut
   // Of all files, sorted by bytes; without the dot, at most 16 bytes. In memory as they are, in the file escaped.
   std::vector<std::string> extensions;
   // Names, sorted by bytes, the same for both splits; none: it is not labelled.

@@ -62,7 +62,10 @@ bool is_temporary(const fs::path& path) {
 
 void write_file(const fs::path& path, std::span<const std::span<const uint8_t>> parts, Sync sync) {
   const auto folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
-  const auto temporary = folder / fmt::format(".{}.{}.tmp", path.filename().string(), ::getpid());
+  // Long names are cut, so that this one is not too long.
+  constexpr size_t most_of_name = 200;
+  const auto name = path.filename().string().substr(0, most_of_name);
+  const auto temporary = folder / fmt::format(".{}.{}.tmp", name, ::getpid());
   const auto fail = [&](std::string why, bool created) {
     if (created) ::unlink(temporary.c_str());
     throw Error("cannot write {}: {}", path.string(), why);

@@ -104,6 +104,21 @@ Metadata parse_metadata(const ordered_json& json) {
   return metadata;
 }
 
+constexpr auto contents_key = "contents";
+
+// Of all that a file holds, but for the checksum itself.
+std::string contents_checksum(std::span<const Tensor> tensors, const Metadata& metadata) {
+  std::string text;
+  for (const auto& [key, value] : metadata) {
+    if (key != contents_key) text += fmt::format("{} {}\n", key, value);
+  }
+  for (const auto& tensor : tensors) {
+    text += fmt::format("{} {} {} {}\n", tensor.name, to_string(tensor.dtype), tensor.bytes.size(),
+                        checksum(tensor.bytes));
+  }
+  return checksum({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+}
+
 }  // namespace
 
 std::string_view to_string(Dtype dtype) { return dtypes[static_cast<size_t>(dtype)].name; }
@@ -186,6 +201,16 @@ const Tensor& File::require(std::string_view name, Dtype dtype, size_t dimension
                 to_string(tensor->dtype), tensor->shape.size(), to_string(dtype), dimensions);
   }
   return *tensor;
+}
+
+void add_contents(std::span<const Tensor> tensors, Metadata& metadata) {
+  metadata[contents_key] = contents_checksum(tensors, metadata);
+}
+
+std::optional<bool> intact(const File& file) {
+  const auto found = file.metadata().find(contents_key);
+  if (found == file.metadata().end()) return std::nullopt;
+  return found->second == contents_checksum(file.tensors(), file.metadata());
 }
 
 }  // namespace bytecpu::safetensors
