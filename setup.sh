@@ -8,7 +8,7 @@ set -euo pipefail
 packages=(
   cmake ninja-build g++ ccache
   libunicorn-dev libcapstone-dev
-  libboost-program-options-dev nlohmann-json3-dev libfmt-dev libxxhash-dev
+  libboost-program-options-dev nlohmann-json3-dev libfmt-dev libxxhash-dev liblzma-dev libzstd-dev
   libgtest-dev libbenchmark-dev
 )
 # OpenBLAS in its OpenMP variant, because LibTorch runs on OpenMP too: two thread pools on the same cores slow each other down.

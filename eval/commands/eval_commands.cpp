@@ -9,6 +9,7 @@
 
 #include "datagen/io/files.hpp"
 #include "eval/documents/text.hpp"
+#include "eval/documents/training_metrics.hpp"
 #include "eval/report/report.hpp"
 
 namespace bytecpu {
@@ -19,7 +20,7 @@ using nlohmann::ordered_json;
 void data_options(OptionList& field, DataOptions& data, const std::string& machine_of) {
   field(data.data, "data", text("DIR"), "dataset to evaluate on");
   field(data.split, "split", Names<Split>{{"train", Split::train}, {"test", Split::test}}, "the dataset's");
-  field(data.traces, "traces", at_least(0), "only the dataset's first N traces; 0: all");
+  field(data.traces, "traces", at_least(0), "only the dataset's first N traces or documents; 0: all");
   field(data.machine, "machine", one_of(machine_names()), machine_of);
   field(data.memory_bytes, "memory", at_least(1), machine_of + "; bytes of memory");
 }
@@ -49,6 +50,16 @@ bool can_make_files(const fs::path& folder) {
 }
 
 }  // namespace
+
+void add_record(ordered_json& document, const fs::path& training_folder) {
+  if (training_folder.empty()) return;
+  const auto metrics = training_folder / "metrics.jsonl", run = training_folder / "run.json";
+  if (fs::is_regular_file(metrics)) document["training"] = read_training_metrics(metrics);
+  if (!fs::is_regular_file(run)) return;
+  auto json = ordered_json::parse(read_file(run), nullptr, false);
+  if (!json.is_object()) throw Error("{}: not a JSON object", run.string());
+  document["run"] = std::move(json);
+}
 
 void check_outputs(const OutputOptions& output) {
   for (const auto& [name, file] : {std::pair{"report", output.report}, {"json", output.json}}) {

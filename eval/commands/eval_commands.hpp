@@ -1,6 +1,7 @@
 // The commands of bytecpu-eval, and what they share: the data evaluated on, and what is written.
 #pragma once
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -8,6 +9,7 @@
 #include "datagen/dataset/dataset.hpp"
 #include "datagen/io/cli.hpp"
 #include "eval/documents/judge.hpp"
+#include "eval/predictors/model_predictor.hpp"
 
 namespace bytecpu {
 
@@ -36,6 +38,20 @@ struct OutputOptions {
 void output_options(OptionList& field, OutputOptions& output);
 // Throws, so that a long evaluation does not fail at its end.
 void check_outputs(const OutputOptions& output);
+
+// Evaluates a model of files on a dataset of files.
+struct DocumentsOptions {
+  std::filesystem::path checkpoint;
+  PredictorOptions predictor;
+  DataOptions data;
+  int64_t conversions = 0;
+  OutputOptions output;
+};
+void evaluate_documents(const DocumentsOptions& options, const std::filesystem::path& training_folder);
+
+// What a training left in its folder: metrics.jsonl and run.json, as members of the document; nothing where there
+// is none, or no folder.
+void add_record(nlohmann::ordered_json& document, const std::filesystem::path& training_folder);
 
 // Prints first, so that what was measured is seen though a file cannot be written.
 void write_results(const OutputOptions& output, const nlohmann::ordered_json& document);

@@ -3,10 +3,9 @@
 #include <boost/algorithm/string.hpp>
 #include <filesystem>
 
-#include "datagen/io/files.hpp"
+#include "datagen/files/file_dataset.hpp"
 #include "datagen/programs/program_options.hpp"
 #include "eval/commands/eval_commands.hpp"
-#include "eval/documents/training_metrics.hpp"
 #include "eval/predictors/baselines.hpp"
 #include "eval/predictors/model_predictor.hpp"
 #include "eval/sweeps/exhaustive.hpp"
@@ -140,25 +139,6 @@ ordered_json judge_mode(const std::string& mode, Predictor& predictor, const Sub
                [&](int64_t done) { progress.update(static_cast<double>(done)); });
 }
 
-// What a training left in its folder: metrics.jsonl and run.json, null where there is none.
-struct Record {
-  ordered_json training, run;
-};
-
-Record read_record(const fs::path& folder) {
-  Record record;
-  if (folder.empty()) return record;
-  if (fs::is_regular_file(folder / "metrics.jsonl")) {
-    record.training = read_training_metrics(folder / "metrics.jsonl");
-  }
-  const fs::path run = folder / "run.json";
-  if (fs::is_regular_file(run)) {
-    record.run = ordered_json::parse(read_file(run), nullptr, false);
-    if (!record.run.is_object()) throw Error("{}: not a JSON object", run.string());
-  }
-  return record;
-}
-
 // `most_at_once`: as many traces as the predictor takes at once. `training_folder`: may be empty.
 void evaluate_all(Evaluation& e, const OptionList& given, std::unique_ptr<Predictor> predictor,
                   const std::string& baseline, int64_t most_at_once, const fs::path& training_folder) {
@@ -168,7 +148,8 @@ void evaluate_all(Evaluation& e, const OptionList& given, std::unique_ptr<Predic
   // What can fail before the evaluation does so.
   const auto cases =
       e.has("exhaustive") ? exhaustive_cases(*subject.machine, e.exhaustive) : std::vector<CasesOfRow>();
-  auto record = read_record(training_folder);
+  ordered_json record;
+  add_record(record, training_folder);
   const int64_t chunk = std::max(e.exhaustive.chunk, most_at_once);
   auto document =
       new_document({{"name", predictor->name()}, {"details", predictor->details()}}, subject.description);
@@ -176,8 +157,7 @@ void evaluate_all(Evaluation& e, const OptionList& given, std::unique_ptr<Predic
     const int64_t at_once = mode == "exhaustive" ? e.exhaustive.chunk : chunk;
     document["modes"][mode] = judge_mode(mode, *predictor, subject, cases, at_once, baseline);
   }
-  if (!record.training.is_null()) document["training"] = std::move(record.training);
-  if (!record.run.is_null()) document["run"] = std::move(record.run);
+  if (!record.is_null()) document.update(record);
   write_results(e.output, document);
 }
 
@@ -185,6 +165,7 @@ struct ModelValues {
   fs::path checkpoint;
   PredictorOptions predictor;
   Evaluation evaluation;
+  int64_t conversions = 1000;
 };
 
 OptionList options(ModelValues& v) {
@@ -194,6 +175,8 @@ OptionList options(ModelValues& v) {
       .required();
   predictor_options(field, v.predictor);
   field(v.predictor.batch_traces, "batch-traces", at_least(1), "rollouts that the model does at once");
+  field(v.conversions, "conversions", at_least(0),
+        "a dataset of pairs: convert the first N of each direction, too");
   return field.add(options(v.evaluation));
 }
 
@@ -206,8 +189,21 @@ fs::path training_folder(const fs::path& checkpoint) {
   return own ? folder : folder.filename().string().starts_with("step-") ? folder.parent_path() : fs::path();
 }
 
+void run_on_files(const ModelValues& v, const OptionList& given) {
+  const auto& e = v.evaluation;
+  given.refuse_flags("goes with programs, and the data are files", e.fresh, e.programs.min_instructions,
+                     e.programs.max_instructions, e.exhaustive.seed, e.modes, e.forms,
+                     e.exhaustive.most_cases, e.exhaustive.places, e.exhaustive.chunk, e.data.machine,
+                     e.data.memory_bytes);
+  check_outputs(e.output);
+  evaluate_documents({v.checkpoint, v.predictor, e.data, v.conversions, e.output},
+                     training_folder(v.checkpoint));
+}
+
 void run_model(ModelValues& v, const OptionList& given) {
   auto& e = v.evaluation;
+  if (!e.data.data.empty() && holds_files(e.data.data)) return run_on_files(v, given);
+  given.refuse_flags("goes with a dataset of files", v.conversions);
   check(e, given);
   if (fs::is_regular_file(v.checkpoint)) {
     if (!e.data.data.empty()) {

@@ -36,6 +36,14 @@
 //   are samples, "results": rate, "wrong_values", "examples": [{"instruction", "before", "expected", "predicted"}]}].
 //   "wrong_values", only where any are wrong and values are swept, is a bitmap of operand values in hexadecimal, most
 //   significant bit first: 256 bits, or for two operands 256 such rows, a row a value of the first
+//
+// Of a dataset of files, in place of the modes:
+// - "data": {"source", "split", "documents", "generator"}
+// - "kinds": [{"kind": an extension, or "A to B", "documents", "bytes", "nats": of all bytes and ends, "bits_per_byte":
+//   nats / ln 2 / bytes, "interval": [low, high], of documents taken as independent, "compressors": {"xz", "zstd"}: bits
+//   a byte for the same bytes, those of the train split before them; and of pairs "equal": rate of the converted files
+//   that are right to the last byte, "ended": of those that the model ended, "examples": [{"name", "context", "truth",
+//   "predicted": bytes in hexadecimal, "ended"}]}]
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -177,6 +177,42 @@ std::string subject_text(const ordered_json& document) {
   return text;
 }
 
+// "txt 2.412, abc to mid 0.178 bits a byte"
+std::string kinds_title(const ordered_json& document) {
+  std::string text;
+  for (const auto& kind : document.at("kinds")) {
+    text += fmt::format("{}{} {:.3f}", text.empty() ? "" : ", ", kind.at("kind").get<std::string>(),
+                        kind.at("bits_per_byte").get<double>());
+  }
+  return text + " bits a byte";
+}
+
+std::string kinds_text(const ordered_json& document) {
+  const auto& data = document.at("data");
+  std::string text = fmt::format(
+      "{}\n{} on {}: {} {} documents\n\n{:<22}{:>10}{:>14}{:>11}   {:<19}{:>8}{:>8}\n", kinds_title(document),
+      document.at("predictor").at("name").get<std::string>(), data.at("source").get<std::string>(),
+      grouped(data.at("documents")), data.at("split").get<std::string>(), "bits a byte", "documents", "bytes",
+      "model", "95 % interval", "xz", "zstd");
+  for (const auto& kind : document.at("kinds")) {
+    const auto& interval = kind.at("interval");
+    const auto range =
+        fmt::format("{:.4f} … {:.4f}", interval.at(0).get<double>(), interval.at(1).get<double>());
+    text += fmt::format("  {:<20}{:>10}{:>14}{:>11.4f}   {:<19}{:>8.3f}{:>8.3f}\n",
+                        kind.at("kind").get<std::string>(), grouped(kind.at("documents")),
+                        grouped(kind.at("bytes")), kind.at("bits_per_byte").get<double>(), range,
+                        kind.at("compressors").at("xz").get<double>(),
+                        kind.at("compressors").at("zstd").get<double>());
+  }
+  for (const auto& kind : document.at("kinds")) {
+    if (!kind.contains("equal")) continue;
+    text += fmt::format("\n{}, converted by the most probable bytes\n", kind.at("kind").get<std::string>());
+    rate_line(text, "equal files", rate_of(kind.at("equal")));
+    rate_line(text, "ended by itself", rate_of(kind.at("ended")));
+  }
+  return text;
+}
+
 // Whose predictions they are, where that is not a model: ", copy".
 std::string predictor_title(const ordered_json& document) {
   if (document.contains("files")) return ", predicted files";
@@ -206,6 +242,7 @@ std::string result_title(const ordered_json& document) {
 }  // namespace
 
 std::string title(const ordered_json& document) {
+  if (document.contains("kinds")) return kinds_title(document);
   const auto machine = document.value(Pointer("/data/layout/machine"), std::string());
   const std::string result = machine.empty() ? "" : result_title(document);
   if (result.empty()) return "bytecpu evaluation";
@@ -214,6 +251,7 @@ std::string title(const ordered_json& document) {
 }
 
 std::string summary(const ordered_json& document) {
+  if (document.contains("kinds")) return kinds_text(document);
   std::string text = fmt::format("{}\n{}\n", title(document), subject_text(document));
   const auto& modes = document.at("modes");
   for (const auto& [name, mode] : modes.items()) {

@@ -48,7 +48,8 @@ int64_t xz_size(const Parts& parts) {
       stream.next_out = out.data();
       stream.avail_out = out.size();
       const auto result = lzma_code(&stream, action);
-      if (result != LZMA_OK && result != LZMA_STREAM_END) throw Error("xz: error {}", static_cast<int>(result));
+      if (result != LZMA_OK && result != LZMA_STREAM_END)
+        throw Error("xz: error {}", static_cast<int>(result));
       if (action == LZMA_FINISH ? result == LZMA_STREAM_END : stream.avail_in == 0) return;
     }
   };

@@ -16,9 +16,7 @@ namespace {
 constexpr size_t most_examples = 8;
 constexpr double normal_975 = 1.959964;
 
-std::string shown(const std::string& extension) {
-  return extension.empty() ? "(no extension)" : extension;
-}
+std::string shown(const std::string& extension) { return extension.empty() ? "(no extension)" : extension; }
 
 FileKind kind_of(const Document& d) {
   FileKind kind{std::string(d.extension)};
@@ -29,7 +27,8 @@ FileKind kind_of(const Document& d) {
 // A split's documents by kind: their numbers in it.
 std::map<FileKind, std::vector<size_t>> by_kind(const FileDataset& data, Split split, size_t most) {
   std::map<FileKind, std::vector<size_t>> kinds;
-  for (size_t i = 0; i < std::min(most, data.size(split)); ++i) kinds[kind_of(data.document(split, i))].push_back(i);
+  for (size_t i = 0; i < std::min(most, data.size(split)); ++i)
+    kinds[kind_of(data.document(split, i))].push_back(i);
   return kinds;
 }
 
@@ -88,8 +87,8 @@ double KindScores::bits_per_byte() const {
   return bytes == 0 ? 0 : nats / std::numbers::ln2 / static_cast<double>(bytes);
 }
 
-std::vector<KindScores> evaluate_files(FileModel& model, const FileDataset& data, const FileEvaluation& options,
-                                       const OnProgress& progress) {
+std::vector<KindScores> evaluate_files(FileModel& model, const FileDataset& data,
+                                       const FileEvaluation& options, const OnProgress& progress) {
   const auto most = options.documents > 0 ? static_cast<size_t>(options.documents) : SIZE_MAX;
   const auto trained = by_kind(data, Split::train, SIZE_MAX);
   std::vector<KindScores> all;

@@ -51,8 +51,8 @@ struct FileEvaluation {
 };
 
 // By kind, in the order of extensions. Calls `progress` with how many documents are judged.
-std::vector<KindScores> evaluate_files(FileModel& model, const FileDataset& data, const FileEvaluation& options,
-                                       const OnProgress& progress);
+std::vector<KindScores> evaluate_files(FileModel& model, const FileDataset& data,
+                                       const FileEvaluation& options, const OnProgress& progress);
 nlohmann::ordered_json to_json(const KindScores& scores);
 
 }  // namespace bytecpu

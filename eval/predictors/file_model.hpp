@@ -21,12 +21,14 @@ class FileModel {
   virtual nlohmann::ordered_json details() const = 0;
   // Of each document the negative log-likelihood, in nats, of its bytes and its end. Calls `done` with how many
   // documents are finished.
-  virtual std::vector<double> nats(std::span<const Document> documents, const std::function<void(int64_t)>& done) = 0;
+  virtual std::vector<double> nats(std::span<const Document> documents,
+                                   const std::function<void(int64_t)>& done) = 0;
   // What it makes of each document's context, by the most probable bytes.
   virtual std::vector<Continuation> convert(std::span<const Document> documents) = 0;
 };
 
 // As load_model_predictor(). Throws Error where the model is one of a machine.
-std::unique_ptr<FileModel> load_file_model(const std::filesystem::path& checkpoint, const PredictorOptions& options);
+std::unique_ptr<FileModel> load_file_model(const std::filesystem::path& checkpoint,
+                                           const PredictorOptions& options);
 
 }  // namespace bytecpu

@@ -9,6 +9,7 @@
 namespace bytecpu {
 
 // `step`: of its training; 0: unknown.
-nlohmann::ordered_json details_of(const ByteModel& model, const std::filesystem::path& checkpoint, int64_t step);
+nlohmann::ordered_json details_of(const ByteModel& model, const std::filesystem::path& checkpoint,
+                                  int64_t step);
 
 }  // namespace bytecpu

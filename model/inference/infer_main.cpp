@@ -32,7 +32,8 @@ void model_options(OptionList& field, ModelOptions& m) {
   field(m.most_bytes, "most-bytes", at_least(0), "cut files there; 0: at what the model takes");
   field(m.batch, "batch", in(1, 1 << 16), "files made at once");
   field(m.inference.threads, "threads", in(0, 4096), "the model's threads; 0: every core");
-  field(m.inference.precision, "precision", one_of({"auto", "fp32", "bf16"}), "of the products; auto: bf16 on a GPU");
+  field(m.inference.precision, "precision", one_of({"auto", "fp32", "bf16"}),
+        "of the products; auto: bf16 on a GPU");
   field(m.inference.device, "device", one_of({"auto", "cpu", "cuda"}), "auto: CUDA where there is a GPU");
   field(m.json, "json", "print the summary as JSON");
 }

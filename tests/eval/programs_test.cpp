@@ -238,6 +238,62 @@ TEST_F(Programs, AConfigurationThatSaysWhatTheDatasetIsIsTakenAndOneThatSaysOthe
   EXPECT_EQ(third.code, 0) << third.out;
 }
 
+TEST_F(Programs, FilesArePackedLearnedJudgedGeneratedAndConverted) {
+  if (!fs::exists(BYTECPU_BIN "/bytecpu-infer")) GTEST_SKIP() << "built without the model";
+  fs::create_directories(folder / "in");
+  for (int i = 0; i < 40; ++i) {
+    const auto stem = (folder / "in" / std::to_string(i)).string();
+    std::ofstream(stem + ".abc") << "tune " << i;
+    std::ofstream(stem + ".mid") << "MIDI of " << i;
+  }
+  const auto files = (folder / "files").string(), trained = (folder / "run").string();
+  Result result =
+      run("bytecpu-datagen pack " + (folder / "in").string() + " --pairs abc:mid --test 0.3 --out " + files);
+  ASSERT_EQ(result.code, 0) << result.out;
+  const std::string sizes =
+      " --patch-length 8 --patch-layers 1 --patch-width 64 --patch-heads 1 --byte-layers 1 --byte-width 64 --byte-heads 1";
+  const std::string train =
+      "bytecpu-train --data " + files + sizes + " --steps 3 --validate-every 3 --precision fp32";
+  result = run(train + " --out " + trained);
+  ASSERT_EQ(result.code, 0) << result.out;
+  EXPECT_NE(result.out.find("bits/byte"), std::string::npos) << result.out;
+
+  const auto report = (folder / "r.html").string();
+  const std::string judge = "bytecpu-eval model --checkpoint " + trained;
+  result = run(judge + " --data " + files + " --json - --report " + report);
+  ASSERT_EQ(result.code, 0) << result.out;
+  const json document = json::parse(result.out);
+  ASSERT_EQ(document.at("kinds").size(), 2U);
+  for (const auto& kind : document.at("kinds")) EXPECT_EQ(kind.at("equal").at("total"), kind.at("documents"));
+  EXPECT_GT(fs::file_size(report), 10'000U);
+
+  const std::string infer =
+      "bytecpu-infer generate --checkpoint " + trained + " --extension mid --most-bytes 9";
+  result = run(infer + " --number 3 --out " + (folder / "new").string() + " --json");
+  ASSERT_EQ(result.code, 0) << result.out;
+  EXPECT_EQ(json::parse(result.out).at("files").size(), 3U);
+  for (const char* name : {"00000.mid", "00001.mid", "00002.mid"})
+    EXPECT_LE(fs::file_size(folder / "new" / name), 9U);
+  const auto tune = (folder / "in" / "7.abc").string();
+  result = run("bytecpu-infer convert " + tune + " --to mid --checkpoint " + trained + " --out " +
+               (folder / "converted").string());
+  EXPECT_EQ(result.code, 0) << result.out;
+  EXPECT_TRUE(fs::exists(folder / "converted" / "7.mid"));
+
+  expect_failure(infer + " --out " + (folder / "new").string(), 1, "is not empty");
+  expect_failure(judge + " --data " + data, 1, "is a model of files");
+  expect_failure(judge + " --data " + files + " --mode step", 2, "the data are files");
+  expect_failure(judge + " --data " + data + " --conversions 3", 2, "goes with a dataset of files");
+  expect_failure("bytecpu-train --data " + files + " --family transition --out " + (folder / "t").string(), 2,
+                 "learns traces of machines");
+  expect_failure("bytecpu-train --data " + files + " --machine arm64 --out " + (folder / "t").string(), 2,
+                 "--machine");
+  std::ofstream(folder / "long.abc") << std::string(200, 'a');
+  expect_failure("bytecpu-infer convert " + (folder / "long.abc").string() + " --to mid --checkpoint " +
+                     trained + " --out " + (folder / "l").string(),
+                 1, "leaves no room");
+}
+
 TEST_F(Programs, BenchTakesEveryExperimentsTrainingConfiguration) {
   if (!fs::exists(BYTECPU_BIN "/bytecpu-bench")) GTEST_SKIP() << "built without the model";
   const std::string tiny =

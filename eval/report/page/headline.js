@@ -42,9 +42,9 @@ function predictorText(doc) {
   return facts.filter(Boolean).join(", ");
 }
 
-function subjectText({source, split, traces, states, min_instructions, max_instructions, generator, seed}) {
+function subjectText({source, split, traces, states, documents, min_instructions, max_instructions, generator, seed}) {
   const least = min_instructions ?? generator?.min_instructions, most = max_instructions ?? generator?.max_instructions;
-  const facts = [source, isNumber(traces) && `${count(traces)} ${split} traces with ${counted(states, "state")}`,
+  const facts = [source, isNumber(documents) && `${count(documents)} ${split} documents`, isNumber(traces) && `${count(traces)} ${split} traces with ${counted(states, "state")}`,
     most && `programs of ${least} to ${most} instructions`, isNumber(seed) && `seed ${seed}`];
   return facts.filter(Boolean).join(", ");
 }

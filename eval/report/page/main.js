@@ -4,7 +4,7 @@
 
 const sections = [
   firstScreen, headline, learning, errorsByInstruction, errorsByField, errorsAlongTrace, confidence, worstTraces, exhaustive,
-  predictedFiles, configuration];
+  files, predictedFiles, configuration];
 
 // A fault in one section leaves the others as they are.
 function drawn(draw, doc) {
