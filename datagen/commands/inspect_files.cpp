@@ -160,13 +160,13 @@ void print_document(const FileDataset& dataset, Split split, size_t index, bool 
                         {"bytes", hex(document.steps)}};
     if (number >= 0) all["label"] = label;
     if (manifest.pairs) {
-      all["context_extension"] = escaped(document.context_extension);
+      all["context_extension"] = escaped(*document.context_extension);
       all["context"] = hex(document.context);
     }
     return fmt::print("{}\n", json_text(all));
   }
   if (manifest.pairs) {
-    fmt::print("context: extension {}, {} bytes\n", escaped(document.context_extension),
+    fmt::print("context: extension {}, {} bytes\n", escaped(*document.context_extension),
                document.context.size());
     print_bytes(document.context);
   }

@@ -9,6 +9,7 @@
 #include "datagen/files/file_dataset.hpp"
 #include "eval/measures/metrics.hpp"
 #include "eval/predictors/file_model.hpp"
+#include "eval/truth/evaluation.hpp"
 
 namespace bytecpu {
 
