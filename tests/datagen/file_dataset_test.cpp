@@ -1,7 +1,5 @@
 #include "datagen/files/file_dataset.hpp"
 
-#include <fmt/ranges.h>
-
 #include <functional>
 #include <set>
 
@@ -9,7 +7,6 @@
 #include "datagen/files/check_files.hpp"
 #include "datagen/files/file_corpus.hpp"
 #include "datagen/files/file_shard.hpp"
-#include "datagen/files/names.hpp"
 #include "tests/datagen/file_support.hpp"
 
 namespace bytecpu {
@@ -22,39 +19,6 @@ using test::expect_error;
 using test::packing;
 using test::put_all;
 using test::TemporaryFolder;
-
-TEST(Names, EscapedTextComesBackAndIsUtf8WithoutControlCharacters) {
-  for (const std::string_view name :
-       {"", "plain", "b\xc3\xa4r", "\\", "\\x41", "\n\t\x7f", "\xff", "\xc3", "\xe2\x82", "\xed\xa0\x80",
-        "\xf4\x90\x80\x80", "\xc0\xaf", "\xc2\x80", "a\xf0\x9f\x90\xb1z"}) {
-    const auto text = escaped(name);
-    EXPECT_EQ(unescaped(text), name) << text;
-    EXPECT_TRUE(is_utf8(text)) << text;
-    EXPECT_EQ(text.find_first_of("\n\t\x7f"), text.npos);
-  }
-  EXPECT_EQ(escaped("b\xc3\xa4r \xf0\x9f\x90\xb1"), "b\xc3\xa4r \xf0\x9f\x90\xb1");
-  EXPECT_EQ(escaped("a\\\xff\n"), "a\\x5c\\xff\\x0a");
-  for (const char* text : {"\\", "\\x", "\\x4", "\\x4g", "\\n", "\\xFF"})
-    EXPECT_THROW(unescaped(text), Error) << text;
-}
-
-TEST(Names, AnExtensionIsWhatFollowsTheLastDotOfTheLastPart) {
-  EXPECT_EQ(extension_of("a/b.tar.gz"), "gz");
-  EXPECT_EQ(extension_of("a.d/b"), "");
-  EXPECT_EQ(extension_of("a/.hidden"), "hidden");
-  EXPECT_EQ(extension_of("b."), "");
-  EXPECT_EQ(extension_of("b.0123456789abcdefXYZ"), "0123456789abcdef");
-  EXPECT_EQ(stem_of("a.d/b.tar.gz"), "a.d/b.tar");
-  EXPECT_EQ(stem_of("a.d/b"), "a.d/b");
-}
-
-TEST(Names, NoNameLeadsOutOfAFolder) {
-  for (const std::string_view name :
-       {"", "/", "/a", "..", "../a", "a/../b", "a/..", "a//b", "a/", "./a", "a/."})
-    EXPECT_NE(name_problem(name), "") << name;
-  EXPECT_NE(name_problem(std::string_view("a\0b", 3)), "");
-  for (const char* name : {"a", "a/b", "...", "a/..b", ".a"}) EXPECT_EQ(name_problem(name), "") << name;
-}
 
 // Two files, one of them in two windows, with labels.
 struct Made {
@@ -325,47 +289,6 @@ TEST(FileDataset, EachKindIsRefusedWhereTheOtherIsWanted) {
   EXPECT_FALSE(holds_files(traces));
   expect_error([&] { FileDataset{traces}; }, {traces, "a machine's traces, where one of files is wanted"});
   expect_error([&] { holds_files(folder.path()); }, {folder.path().string(), "cannot read"});
-}
-
-TEST(FileCommands, InspectVerifyAndExportTakeDatasetsOfFiles) {
-  const TemporaryFolder folder;
-  put_all(folder / "in",
-          {{"s/a_1.txt", "hello"}, {"s/b_2.txt", "world!!"}, {"c_3", std::string("\0\x01", 2)}});
-  const auto d = (folder / "d").string();
-  auto r = test::datagen("pack " + (folder / "in").string() + " --labels name --test 0 --out " + d);
-  ASSERT_EQ(r.code, 0) << r.err;
-  r = test::datagen("inspect " + d);
-  EXPECT_EQ(r.code, 0) << r.err;
-  for (const char* part :
-       {"3 documents", "14 bytes", "5 in the median, 7 at most", "(none)", "txt", "--document N"})
-    EXPECT_TRUE(contains(r.out, part)) << r.out;
-  const auto json = ordered_json::parse(test::datagen("inspect --json " + d).out);
-  EXPECT_EQ(json["documents_by_extension"]["txt"]["train"], 2);
-  EXPECT_EQ(json["documents_by_label"]["b"]["train"], 1);
-  EXPECT_EQ(json["lengths"]["train"]["median"], 5);
-  r = test::datagen("inspect --document 2 " + d);
-  EXPECT_TRUE(contains(r.out, "s/b_2.txt: extension txt, 7 bytes, label b")) << r.out;
-  EXPECT_TRUE(contains(r.out, "77 6f 72 6c 64 21 21")) << r.out;
-  EXPECT_TRUE(contains(r.out, "world!!")) << r.out;
-  EXPECT_EQ(ordered_json::parse(test::datagen("inspect --json --document 0 " + d).out)["bytes"], "0001");
-  for (const char* more : {" --document 3", " --trace 0", " --machine toy8", " --split train"})
-    EXPECT_EQ(test::datagen("inspect " + d + more).code, 2) << more;
-  EXPECT_TRUE(contains(test::datagen("inspect " + d + "/train-00000.safetensors").err, "inspect its folder"));
-
-  r = test::datagen("verify --json " + d);
-  EXPECT_EQ(r.code, 0) << r.err;
-  EXPECT_EQ(ordered_json::parse(r.out)["ok"], true);
-  EXPECT_EQ(test::datagen("verify --sample 1 " + d).code, 2);
-  r = test::datagen("export " + d + " --out " + (folder / "out").string());
-  EXPECT_EQ(r.code, 0) << r.err;
-  test::expect_same_tree(folder / "in", folder / "out" / "train");
-  EXPECT_EQ(test::datagen("export " + d + " --out " + (folder / "out").string()).code, 1);
-  const auto shard = folder / "d" / "train-00000.safetensors";
-  test::flip_byte(shard, fs::file_size(shard) - 1);
-  r = test::datagen("verify " + d);
-  EXPECT_EQ(r.code, 1);
-  EXPECT_TRUE(contains(r.out, "train-00000.safetensors: its checksum")) << r.out;
-  EXPECT_EQ(test::datagen("export " + d + " --out " + (folder / "out 2").string()).code, 1);
 }
 
 }  // namespace

@@ -30,6 +30,25 @@ inline std::string unlike(int number, size_t bytes) {
   return text;
 }
 
+// Names and contents of all kinds.
+inline Contents mixed() {
+  Contents files = {{"empty", ""},
+                    {"a/empty.txt", ""},
+                    {".hidden", "x"},
+                    {"a/b/c/deep.tar.gz", unlike(1, 100)},
+                    {"no dot", "y"},
+                    {"dot.", "z"},
+                    {"zero\x01.bin", std::string(64, '\0')},
+                    {"bad\xff.\xfe", "not UTF-8"},
+                    {std::string(251, 'n') + ".txt", "long name"},
+                    {"a/x.extension-of-26-bytes--", "w"},
+                    {"back\\slash.txt", "v"},
+                    {"a.txt", "in front of a/"}};
+  for (int i = 0; i < 60; ++i)
+    files[fmt::format("many/{:02}.dat", i)] = unlike(i + 100, static_cast<size_t>(i) * 7);
+  return files;
+}
+
 inline PackOptions packing(const TemporaryFolder& folder, const std::string& in = "in",
                            const std::string& out = "d") {
   PackOptions options;

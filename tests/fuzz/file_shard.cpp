@@ -10,7 +10,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   FileManifest manifest;
   manifest.extensions = {"", "abc", "mid"};
   const int kind = input.byte() % 3;
-  if (kind == 1) manifest.pairs = {"abc", "mid"};
+  if (kind == 1) {
+    manifest.extensions = {"abc", "mid"};
+    manifest.pairs = {"abc", "mid"};
+  }
   if (kind == 2) manifest.labels = {"a", "b"};
   const fuzz::MemoryFile file(input.text());
   fuzz::accepted([&] {
