@@ -47,7 +47,7 @@ void print_export_of_files(const fs::path& folder, const fs::path& out) {
     if (result.files[i] > 0)
       fmt::print("{}: {} files, {} bytes\n", (out / to_string(s)).string(), result.files[i], result.bytes[i]);
   }
-  if (result.heads > 0) fmt::print("{} files are cut: no more of them is in the dataset\n", result.heads);
+  if (result.heads > 0) fmt::print("cut: {} files, of which no more is in the dataset\n", result.heads);
 }
 
 }  // namespace bytecpu

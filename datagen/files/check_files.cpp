@@ -74,7 +74,7 @@ FileReport check_files(const fs::path& folder, int threads) {
   }
   std::vector<std::vector<FileProblem>> problems(jobs.size());
   std::array<std::vector<Digest>, 2> contents;
-  cli::Progress progress("verify", "B", static_cast<double>(report.bytes));
+  cli::Progress progress("verify", "bytes", static_cast<double>(report.bytes));
   std::mutex mutex;
   int64_t done = 0;
   parallel_for(threads, jobs.size(), [&](int, size_t i) {

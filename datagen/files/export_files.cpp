@@ -26,7 +26,7 @@ FileExport export_files(const fs::path& dataset, const fs::path& out) {
   const OutputFolder folder(out);
   folder.require_empty();
   FileExport result;
-  cli::Progress progress("export", " documents",
+  cli::Progress progress("export", "documents",
                          static_cast<double>(files.size(Split::train) + files.size(Split::test)));
   double done = 0;
   for (const Split s : splits) {

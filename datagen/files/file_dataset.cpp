@@ -25,7 +25,7 @@ FileDataset::FileDataset(const fs::path& folder) : manifest_(read_file_manifest(
       }
       document_ends_[i].push_back(documents += shard.documents());
     }
-    check_names(s);
+    check_names(s, folder);
   }
   checks_ = std::make_unique<Checks>(shards_.size());
 }
@@ -34,7 +34,7 @@ FileDataset::FileDataset(FileDataset&&) noexcept = default;
 FileDataset::~FileDataset() = default;
 
 // Files are sorted by name, none is there twice, and windows of one file follow one another.
-void FileDataset::check_names(Split split) const {
+void FileDataset::check_names(Split split, const fs::path& folder) const {
   const auto first = first_shard_[static_cast<size_t>(split)];
   int64_t files = 0;
   std::string_view last;
@@ -53,8 +53,8 @@ void FileDataset::check_names(Split split) const {
     }
   }
   if (files != manifest_[split].files) {
-    throw Error("the {} shards hold {} files; the manifest says {}", to_string(split), files,
-                manifest_[split].files);
+    throw Error("{}: the {} shards hold {} files; the manifest says {}", folder.string(), to_string(split),
+                files, manifest_[split].files);
   }
 }
 

@@ -98,7 +98,7 @@ class FileDataset {
   };
   Place place(Split split, size_t index) const;
   void check(size_t shard, const std::string& listed_checksum) const;
-  void check_names(Split split) const;
+  void check_names(Split split, const std::filesystem::path& folder) const;
 
   FileManifest manifest_;
   std::vector<FileShard> shards_;

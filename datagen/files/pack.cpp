@@ -195,7 +195,7 @@ PackResult pack(const PackOptions& options) {
   PackResult result;
   int64_t done = 0, total = 0;
   for (size_t i = 0; i < packer.shards(); ++i) total += packer.bytes(i);
-  cli::Progress progress("pack", "B", static_cast<double>(total));
+  cli::Progress progress("pack", "bytes", static_cast<double>(total));
   std::mutex mutex;
   parallel_for(options.threads, packer.shards(), [&](int, size_t i) {
     const auto found = packer.adopt(i);

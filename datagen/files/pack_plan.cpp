@@ -27,7 +27,7 @@ PackListings make_listings(const PackOptions& options) {
       case Longer::head:
         return ", cut there";
       case Longer::windows:
-        return ", in pieces of so many";
+        return ", in pieces of that length";
       case Longer::refuse:
         break;
     }
@@ -35,7 +35,7 @@ PackListings make_listings(const PackOptions& options) {
   };
   return {.longer = {"longer", fmt::format("{}longer than {} bytes{}", options.pairs.empty() ? "" : "pairs ",
                                            options.max_bytes, longer())},
-          .duplicates = {"duplicates", fmt::format("the same as another one, {}",
+          .duplicates = {"duplicates", fmt::format("the same as an earlier one, {}",
                                                    options.keep_duplicates ? "kept" : "left out")}};
 }
 
@@ -58,7 +58,8 @@ class Planner {
     plan_.manifest.pairs = pair_extensions(options_);
     items = read_sources(options_, listings_);
     if (share_) {
-      largest_group_ = split_by_content(items, *share_, options_.seed);
+      const auto largest = split_by_content(items, *share_, options_.seed);
+      if (*share_ > 0 && *share_ < 1) largest_group_ = largest;
     } else {
       leave_out_of_train(items, listings_);
     }

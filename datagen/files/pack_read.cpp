@@ -52,7 +52,7 @@ class Reader {
   std::vector<PackItem> read() {
     std::vector<Fate> fates(items_.size());
     std::vector<std::vector<uint8_t>> buffers(static_cast<size_t>(options_.threads));
-    cli::Progress progress("read", pairs_ ? " pairs" : " files", static_cast<double>(items_.size()));
+    cli::Progress progress("read", pairs_ ? "pairs" : "files", static_cast<double>(items_.size()));
     std::mutex mutex;
     size_t done = 0;
     parallel_for(

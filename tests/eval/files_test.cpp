@@ -30,8 +30,8 @@ TEST(Compressors, NeedAllOfNoiseAndNextToNothingOfWhatTheyHaveSeen) {
   for (const auto compressed : {xz_bytes, zstd_bytes}) {
     EXPECT_NEAR(static_cast<double>(compressed({a}, {b})), 30'000, 100);
     EXPECT_NEAR(static_cast<double>(compressed({}, {a, b})), 130'000, 150);
-    EXPECT_LT(compressed({a, b}, {b}), 100);
-    EXPECT_LT(compressed({b, a, a}, {b, a}), 150);
+    EXPECT_LT(compressed({a, b}, {b}), 300);
+    EXPECT_LT(compressed({b, a, a}, {b, a}), 500);
     EXPECT_EQ(compressed({a}, {}), 0);
     const Bytes zeros(1'000'000);
     EXPECT_LT(compressed({}, {zeros}), 1'000);
@@ -120,12 +120,14 @@ TEST_F(FileScores, BitsAByteCountTheEndsAndTheBytesOfEachKind) {
 
 TEST_F(FileScores, ConversionsAreRightToTheLastByteOrNot) {
   const auto data = packed("abc:mid");
+  int number = 0;
   model_.made_of = [&](const Document& d) {
     Continuation made{{d.steps.begin(), d.steps.end()}, true};
     if (d.extension == "abc") return made;
-    if (model_.conversions++ == 0) made.bytes.back() ^= 1;
-    if (model_.conversions == 2) made.ended = false;
-    if (model_.conversions == 3) made.bytes.pop_back();
+    if (number == 0) made.bytes.back() ^= 1;
+    if (number == 1) made.ended = false;
+    if (number == 2) made.bytes.pop_back();
+    ++number;
     return made;
   };
   const auto scores = evaluate(data, {.documents = 0, .conversions = 5});
@@ -137,6 +139,7 @@ TEST_F(FileScores, ConversionsAreRightToTheLastByteOrNot) {
   EXPECT_EQ(scores[1].equal, (Rate{2, 5}));
   EXPECT_EQ(scores[1].ended, (Rate{4, 5}));
   ASSERT_EQ(scores[1].examples.size(), 3U);
+  EXPECT_EQ(model_.conversions, 10);
   EXPECT_EQ(scores[1].examples[1].predicted, scores[1].examples[1].truth);
   EXPECT_FALSE(scores[1].examples[1].ended);
   const auto text = summary({{"predictor", {{"name", "fake"}}},
