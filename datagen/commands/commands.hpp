@@ -11,6 +11,7 @@
 namespace bytecpu {
 
 cli::Command generate_command();
+cli::Command merge_command();
 cli::Command verify_command();
 cli::Command import_command();
 cli::Command export_command();

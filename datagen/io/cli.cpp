@@ -100,7 +100,7 @@ struct Given {
 std::vector<Given> parse_arguments(const OptionList& list, const std::vector<std::string>& arguments) {
   po::positional_options_description positional;
   for (const Option& option : list.all()) {
-    if (option.is_positional) positional.add(option.name.c_str(), 1);
+    if (option.is_positional) positional.add(option.name.c_str(), option.access.repeated ? -1 : 1);
   }
   const auto known = described(list);
   const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;

@@ -22,7 +22,8 @@ std::string make(const TemporaryFolder& folder, const std::string& more = "") {
 }
 
 TEST(Commands, EveryOneHasHelpAndTheProgramAVersion) {
-  for (const std::string command : {"", "generate", "verify", "import", "export", "inspect", "trace"}) {
+  for (const std::string command :
+       {"", "generate", "merge", "verify", "import", "export", "inspect", "trace"}) {
     for (const std::string help : {" --help", " -h"}) {
       const auto r = datagen(command + help);
       EXPECT_EQ(r.code, 0);
