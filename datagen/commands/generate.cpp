@@ -40,6 +40,8 @@ OptionList options(Values& v) {
   field(g.format, "format", Names<Format>{{"shards", Format::shards}, {"files", Format::files}},
         "files: a .bin file a program, as published");
   field(g.shard_traces, "shard-traces", in(0, 1 << 20), "traces a shard; 0: 8192, fewer for large memories");
+  field(g.part, "part", PartText{},
+        "only part K of N of the shards; merge makes the dataset when all parts are there");
   field(g.threads, "threads", in(1, 1024), "threads; changes nothing but the speed");
   field(g.out, "out", text("DIR"), "folder to write; an interrupted one is completed").required();
   field(v.json, "json", "print the summary as JSON");
@@ -71,40 +73,43 @@ double states_per_second(const GenerateResult& result) {
   return static_cast<double>(result.run_states) / result.seconds;
 }
 
-ordered_json to_json(const GenerateResult& result, const std::filesystem::path& out) {
-  ordered_json json = {{"out", out.string()},
+ordered_json to_json(const GenerateResult& result, const GenerateOptions& options) {
+  ordered_json json = {{"out", options.out.string()},
                        {"traces", result.traces[0] + result.traces[1]},
                        {"states", result.states[0] + result.states[1]},
                        {"bytes", result.bytes[0] + result.bytes[1]},
                        {"seconds", result.seconds},
                        {"states_per_second", states_per_second(result)},
                        {"resumed_shards", result.resumed_shards},
-                       {"damaged_shards", result.damaged_shards},
-                       {"overlap", result.overlap}};
+                       {"damaged_shards", result.damaged_shards}};
+  if (options.part) json["part"] = to_string(*options.part);
+  if (!options.part) json["overlap"] = result.overlap;
   for (const Split s : splits) {
     const auto i = static_cast<size_t>(s);
-    json["splits"][to_string(s)] = {{"traces", result.traces[i]},
-                                    {"states", result.states[i]},
-                                    {"bytes", result.bytes[i]},
-                                    {"duplicates", result.duplicates[i]}};
+    auto& split = json["splits"][to_string(s)];
+    split = {{"traces", result.traces[i]}, {"states", result.states[i]}, {"bytes", result.bytes[i]}};
+    if (!options.part) split["duplicates"] = result.duplicates[i];
   }
   return json;
 }
 
-void print(const GenerateResult& result, const std::filesystem::path& out) {
+void print(const GenerateResult& result, const GenerateOptions& options) {
+  const auto& [out, part] = std::tie(options.out, options.part);
   for (const Split s : splits) {
     const auto i = static_cast<size_t>(s);
-    fmt::print("{:<6}{:>12} traces {:>14} states {:>16} bytes {:>10} duplicates\n", to_string(s),
-               result.traces[i], result.states[i], result.bytes[i], result.duplicates[i]);
+    fmt::print("{:<6}{:>12} traces {:>14} states {:>16} bytes", to_string(s), result.traces[i],
+               result.states[i], result.bytes[i]);
+    fmt::print("{}\n", part ? std::string() : fmt::format(" {:>10} duplicates", result.duplicates[i]));
   }
   if (result.overlap > 0) fmt::print("{} test traces have a program that is in train too\n", result.overlap);
   if (result.resumed_shards > 0) fmt::print("{} shards were there already\n", result.resumed_shards);
   for (const auto& shard : result.damaged_shards) {
     fmt::print("{} was not as it had been written: made again\n", (out / shard).string());
   }
-  fmt::print("{}: {} traces, {} states, {} bytes in {:.2f} s, {:.0f} states/s\n", out.string(),
-             result.traces[0] + result.traces[1], result.states[0] + result.states[1],
-             result.bytes[0] + result.bytes[1], result.seconds, states_per_second(result));
+  fmt::print("{}{}: {} traces, {} states, {} bytes in {:.2f} s, {:.0f} states/s\n", out.string(),
+             part ? ", part " + to_string(*part) : std::string(), result.traces[0] + result.traces[1],
+             result.states[0] + result.states[1], result.bytes[0] + result.bytes[1], result.seconds,
+             states_per_second(result));
 }
 
 void run(Values& v, const OptionList& given) {
@@ -116,9 +121,9 @@ void run(Values& v, const OptionList& given) {
   }
   const auto result = generate(g);
   if (v.json) {
-    fmt::print("{}\n", json_text(to_json(result, g.out)));
+    fmt::print("{}\n", json_text(to_json(result, g)));
   } else {
-    print(result, g.out);
+    print(result, g);
   }
 }
 

@@ -3,8 +3,9 @@
 
 int main(int argc, char** argv) {
   using namespace bytecpu;
-  return cli::main("bytecpu-datagen", "Makes, checks, converts and shows datasets of instruction traces and of files.",
-                   {generate_command(), pack_command(), verify_command(), import_command(), export_command(),
-                    inspect_command(), trace_command()},
+  return cli::main("bytecpu-datagen",
+                   "Makes, checks, converts and shows datasets of instruction traces and of files.",
+                   {generate_command(), merge_command(), pack_command(), verify_command(), import_command(),
+                    export_command(), inspect_command(), trace_command()},
                    argc, argv);
 }

@@ -6,6 +6,8 @@
 #include <set>
 
 #include "datagen/dataset/files_writer.hpp"
+#include "datagen/dataset/part_file.hpp"
+#include "datagen/dataset/plan.hpp"
 #include "datagen/dataset/writer.hpp"
 #include "datagen/io/cli.hpp"
 #include "datagen/io/files.hpp"
@@ -23,23 +25,6 @@ using Rng = GenerateOptions::Rng;
 
 constexpr int64_t most_shard_traces = 8192, shard_start_bytes = 32 << 20;
 
-struct Job {
-  Split split;
-  size_t index;  // of the shard, within its split
-  int64_t traces;
-};
-
-std::vector<Job> plan(const GenerateOptions& options) {
-  std::vector<Job> jobs;
-  for (const Split s : splits) {
-    const int64_t total = options.traces[static_cast<size_t>(s)];
-    for (int64_t first = 0, index = 0; first < total; first += options.shard_traces, ++index) {
-      jobs.push_back({s, static_cast<size_t>(index), std::min(options.shard_traces, total - first)});
-    }
-  }
-  return jobs;
-}
-
 void check(const GenerateOptions& options, const Machine& machine) {
   const auto& programs = options.programs;
   constexpr int64_t most_traces = int64_t{1} << 32;
@@ -54,6 +39,9 @@ void check(const GenerateOptions& options, const Machine& machine) {
   }
   if (options.threads < 1 || options.threads > 1024)
     throw UsageError("--threads {}: not in 1 … 1024", options.threads);
+  if (options.part && options.format == Format::files) {
+    throw UsageError("--part {}: a part is of shards; --format files makes none", to_string(*options.part));
+  }
   if (!options.keep_faults && options.rng != Rng::native) {
     throw UsageError("--faults drop: the published draws are kept as they come");
   }
@@ -140,25 +128,206 @@ bool is_damaged(const fs::path& shard, const Layout& layout) {
   }
 }
 
+constexpr auto other_configuration = "holds a dataset of another configuration";
+
+// A shard of the plan must be of the configuration, or damaged.
+void check_shard(const fs::path& shard, const std::string& configuration, const Layout& layout) {
+  const auto found = shard_configuration(shard);
+  if (found && *found != configuration && !is_damaged(shard, layout)) {
+    refuse(shard.parent_path(), other_configuration);
+  }
+}
+
 // Before anything is touched: all that is in the folder must come from the same configuration. Broken shards
-// will be made again.
-void check_dataset_folder(const OutputFolder& folder, const fs::path& out, const std::vector<Job>& jobs,
-                          const ordered_json& generator, const Layout& layout) {
-  constexpr auto other = "holds a dataset of another configuration";
-  std::set<std::string> shards;
-  for (const auto& job : jobs) shards.insert(shard_name(job.split, job.index));
+// will be made again. Other parts' files are PartWriter's to check.
+void check_dataset_folder(const OutputFolder& folder, const ShardPlan& plan, const ordered_json& generator,
+                          const Layout& layout, bool is_part) {
+  const auto& out = folder.path();
   const auto configuration = configuration_hash(generator, layout);
   for (const auto& name : folder.contents()) {
+    const bool of_parts = name == PartLock::file_name || part_of_file(name);
     if (name == "manifest.json") {
       const auto manifest = read_manifest(out / name);
-      if (manifest.generator != generator || manifest.layout != layout) refuse(out, other);
-    } else if (shards.contains(name)) {
-      const auto found = shard_configuration(out / name);
-      if (found && *found != configuration && !is_damaged(out / name, layout)) refuse(out, other);
-    } else {
-      refuse(out, name.ends_with(".safetensors") ? other : fmt::format("is not empty: it holds {}", name));
+      if (manifest.generator != generator || manifest.layout != layout) refuse(out, other_configuration);
+      if (is_part) refuse(out, "holds the whole dataset already");
+    } else if (plan.find(name)) {
+      check_shard(out / name, configuration, layout);
+    } else if (of_parts && !is_part) {
+      throw Error("{} holds parts of a dataset: bytecpu-datagen merge makes the dataset of them",
+                  out.string());
+    } else if (!of_parts) {
+      refuse(out, name.ends_with(".safetensors") ? other_configuration
+                                                 : fmt::format("is not empty: it holds {}", name));
     }
   }
+}
+
+// One call of generate(), with its options checked.
+class Generation {
+ public:
+  Generation(const GenerateOptions& options, std::unique_ptr<Machine> drawer);
+  GenerateResult run();
+
+ private:
+  void open_writers();
+  std::vector<uint8_t> draw_published(size_t job);
+  void make_shard(Machine& machine, size_t job, std::vector<uint8_t> starts);
+  void run_programs(Machine& machine, const ShardJob& job, std::vector<uint8_t> starts, TraceBatch& traces);
+  void note(const ShardJob& job, DatasetWriter::Found found, const TraceBatch& traces);
+  void finish_files();
+  void finish_shards();
+  void finish_part();
+
+  const GenerateOptions& options_;
+  std::unique_ptr<Machine> drawer_;
+  const Layout& layout_;
+  ShardPlan plan_;
+  std::vector<size_t> jobs_;  // of the plan, those to do
+  ordered_json generator_;
+  OutputFolder folder_;
+  std::optional<PartWriter> part_;
+  std::optional<FilesWriter> files_;
+  std::optional<DatasetWriter> shards_;
+  PythonRandom python_;
+  size_t drawn_jobs_ = 0;  // from python_
+  std::mutex mutex_;       // of what follows
+  GenerateResult result_;
+  std::optional<cli::Progress> progress_;
+};
+
+Generation::Generation(const GenerateOptions& options, std::unique_ptr<Machine> drawer)
+    : options_(options),
+      drawer_(std::move(drawer)),
+      layout_(drawer_->layout()),
+      plan_(options.traces, options.shard_traces),
+      jobs_(plan_.share(options.part.value_or(Part()))),
+      generator_(describe(options, *drawer_)),
+      folder_(options.out, options.part ? OutputFolder::Use::shared : OutputFolder::Use::alone),
+      python_(options.seed) {
+  open_writers();
+}
+
+void Generation::open_writers() {
+  if (options_.format == Format::files) {
+    files_.emplace(folder_, layout_, generator_);
+    return folder_.remove_temporaries({to_string(Split::train), to_string(Split::test)});
+  }
+  check_dataset_folder(folder_, plan_, generator_, layout_, options_.part.has_value());
+  if (options_.part)
+    part_.emplace(folder_, PartFile{.part = *options_.part, .layout = layout_, .generator = generator_});
+  shards_.emplace(options_.out, layout_, generator_);
+  if (!part_) return folder_.remove_temporaries();
+  folder_.remove_temporaries([&](std::string_view name) {
+    const auto job = plan_.find(name);
+    return job ? options_.part->has(*job) : name == part_file_name(*options_.part);
+  });
+}
+
+GenerateResult Generation::run() {
+  const auto start_time = std::chrono::steady_clock::now();
+  std::vector<std::unique_ptr<Machine>> machines;  // one a thread
+  while (machines.size() < std::min<size_t>(options_.threads, jobs_.size())) {
+    machines.push_back(machine_of(options_));
+  }
+  int64_t total = 0;
+  for (const size_t job : jobs_) total += plan_[job].traces;
+  progress_.emplace("generate", "traces", static_cast<double>(total));
+  const auto draw = [&](size_t i) { return draw_published(jobs_[i]); };
+  const auto work = [&](int thread, size_t i, std::vector<uint8_t> starts) {
+    make_shard(*machines[thread], jobs_[i], std::move(starts));
+  };
+  parallel_for(static_cast<int>(machines.size()), jobs_.size(), draw, work);
+  if (files_) {
+    finish_files();
+  } else if (part_) {
+    finish_part();
+  } else {
+    finish_shards();
+  }
+  progress_.reset();
+  result_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_time).count();
+  return result_;
+}
+
+// The published stream has one order for all of its draws: those of jobs that are not done are thrown away.
+std::vector<uint8_t> Generation::draw_published(size_t job) {
+  std::vector<uint8_t> starts;
+  if (options_.rng == Rng::native) return starts;
+  for (; drawn_jobs_ <= job; ++drawn_jobs_) {
+    starts = draw_starts(*drawer_, python_, options_.programs, std::nullopt, plan_[drawn_jobs_].traces);
+  }
+  return starts;
+}
+
+void Generation::make_shard(Machine& machine, size_t job, std::vector<uint8_t> starts) {
+  const auto of_shard = plan_[job];
+  const auto& [split, index, count] = of_shard;
+  TraceBatch traces(layout_);
+  const auto found = shards_ ? shards_->adopt(split, index, count) : DatasetWriter::Found::nothing;
+  if (found != DatasetWriter::Found::adopted) {
+    run_programs(machine, of_shard, std::move(starts), traces);
+    if (shards_) shards_->write(split, index, traces);
+    if (files_) {
+      const int64_t first = static_cast<int64_t>(index) * options_.shard_traces;
+      for (size_t t = 0; t < traces.size(); ++t)
+        files_->write(split, first + static_cast<int64_t>(t), traces[t], machine);
+    }
+  }
+  note(of_shard, found, traces);
+}
+
+void Generation::run_programs(Machine& machine, const ShardJob& job, std::vector<uint8_t> starts,
+                              TraceBatch& traces) {
+  if (options_.rng == Rng::native) {
+    auto random = native_random(options_.seed, Purpose::shard, job.split, job.index);
+    run_drawn(machine, random, options_, job.split, job.traces, traces);
+  } else {
+    machine.run(starts, limits_of(options_.programs), traces);
+  }
+}
+
+// `traces`: none of a shard that was adopted.
+void Generation::note(const ShardJob& job, DatasetWriter::Found found, const TraceBatch& traces) {
+  const std::lock_guard lock(mutex_);
+  const auto s = static_cast<size_t>(job.split);
+  const auto bytes = static_cast<int64_t>(traces.bytes.size());
+  const auto states =
+      (bytes - static_cast<int64_t>(traces.size()) * layout_.memory_bytes) / layout_.record_bytes;
+  result_.resumed_shards += found == DatasetWriter::Found::adopted;
+  if (found == DatasetWriter::Found::damaged) result_.damaged_shards.insert(shard_name(job.split, job.index));
+  result_.traces[s] += job.traces;
+  result_.bytes[s] += bytes;
+  result_.states[s] += states;
+  result_.run_states += states;
+  progress_->update(static_cast<double>(result_.traces[0] + result_.traces[1]));
+}
+
+void Generation::finish_files() {
+  const auto counts = files_->finish();
+  result_.duplicates = counts.duplicates;
+  result_.overlap = counts.overlap;
+}
+
+void Generation::finish_shards() {
+  const auto manifest = shards_->finish();
+  result_.overlap = manifest.overlap;
+  for (const Split s : splits) {
+    const auto i = static_cast<size_t>(s);
+    result_.states[i] = manifest[s].states;
+    result_.bytes[i] = manifest[s].bytes;
+    result_.duplicates[i] = manifest[s].duplicates;
+  }
+}
+
+void Generation::finish_part() {
+  const auto shards = shards_->shards();
+  result_.states = result_.bytes = {};
+  for (size_t i = 0; i < shards.size(); ++i) {
+    const auto s = static_cast<size_t>(plan_[jobs_[i]].split);
+    result_.states[s] += shards[i].states;
+    result_.bytes[s] += shards[i].bytes;
+  }
+  part_->finish(shards, engine_versions(), shards_->wrote());
 }
 
 }  // namespace
@@ -168,92 +337,11 @@ int64_t default_shard_traces(const Layout& layout) {
 }
 
 GenerateResult generate(const GenerateOptions& given) {
-  const auto start_time = std::chrono::steady_clock::now();
   auto options = given;
-  const auto drawer = machine_of(options);
-  const auto& layout = drawer->layout();
-  if (options.shard_traces == 0) options.shard_traces = default_shard_traces(layout);
+  auto drawer = machine_of(options);
+  if (options.shard_traces == 0) options.shard_traces = default_shard_traces(drawer->layout());
   check(options, *drawer);
-  const auto jobs = plan(options);
-  const auto generator = describe(options, *drawer);
-
-  const OutputFolder folder(options.out);
-  std::optional<FilesWriter> files;
-  std::optional<DatasetWriter> shards;
-  if (options.format == Format::files) {
-    files.emplace(folder, layout, generator);
-  } else {
-    check_dataset_folder(folder, options.out, jobs, generator, layout);
-    shards.emplace(options.out, layout, generator);
-  }
-  folder.remove_temporaries({to_string(Split::train), to_string(Split::test)});
-
-  std::vector<std::unique_ptr<Machine>> machines;  // one a thread
-  while (machines.size() < std::min<size_t>(options.threads, jobs.size()))
-    machines.push_back(machine_of(options));
-  GenerateResult result;
-  cli::Progress progress("generate", "traces", static_cast<double>(options.traces[0] + options.traces[1]));
-  std::mutex mutex;
-  PythonRandom python(options.seed);
-
-  // The published stream has one order for all of its draws.
-  const auto draw_published = [&](size_t i) {
-    if (options.rng == Rng::native) return std::vector<uint8_t>();
-    return draw_starts(*drawer, python, options.programs, std::nullopt, jobs[i].traces);
-  };
-  const auto make_shard = [&](int thread, size_t i, std::vector<uint8_t> starts) {
-    const auto& [split, index, count] = jobs[i];
-    auto& machine = *machines[thread];
-    TraceBatch traces(layout);
-    const auto found = shards ? shards->adopt(split, index, count) : DatasetWriter::Found::nothing;
-    const bool adopted = found == DatasetWriter::Found::adopted;
-    if (!adopted) {
-      if (options.rng == Rng::native) {
-        auto random = native_random(options.seed, Purpose::shard, split, index);
-        run_drawn(machine, random, options, split, count, traces);
-      } else {
-        machine.run(starts, limits_of(options.programs), traces);
-      }
-      if (shards) shards->write(split, index, traces);
-      if (files) {
-        const int64_t first = static_cast<int64_t>(index) * options.shard_traces;
-        for (size_t t = 0; t < traces.size(); ++t)
-          files->write(split, first + static_cast<int64_t>(t), traces[t], machine);
-      }
-    }
-
-    const std::lock_guard lock(mutex);
-    const auto s = static_cast<size_t>(split);
-    const auto bytes = static_cast<int64_t>(traces.bytes.size());
-    result.resumed_shards += adopted;
-    if (found == DatasetWriter::Found::damaged) result.damaged_shards.insert(shard_name(split, index));
-    result.traces[s] += count;
-    if (!adopted) {
-      result.bytes[s] += bytes;
-      result.states[s] += (bytes - count * layout.memory_bytes) / layout.record_bytes;
-      result.run_states += (bytes - count * layout.memory_bytes) / layout.record_bytes;
-    }
-    progress.update(static_cast<double>(result.traces[0] + result.traces[1]));
-  };
-  parallel_for(static_cast<int>(machines.size()), jobs.size(), draw_published, make_shard);
-
-  if (files) {
-    const auto counts = files->finish();
-    result.duplicates = counts.duplicates;
-    result.overlap = counts.overlap;
-  }
-  if (shards) {
-    const auto manifest = shards->finish();
-    result.overlap = manifest.overlap;
-    for (const Split s : splits) {
-      const auto i = static_cast<size_t>(s);
-      result.states[i] = manifest[s].states;
-      result.bytes[i] = manifest[s].bytes;
-      result.duplicates[i] = manifest[s].duplicates;
-    }
-  }
-  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_time).count();
-  return result;
+  return Generation(options, std::move(drawer)).run();
 }
 
 }  // namespace bytecpu

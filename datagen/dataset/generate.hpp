@@ -4,10 +4,12 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <set>
 #include <string>
 
 #include "datagen/dataset/dataset.hpp"
+#include "datagen/io/part.hpp"
 #include "emulator/machine.hpp"
 
 namespace bytecpu {
@@ -29,7 +31,10 @@ struct GenerateOptions {
   Rng rng = Rng::native;
   Format format = Format::shards;
   int64_t shard_traces = 0;  // 0: default_shard_traces()
-  int threads = 1;           // changes nothing but the speed
+  // Only this share of the shards; merge_parts() makes a dataset of all shares. Of the shards i of the plan,
+  // those of train and then those of test, part K of N has those with i mod N = K - 1.
+  std::optional<Part> part = {};
+  int threads = 1;  // changes nothing but the speed
   std::filesystem::path out;
 };
 
@@ -37,7 +42,9 @@ struct GenerateOptions {
 int64_t default_shard_traces(const Layout& layout);
 
 struct GenerateResult {
-  std::array<int64_t, 2> traces{}, states{}, bytes{}, duplicates{};  // by Split
+  std::array<int64_t, 2> traces{}, states{}, bytes{};  // by Split
+  // Of a whole dataset: those of a part are not counted.
+  std::array<int64_t, 2> duplicates{};
   int64_t overlap = 0;
   int64_t resumed_shards = 0;            // found complete
   std::set<std::string> damaged_shards;  // found damaged, and made again
@@ -46,8 +53,9 @@ struct GenerateResult {
 };
 
 // Goes on where an earlier call with the same options stopped or was killed; what it leaves in the end is the
-// same, byte for byte. Throws UsageError for options out of range, Error if the folder holds anything else or
-// cannot be written.
+// same, byte for byte. Of a part it leaves shards and a PartFile; processes that make other parts of the same
+// dataset may write to the folder at the same time. Throws UsageError for options out of range, Error if the
+// folder holds anything else or cannot be written.
 GenerateResult generate(const GenerateOptions& options);
 
 }  // namespace bytecpu

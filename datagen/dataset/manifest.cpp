@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "datagen/dataset/dataset.hpp"
+#include "datagen/dataset/part_file.hpp"
 #include "datagen/io/files.hpp"
 #include "datagen/io/json_members.hpp"
 #include "emulator/error.hpp"
@@ -26,6 +27,20 @@ ShardInfo shard_from_json(const ordered_json& json) {
   return shard;
 }
 
+std::vector<ShardInfo> shards_from_json(const ordered_json& json, const Layout& layout) {
+  std::vector<ShardInfo> shards;
+  for (const auto& item : json) {
+    const auto& shard = shards.emplace_back(shard_from_json(item));
+    const auto wanted = static_cast<__int128>(shard.traces) * layout.memory_bytes +
+                        static_cast<__int128>(shard.states) * layout.record_bytes;
+    if (shard.states < shard.traces || wanted != shard.bytes) {
+      throw Error("shard \"{}\": {} traces of {} states do not have {} bytes", shard.file, shard.traces,
+                  shard.states, shard.bytes);
+    }
+  }
+  return shards;
+}
+
 SplitInfo split_from_json(const ordered_json& json, const Layout& layout) {
   SplitInfo split;
   split.traces = count<int64_t>(json, "traces");
@@ -33,14 +48,8 @@ SplitInfo split_from_json(const ordered_json& json, const Layout& layout) {
   split.bytes = count<int64_t>(json, "bytes");
   split.duplicates = count<int64_t>(json, "duplicates");
   int64_t traces = 0, states = 0, bytes = 0;
-  for (const auto& item : list(json, "shards")) {
-    const auto& shard = split.shards.emplace_back(shard_from_json(item));
-    const auto wanted = static_cast<__int128>(shard.traces) * layout.memory_bytes +
-                        static_cast<__int128>(shard.states) * layout.record_bytes;
-    if (shard.states < shard.traces || wanted != shard.bytes) {
-      throw Error("shard \"{}\": {} traces of {} states do not have {} bytes", shard.file, shard.traces,
-                  shard.states, shard.bytes);
-    }
+  split.shards = shards_from_json(list(json, "shards"), layout);
+  for (const auto& shard : split.shards) {
     if (__builtin_add_overflow(traces, shard.traces, &traces) ||
         __builtin_add_overflow(states, shard.states, &states) ||
         __builtin_add_overflow(bytes, shard.bytes, &bytes)) {
@@ -51,6 +60,59 @@ SplitInfo split_from_json(const ordered_json& json, const Layout& layout) {
     throw Error("the shards' counts do not add up to the split's");
   }
   return split;
+}
+
+ordered_json to_json(const std::vector<ShardInfo>& shards) {
+  auto json = ordered_json::array();
+  for (const auto& shard : shards) {
+    json.push_back({{"file", shard.file},
+                    {"traces", shard.traces},
+                    {"states", shard.states},
+                    {"bytes", shard.bytes},
+                    {"checksum", shard.checksum}});
+  }
+  return json;
+}
+
+ordered_json to_json(const EngineVersions& engines) {
+  return {{"unicorn", engines.unicorn}, {"capstone", engines.capstone}};
+}
+
+EngineVersions engines_from_json(const ordered_json& json) {
+  return {text(json, "unicorn"), text(json, "capstone")};
+}
+
+// `what`: the file is, as in "the manifest of a bytecpu dataset".
+void check_format(const ordered_json& json, std::string_view format, int newest, std::string_view what) {
+  if (text(json, "format") != format) throw Error("not {}", what);
+  const int version = count<int>(json, "version");
+  if (version < 1) throw Error("there is no format version {}", version);
+  if (version > newest) {
+    throw Error("written in format version {}, this program reads up to {}; update bytecpu", version, newest);
+  }
+}
+
+// What manifests and parts say of the whole dataset.
+template <typename File>
+void read_configuration(const ordered_json& json, File& file) {
+  file.layout = layout_from_json(member(json, "layout"));
+  refuse_outdated(file.layout, "make the dataset anew: " + how_to_generate(file.layout));
+  file.generator = member(json, "generator");
+  if (!file.generator.is_object()) throw Error("\"generator\" is not an object");
+  if (json.contains("engines")) file.engines = engines_from_json(json["engines"]);
+}
+
+// Calls `read` with the file's JSON; errors name the file.
+template <typename Read>
+void read_json(const fs::path& path, Read read) {
+  const auto contents = read_file(path);
+  try {
+    read(ordered_json::parse(contents));
+  } catch (const ordered_json::exception& e) {
+    throw Error("{}: not valid JSON: {}", path.string(), e.what());
+  } catch (const Error& e) {
+    throw Error("{}: {}", path.string(), e.what());
+  }
 }
 
 }  // namespace
@@ -137,60 +199,55 @@ ordered_json to_json(const Manifest& manifest) {
                        {"layout", to_json(manifest.layout)},
                        {"generator", manifest.generator},
                        {"overlap", manifest.overlap}};
-  if (manifest.engines) {
-    json["engines"] = {{"unicorn", manifest.engines->unicorn}, {"capstone", manifest.engines->capstone}};
-  }
+  if (manifest.engines) json["engines"] = to_json(*manifest.engines);
   for (const Split s : splits) {
     const auto& split = manifest[s];
-    auto shards = ordered_json::array();
-    for (const auto& shard : split.shards) {
-      shards.push_back({{"file", shard.file},
-                        {"traces", shard.traces},
-                        {"states", shard.states},
-                        {"bytes", shard.bytes},
-                        {"checksum", shard.checksum}});
-    }
     json["splits"][to_string(s)] = {{"traces", split.traces},
                                     {"states", split.states},
                                     {"bytes", split.bytes},
                                     {"duplicates", split.duplicates},
-                                    {"shards", shards}};
+                                    {"shards", to_json(split.shards)}};
   }
   return json;
 }
 
 Manifest read_manifest(const fs::path& path) {
-  const auto contents = read_file(path);
-  try {
-    const auto json = ordered_json::parse(contents);
-    if (text(json, "format") != Manifest::format) throw Error("not the manifest of a bytecpu dataset");
-    const int version = count<int>(json, "version");
-    if (version < 1) throw Error("there is no format version {}", version);
-    if (version > Manifest::version) {
-      throw Error("written in format version {}, this program reads up to {}; update bytecpu", version,
-                  Manifest::version);
-    }
+  Manifest manifest;
+  read_json(path, [&](const ordered_json& json) {
+    check_format(json, Manifest::format, Manifest::version, "the manifest of a bytecpu dataset");
     if (json.contains("kind"))
       throw Error("a dataset of {}, where one of a machine's traces is wanted", text(json, "kind"));
-    Manifest manifest;
-    manifest.layout = layout_from_json(member(json, "layout"));
-    refuse_outdated(manifest.layout, "make the dataset anew: " + how_to_generate(manifest.layout));
-    manifest.generator = member(json, "generator");
-    if (!manifest.generator.is_object()) throw Error("\"generator\" is not an object");
-    if (json.contains("engines")) {
-      const auto& engines = member(json, "engines");
-      manifest.engines = {text(engines, "unicorn"), text(engines, "capstone")};
-    }
+    read_configuration(json, manifest);
     manifest.overlap = count<int64_t>(json, "overlap");
     const auto& by_split = member(json, "splits");
     for (const Split s : splits)
       manifest[s] = split_from_json(member(by_split, to_string(s).data()), manifest.layout);
-    return manifest;
-  } catch (const ordered_json::exception& e) {
-    throw Error("{}: not valid JSON: {}", path.string(), e.what());
-  } catch (const Error& e) {
-    throw Error("{}: {}", path.string(), e.what());
-  }
+  });
+  return manifest;
+}
+
+ordered_json to_json(const PartFile& file) {
+  ordered_json json = {{"format", PartFile::format},     {"version", PartFile::version},
+                       {"part", file.part.index},        {"parts", file.part.count},
+                       {"layout", to_json(file.layout)}, {"generator", file.generator}};
+  if (file.engines) json["engines"] = to_json(*file.engines);
+  if (file.shards) json["shards"] = to_json(*file.shards);
+  return json;
+}
+
+PartFile read_part(const fs::path& path) {
+  PartFile file;
+  read_json(path, [&](const ordered_json& json) {
+    check_format(json, PartFile::format, PartFile::version, "a part of a bytecpu dataset");
+    file.part = {count<int>(json, "part"), count<int>(json, "parts")};
+    if (part_of_file(path.filename().string()) != file.part) {
+      throw Error("it says that it is part {} of {}: it has another's name", file.part.index,
+                  file.part.count);
+    }
+    read_configuration(json, file);
+    if (json.contains("shards")) file.shards = shards_from_json(list(json, "shards"), file.layout);
+  });
+  return file;
 }
 
 }  // namespace bytecpu

@@ -17,6 +17,18 @@ safetensors::Metadata shard_metadata(const std::string& configuration, Split spl
           {"index", std::to_string(index)}};
 }
 
+namespace {
+
+bool is_of_place(const Shard& shard, const std::string& configuration, Split split, size_t index) {
+  const auto wanted = shard_metadata(configuration, split, index);
+  return std::all_of(wanted.begin(), wanted.end(), [&](const auto& item) {
+    const auto found = shard.metadata().find(item.first);
+    return found != shard.metadata().end() && found->second == item.second;
+  });
+}
+
+}  // namespace
+
 std::string configuration_hash(const ordered_json& generator, const Layout& layout) {
   const auto text = generator.dump() + to_json(layout).dump();
   return checksum({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
@@ -52,10 +64,7 @@ DatasetWriter::Found DatasetWriter::adopt(Split split, size_t index, int64_t tra
   if (!fs::exists(path)) return Found::nothing;
   try {
     const Shard shard(path, manifest_.layout);
-    for (const auto& [key, value] : shard_metadata(configuration_, split, index)) {
-      const auto found = shard.metadata().find(key);
-      if (found == shard.metadata().end() || found->second != value) return Found::damaged;
-    }
+    if (!is_of_place(shard, configuration_, split, index)) return Found::damaged;
     // Of an earlier release, which gave it no checksum: it is made again, not known to be damaged.
     if (!finished_ && !shard.intact()) return Found::nothing;
     if (shard.info().traces != traces || !is_as_written(split, index, shard)) return Found::damaged;
@@ -73,12 +82,21 @@ bool DatasetWriter::is_as_written(Split split, size_t index, const Shard& shard)
 }
 
 void DatasetWriter::add(Split split, size_t index, const Shard& shard) {
+  counter_.add(split, index, shard, checksum(shard.file_bytes()));
+}
+
+Manifest DatasetWriter::finish() {
+  counter_.count(manifest_);
+  manifest_.engines = finished_ && !wrote_ ? finished_->engines : engine_versions();
+  write_file(folder_ / "manifest.json", to_json(manifest_).dump(1) + "\n");
+  return manifest_;
+}
+
+void ShardCounter::add(Split split, size_t index, const Shard& shard, const std::string& checksum) {
   auto info = shard.info();
-  info.checksum = checksum(shard.file_bytes());
+  info.checksum = checksum;
   std::vector<uint64_t> hashes;
-  for (size_t i = 0; i < shard.size(); ++i) {
-    hashes.push_back(program_hash(shard[i].image()));
-  }
+  for (size_t i = 0; i < shard.size(); ++i) hashes.push_back(program_hash(shard[i].image()));
 
   const std::lock_guard lock(mutex_);
   const bool fresh = shards_[static_cast<size_t>(split)].emplace(index, std::move(info)).second;
@@ -87,12 +105,19 @@ void DatasetWriter::add(Split split, size_t index, const Shard& shard) {
   all.insert(all.end(), hashes.begin(), hashes.end());
 }
 
-Manifest DatasetWriter::finish() {
+std::vector<ShardInfo> ShardCounter::shards() const {
+  std::vector<ShardInfo> all;
+  for (const auto& of_split : shards_) {
+    for (const auto& [index, shard] : of_split) all.push_back(shard);
+  }
+  return all;
+}
+
+void ShardCounter::count(Manifest& manifest) {
   const auto counts = count_programs(programs_);
-  manifest_.overlap = counts.overlap;
-  manifest_.engines = finished_ && !wrote_ ? finished_->engines : engine_versions();
+  manifest.overlap = counts.overlap;
   for (const Split s : splits) {
-    auto& split = manifest_[s];
+    auto& split = manifest[s];
     split.duplicates = counts.duplicates[static_cast<size_t>(s)];
     for (const auto& [index, shard] : shards_[static_cast<size_t>(s)]) {
       BYTECPU_CHECK(index == split.shards.size());
@@ -102,8 +127,6 @@ Manifest DatasetWriter::finish() {
       split.shards.push_back(shard);
     }
   }
-  write_file(folder_ / "manifest.json", to_json(manifest_).dump(1) + "\n");
-  return manifest_;
 }
 
 ProgramCounts count_programs(std::array<std::vector<uint64_t>, 2>& hashes) {

@@ -60,6 +60,22 @@ bool is_temporary(const fs::path& path) {
   return name.starts_with('.') && name.ends_with(".tmp");
 }
 
+std::optional<std::string> file_of_temporary(const fs::path& path) {
+  if (!is_temporary(path)) return std::nullopt;
+  const auto name = path.filename().stem().string();  // ".NAME.PID"
+  const auto dot = name.rfind('.');
+  if (dot == 0) return std::nullopt;
+  return name.substr(1, dot - 1);
+}
+
+bool link_or_copy(const fs::path& from, const fs::path& to) {
+  if (::linkat(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), AT_SYMLINK_FOLLOW) == 0) return true;
+  const MappedFile file(from);
+  const auto bytes = file.bytes();
+  write_file(to, std::span(&bytes, 1));
+  return false;
+}
+
 void write_file(const fs::path& path, std::span<const std::span<const uint8_t>> parts, Sync sync) {
   const auto folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
   // Long names are cut, so that this one is not too long.

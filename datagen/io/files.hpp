@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,6 +23,12 @@ void write_file(const std::filesystem::path& path, std::string_view contents);
 
 // Whether the name is one that write_file() uses until it renames: what is left of a killed process.
 bool is_temporary(const std::filesystem::path& path);
+// The name of the file that such a one was to become; nothing where it is not one.
+std::optional<std::string> file_of_temporary(const std::filesystem::path& path);
+
+// Makes `to`, which must not be there, another name of the file `from`, or a copy where the file system gives it
+// none. Whether it is another name. Throws Error.
+bool link_or_copy(const std::filesystem::path& from, const std::filesystem::path& to);
 
 // Renames a folder and syncs the folder that it lies in, so that after a crash it has either name. Throws Error.
 void rename_folder(const std::filesystem::path& from, const std::filesystem::path& to);

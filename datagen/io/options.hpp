@@ -87,7 +87,7 @@ struct Option {
   std::string given_by;
 
   Option& required() { return is_required = true, *this; }
-  // May be given without its name; there is one such option at most.
+  // May be given without its name, several times where it is repeated; there is one such option at most.
   Option& positional() { return is_positional = true, *this; }
   // Sets the field to a text. Throws UsageError that says what it may be.
   void set(const std::string& value, std::string source);

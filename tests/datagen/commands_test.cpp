@@ -23,7 +23,7 @@ std::string make(const TemporaryFolder& folder, const std::string& more = "") {
 
 TEST(Commands, EveryOneHasHelpAndTheProgramAVersion) {
   for (const std::string command :
-       {"", "generate", "pack", "verify", "import", "export", "inspect", "trace"}) {
+       {"", "generate", "merge", "pack", "verify", "import", "export", "inspect", "trace"}) {
     for (const std::string help : {" --help", " -h"}) {
       const auto r = datagen(command + help);
       EXPECT_EQ(r.code, 0);
