@@ -354,5 +354,48 @@ TEST_P(NativePage, ShowsRegistersFlagsWritesAndBreakdowns) {
   expect_shown("|" + fetched + "|");
 }
 
+TEST_F(Page, ShowsFilesAsWhatTheyAre) {
+  const ordered_json rate = {
+      {"right", 1}, {"total", 4}, {"wrong", 3}, {"accuracy", 0.25}, {"interval", {0.1, 0.5}}};
+  const auto example = [](const char* name, const char* truth, const char* predicted) {
+    return ordered_json{
+        {"name", name}, {"context", "610a"}, {"truth", truth}, {"predicted", predicted}, {"ended", false}};
+  };
+  const ordered_json document = {
+      {"format", "bytecpu-evaluation"},
+      {"predictor", {{"name", "bgpt"}, {"details", {{"checkpoint", "run"}}}}},
+      {"data", {{"source", "data"}, {"split", "test"}, {"documents", 4}}},
+      {"modes", ordered_json::object()},
+      {"kinds",
+       {{{"kind", "a to b"},
+         {"documents", 4},
+         {"bytes", 1234},
+         {"bits_per_byte", 2.3456},
+         {"interval", {2.25, 2.5}},
+         {"compressors", {{"xz", 3.25}, {"zstd", 3.5}}},
+         {"equal", rate},
+         {"ended", rate},
+         {"examples",
+          {example("text.txt", "61623c64", "61783c64"), example("picture.bmp", "424d00", "424d01"),
+           example("sound.wav", "5249464600", "52494646ff"), example("bytes.bin", "00ff", "00fe")}}}}}};
+  const std::string page = page_in_browser(render_report(document));
+  if (page.empty()) GTEST_SKIP() << "there is no chromium here to open the page with";
+  expect_whole(page);
+  const std::string text = text_of(page);
+  for (const char* wanted :
+       {"a to b 2.346 bits a byte", "|a to b|4|1,234|2.346|2.250 … 2.500|3.250|3.500|",
+        "1 of 4 files equal to the last byte", "text.txt: differs from byte 1 of 4, was cut", "|a|x|&lt;d|",
+        "|00 |fe |", "data, 4 test documents"}) {
+    EXPECT_NE(text.find(wanted), text.npos) << "not in the page: " << wanted << '\n' << text;
+  }
+  const auto count = [&](std::string_view what) {
+    int found = 0;
+    for (size_t at = page.find(what); at < page.find("<script"); at = page.find(what, at + 1)) ++found;
+    return found;
+  };
+  EXPECT_EQ(count("<img src=\"blob:"), 2);
+  EXPECT_EQ(count("<audio src=\"blob:"), 2);
+}
+
 }  // namespace
 }  // namespace bytecpu

@@ -7,7 +7,7 @@ function kindsTable(kinds) {
     k.interval.map(digits).join(" … "), digits(k.compressors.xz), digits(k.compressors.zstd)])), {class: "headline"});
 }
 
-const bytesOf = hex => new Uint8Array((hex.match(/../g) ?? []).map(digits => parseInt(digits, 16)));
+const fileBytes = hex => new Uint8Array((hex.match(/../g) ?? []).map(digits => parseInt(digits, 16)));
 
 function isText(bytes) {
   const odd = bytes.filter(byte => byte < 9 || (byte > 13 && byte < 32) || byte === 127).length;
@@ -42,7 +42,7 @@ function shownFile(bytes, other) {
 }
 
 function wrongFile({name, context, truth, predicted, ended}) {
-  const [from, right, made] = [context, truth, predicted].map(bytesOf);
+  const [from, right, made] = [context, truth, predicted].map(fileBytes);
   const differs = made.findIndex((byte, i) => byte !== right[i]);
   const place = differs < 0 ? Math.min(made.length, right.length) : differs;
   return details(`${name}: differs from byte ${count(place)} of ${count(right.length)}${ended ? "" : ", was cut"}`,

@@ -3,8 +3,8 @@
 // apply to it gives null.
 
 const sections = [
-  firstScreen, headline, learning, errorsByInstruction, errorsByField, errorsAlongTrace, confidence, worstTraces, exhaustive,
-  files, predictedFiles, configuration];
+  firstScreen, headline, files, learning, errorsByInstruction, errorsByField, errorsAlongTrace, confidence, worstTraces, exhaustive,
+  predictedFiles, configuration];
 
 // A fault in one section leaves the others as they are.
 function drawn(draw, doc) {
