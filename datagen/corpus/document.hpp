@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -28,6 +29,8 @@ struct Frame {
   int context_bytes = 0, step_bytes = 0;
   // The first step that is predicted; those before it are given.
   int first_scored = 1;
+  // Of files: the labels that are learned, too, as documents of their own; none: no labels.
+  std::vector<std::string> labels = {};
 
   bool operator==(const Frame&) const = default;
 };
@@ -72,6 +75,11 @@ struct Document {
     document.extension = extension;
     document.complete = complete;
     return document;
+  }
+  // The label of a file, which a model predicts as if the file were converted to it. The name is borrowed.
+  static Document label(std::string_view name, const Document& of) {
+    const auto* bytes = reinterpret_cast<const uint8_t*>(name.data());
+    return file("label", {bytes, name.size()}).from(of.extension, of.steps);
   }
   // The same, made from another one.
   Document from(std::string_view of_extension, std::span<const uint8_t> bytes) const {

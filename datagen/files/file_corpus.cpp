@@ -8,24 +8,37 @@
 
 namespace bytecpu {
 
-FileCorpus::FileCorpus(const std::filesystem::path& folder, Split split, uint64_t seed, int pool_documents)
-    : folder_(folder), dataset_(folder), split_(split), seed_(seed), pool_documents_(pool_documents) {
+FileCorpus::FileCorpus(const std::filesystem::path& folder, Split split, uint64_t seed, int pool_documents,
+                       Learn learn)
+    : folder_(folder),
+      dataset_(folder),
+      learn_(learn),
+      split_(split),
+      seed_(seed),
+      pool_documents_(pool_documents) {
+  if (learn != Learn::files) frame_.labels = dataset_.manifest().labels;
+  if (learn != Learn::files && frame_.labels.empty()) {
+    throw Error("{}: its files have no labels; pack them with --labels", folder.string());
+  }
   if (pool_documents < 1) throw Error("a pool needs at least one document, not {}", pool_documents);
   if (dataset_.size(split) == 0)
     throw Error("{}: there are no {} documents", folder.string(), to_string(split));
-  if (dataset_.size(split) > std::numeric_limits<uint32_t>::max()) {
+  if (size() > std::numeric_limits<uint32_t>::max()) {
     throw Error("{}: more than 2^32 - 1 {} documents", folder.string(), to_string(split));
   }
 }
 
 std::string FileCorpus::describe() const {
-  return fmt::format("{}, {} split, {} documents, shuffled with seed {}, {} a pool", folder_.string(),
-                     to_string(split_), dataset_.size(split_), seed_, pool_documents_);
+  const char* what = learn_ == Learn::files    ? ""
+                     : learn_ == Learn::labels ? "the labels of "
+                                               : "files and labels of ";
+  return fmt::format("{}, {} split, {}{} documents, shuffled with seed {}, {} a pool", folder_.string(),
+                     to_string(split_), what, dataset_.size(split_), seed_, pool_documents_);
 }
 
 void FileCorpus::shuffle(uint64_t epoch) {
   if (shuffled_epoch_ == epoch) return;
-  shuffle_epoch(seed_, split_, epoch, dataset_.size(split_), order_);
+  shuffle_epoch(seed_, split_, epoch, size(), order_);
   shuffled_epoch_ = epoch;
 }
 
@@ -36,7 +49,16 @@ void FileCorpus::fill(uint64_t index, const Emphasis&, Pool& out) {
   out.traces.clear();
   out.skills.clear();
   out.files.clear();
-  for (size_t i = first; i < last; ++i) out.files.push_back(dataset_.document(split_, order_[i]));
+  for (size_t i = first; i < last; ++i) add(order_[i], out);
+}
+
+void FileCorpus::add(size_t number, Pool& out) const {
+  const size_t files = dataset_.size(split_), file = number % files;
+  const auto document = dataset_.document(split_, file);
+  if (learn_ == Learn::files || (learn_ == Learn::both && number < files))
+    return out.files.push_back(document);
+  const int label = dataset_.label(split_, file);
+  if (label >= 0) out.files.push_back(Document::label(frame_.labels[static_cast<size_t>(label)], document));
 }
 
 }  // namespace bytecpu

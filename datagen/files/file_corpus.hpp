@@ -16,21 +16,29 @@ namespace bytecpu {
 // pool may be smaller. The documents are borrowed from the dataset, so the corpus must outlive its pools.
 class FileCorpus final : public Corpus {
  public:
-  // Throws Error: no dataset of files there, nothing in the split, pool_documents below 1.
-  FileCorpus(const std::filesystem::path& folder, Split split, uint64_t seed, int pool_documents);
+  // What its documents are: the files, the label of each (Document::label), or both.
+  enum class Learn { files, labels, both };
+
+  // Throws Error: no dataset of files there, nothing in the split, pool_documents below 1, no labels to learn.
+  FileCorpus(const std::filesystem::path& folder, Split split, uint64_t seed, int pool_documents,
+             Learn learn = Learn::files);
 
   const FileDataset& dataset() const { return dataset_; }
-  uint64_t pools_per_epoch() const { return (dataset_.size(split_) + pool_documents_ - 1) / pool_documents_; }
+  uint64_t pools_per_epoch() const { return (size() + pool_documents_ - 1) / pool_documents_; }
 
   const Frame& frame() const override { return frame_; }
   std::string describe() const override;
   void fill(uint64_t index, const Emphasis& emphasis, Pool& out) override;
 
  private:
+  // Documents of an epoch; of files without a label there is none to learn.
+  size_t size() const { return dataset_.size(split_) * (learn_ == Learn::both ? 2 : 1); }
+  void add(size_t number, Pool& out) const;
   void shuffle(uint64_t epoch);
 
   std::filesystem::path folder_;
   FileDataset dataset_;
+  Learn learn_;
   Frame frame_ = frame_of_files();
   Split split_;
   uint64_t seed_;

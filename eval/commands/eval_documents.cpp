@@ -26,6 +26,12 @@ void evaluate_documents(const DocumentsOptions& o, const std::filesystem::path& 
                                      [&](int64_t done) { progress.update(static_cast<double>(done)); });
   document["kinds"] = ordered_json::array();
   for (const auto& kind : scores) document["kinds"].push_back(to_json(kind));
+  if (!model->labels().empty()) {
+    cli::Progress labelled("eval labels", "documents", static_cast<double>(documents));
+    document["labels"] =
+        to_json(evaluate_labels(*model, data, {o.data.split, documents, 0},
+                                [&](int64_t done) { labelled.update(static_cast<double>(done)); }));
+  }
   write_results(o.output, document);
 }
 

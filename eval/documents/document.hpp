@@ -44,6 +44,8 @@
 //   a byte for the same bytes, those of the train split before them; and of pairs "equal": rate of the converted files
 //   that are right to the last byte, "ended": of those that the model ended, "examples": [{"name", "context", "truth",
 //   "predicted": bytes in hexadecimal, "ended"}]}]
+// - "labels", of a model that has learned labels: {"labels": names, "right": rate, "bits_per_label", "confusion": rows by
+//   the right label of counts by the one given}
 #pragma once
 
 #include <nlohmann/json.hpp>

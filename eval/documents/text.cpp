@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 #include <string_view>
 
 #include "eval/documents/numbers.hpp"
@@ -187,6 +188,19 @@ std::string kinds_title(const ordered_json& document) {
   return text + " bits a byte";
 }
 
+void labels_text(std::string& text, const ordered_json& labels) {
+  text += "\nlabels\n";
+  rate_line(text, "right", rate_of(labels.at("right")));
+  NamedRates rates;
+  const auto& names = labels.at("labels");
+  for (size_t i = 0; i < names.size(); ++i) {
+    const auto row = labels.at("confusion").at(i).get<std::vector<int64_t>>();
+    const Rate rate{row[i], std::accumulate(row.begin(), row.end(), int64_t{0})};
+    if (rate.total > 0) rates.emplace_back(names.at(i), rate);
+  }
+  error_lines(text, "by label", rates);
+}
+
 std::string kinds_text(const ordered_json& document) {
   const auto& data = document.at("data");
   std::string text = fmt::format(
@@ -210,6 +224,7 @@ std::string kinds_text(const ordered_json& document) {
     rate_line(text, "equal files", rate_of(kind.at("equal")));
     rate_line(text, "ended by itself", rate_of(kind.at("ended")));
   }
+  if (document.contains("labels")) labels_text(text, document.at("labels"));
   return text;
 }
 

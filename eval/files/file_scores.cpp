@@ -7,6 +7,7 @@
 #include <map>
 #include <numbers>
 
+#include "emulator/error.hpp"
 #include "eval/documents/document.hpp"
 #include "eval/files/compressors.hpp"
 
@@ -117,6 +118,45 @@ std::vector<KindScores> evaluate_files(FileModel& model, const FileDataset& data
     progress(done);
   }
   return all;
+}
+
+Rate LabelScores::right() const {
+  Rate rate;
+  for (size_t i = 0; i < confusion.size(); ++i) {
+    for (const int64_t count : confusion[i]) rate.total += count;
+    rate.right += confusion[i][i];
+  }
+  return rate;
+}
+
+LabelScores evaluate_labels(FileModel& model, const FileDataset& data, const FileEvaluation& options,
+                            const OnProgress& progress) {
+  const auto& labels = data.manifest().labels;
+  if (!std::ranges::equal(labels, model.labels())) {
+    throw Error("the dataset's {} labels are not the {} that the model has learned", labels.size(),
+                model.labels().size());
+  }
+  LabelScores scores{labels, std::vector(labels.size(), std::vector<int64_t>(labels.size()))};
+  const auto most = options.documents > 0 ? static_cast<size_t>(options.documents) : SIZE_MAX;
+  for (size_t i = 0; i < std::min(most, data.size(options.split)); ++i) {
+    const int label = data.label(options.split, i);
+    if (label < 0) continue;
+    const auto shares = model.label_probabilities(data.document(options.split, i));
+    const auto best = std::ranges::max_element(shares) - shares.begin();
+    ++scores.confusion[static_cast<size_t>(label)][static_cast<size_t>(best)];
+    scores.nats -= std::log(shares[static_cast<size_t>(label)]);
+    progress(static_cast<int64_t>(i) + 1);
+  }
+  return scores;
+}
+
+nlohmann::ordered_json to_json(const LabelScores& scores) {
+  const auto right = scores.right();
+  const double mean = right.total == 0 ? 0 : scores.nats / static_cast<double>(right.total);
+  return {{"labels", scores.labels},
+          {"right", to_json(right)},
+          {"bits_per_label", mean / std::numbers::ln2},
+          {"confusion", scores.confusion}};
 }
 
 nlohmann::ordered_json to_json(const KindScores& scores) {

@@ -56,4 +56,19 @@ std::vector<KindScores> evaluate_files(FileModel& model, const FileDataset& data
                                        const FileEvaluation& options, const OnProgress& progress);
 nlohmann::ordered_json to_json(const KindScores& scores);
 
+// How often the most probable label is the right one, of the files that have one.
+struct LabelScores {
+  std::vector<std::string> labels;  // the dataset's
+  // Files by their label, and by that which the model gives them.
+  std::vector<std::vector<int64_t>> confusion;
+  double nats = 0;  // of the right labels
+
+  Rate right() const;
+};
+
+// Throws Error where the model's labels are not the dataset's. Calls `progress` with how many files are judged.
+LabelScores evaluate_labels(FileModel& model, const FileDataset& data, const FileEvaluation& options,
+                            const OnProgress& progress);
+nlohmann::ordered_json to_json(const LabelScores& scores);
+
 }  // namespace bytecpu

@@ -38,6 +38,11 @@ class TrainedFileModel final : public FileModel {
     return nats_of(*model_, documents, batch_patches, done);
   }
 
+  std::span<const std::string> labels() const override { return model_->frame().labels; }
+  std::vector<double> label_probabilities(const Document& file) override {
+    return bytecpu::label_probabilities(*model_, file);
+  }
+
   std::vector<Continuation> convert(std::span<const Document> documents) override {
     std::vector<Continuation> all;
     for (size_t first = 0; first < documents.size(); first += batch_) {

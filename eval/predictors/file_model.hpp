@@ -23,6 +23,9 @@ class FileModel {
   // documents are finished.
   virtual std::vector<double> nats(std::span<const Document> documents,
                                    const std::function<void(int64_t)>& done) = 0;
+  // The labels that it has learned; and the probability of each of them, of a file.
+  virtual std::span<const std::string> labels() const = 0;
+  virtual std::vector<double> label_probabilities(const Document& file) = 0;
   // What it makes of each document's context, by the most probable bytes.
   virtual std::vector<Continuation> convert(std::span<const Document> documents) = 0;
 };

@@ -1,4 +1,5 @@
-// bytecpu-infer: new files from a trained model, from nothing, from a beginning, or made from other files.
+// bytecpu-infer: new files from a trained model, from nothing, from a beginning, or made from other files; and labels
+// of files.
 #include <fmt/ranges.h>
 
 #include <algorithm>
@@ -7,8 +8,10 @@
 #include "datagen/io/files.hpp"
 #include "datagen/io/output_folder.hpp"
 #include "model/inference/continuation.hpp"
+#include "model/inference/likelihood.hpp"
 #include "model/inference/prepare.hpp"
 #include "model/training/checkpoint.hpp"
+#include "model/training/validation.hpp"
 
 namespace bytecpu {
 namespace {
@@ -24,6 +27,12 @@ struct ModelOptions {
   bool json = false;
 };
 
+void inference_options(OptionList& field, InferenceOptions& o) {
+  field(o.threads, "threads", in(0, 4096), "the model's threads; 0: every core");
+  field(o.precision, "precision", one_of({"auto", "fp32", "bf16"}), "of the products; auto: bf16 on a GPU");
+  field(o.device, "device", one_of({"auto", "cpu", "cuda"}), "auto: CUDA where there is a GPU");
+}
+
 void model_options(OptionList& field, ModelOptions& m) {
   field(m.checkpoint, "checkpoint", text("RUN"),
         "a trained model of files: a run's folder, or a checkpoint's")
@@ -31,22 +40,19 @@ void model_options(OptionList& field, ModelOptions& m) {
   field(m.out, "out", text("DIR"), "folder for the new files; it must be new or empty").required();
   field(m.most_bytes, "most-bytes", at_least(0), "cut files there; 0: at what the model takes");
   field(m.batch, "batch", in(1, 1 << 16), "files made at once");
-  field(m.inference.threads, "threads", in(0, 4096), "the model's threads; 0: every core");
-  field(m.inference.precision, "precision", one_of({"auto", "fp32", "bf16"}),
-        "of the products; auto: bf16 on a GPU");
-  field(m.inference.device, "device", one_of({"auto", "cpu", "cuda"}), "auto: CUDA where there is a GPU");
+  inference_options(field, m.inference);
   field(m.json, "json", "print the summary as JSON");
 }
 
-std::shared_ptr<ByteModel> load(const ModelOptions& m) {
-  const auto checkpoint = find_checkpoint(m.checkpoint);
-  if (!checkpoint) throw Error("{}: holds no checkpoint", m.checkpoint.string());
+std::shared_ptr<ByteModel> load(const fs::path& run, const InferenceOptions& options) {
+  const auto checkpoint = find_checkpoint(run);
+  if (!checkpoint) throw Error("{}: holds no checkpoint", run.string());
   auto model = load_model(*checkpoint);
   if (model->frame().kind != DocumentKind::file) {
-    throw Error("{}: is a model of the machine {}, not of files: bytecpu-run goes with it",
-                m.checkpoint.string(), model->frame().layout.machine);
+    throw Error("{}: is a model of the machine {}, not of files: bytecpu-run goes with it", run.string(),
+                model->frame().layout.machine);
   }
-  prepare(*model, m.inference);
+  prepare(*model, options);
   return model;
 }
 
@@ -65,7 +71,7 @@ struct Made {
 // Makes the files and writes each, with its beginning.
 std::vector<Made> make_files(const ModelOptions& m, std::span<const Wanted> wanted,
                              ContinuationOptions options) {
-  const auto model = load(m);
+  const auto model = load(m.checkpoint, m.inference);
   const OutputFolder folder(m.out);
   folder.remove_temporaries();
   folder.require_empty();
@@ -111,7 +117,12 @@ std::string dotted(std::string_view extension) {
   return extension.empty() ? std::string() : fmt::format(".{}", extension);
 }
 
-// The files' bytes, by the order of their names.
+// Without the dot.
+std::string extension_of(const fs::path& file) {
+  const auto extension = file.extension().string();
+  return extension.empty() ? extension : extension.substr(1);
+}
+
 std::span<const uint8_t> bytes_of(const std::string& contents) {
   return {reinterpret_cast<const uint8_t*>(contents.data()), contents.size()};
 }
@@ -172,8 +183,7 @@ void convert_files(ConvertValues& v, const OptionList&) {
   std::vector<std::string> contents, extensions;
   for (const auto& file : v.files) {
     contents.push_back(read_file(file));
-    const auto extension = fs::path(file).extension().string();
-    extensions.push_back(extension.empty() ? extension : extension.substr(1));
+    extensions.push_back(extension_of(file));
   }
   std::vector<Wanted> wanted;
   for (size_t i = 0; i < v.files.size(); ++i) {
@@ -186,16 +196,61 @@ void convert_files(ConvertValues& v, const OptionList&) {
   print(v.model, make_files(v.model, wanted, {.sampling = {.temperature = 0}}));
 }
 
+struct ClassifyValues {
+  fs::path checkpoint;
+  std::vector<std::string> files;
+  InferenceOptions inference;
+  bool json = false;
+};
+
+OptionList options(ClassifyValues& v) {
+  OptionList field;
+  field(v.files, "files", text("FILE ..."), "files to classify").required().positional();
+  field(v.checkpoint, "checkpoint", text("RUN"), "a model that was trained with --learn labels or both")
+      .required();
+  inference_options(field, v.inference);
+  field(v.json, "json", "print all labels' probabilities as JSON");
+  return field;
+}
+
+void classify_files(ClassifyValues& v, const OptionList&) {
+  const auto model = load(v.checkpoint, v.inference);
+  const auto& labels = model->frame().labels;
+  if (labels.empty()) {
+    throw Error("{}: has learned no labels; train with --learn labels or both", v.checkpoint.string());
+  }
+  auto all = ordered_json::array();
+  for (const auto& file : v.files) {
+    const auto contents = read_file(file);
+    const auto extension = extension_of(file);
+    const auto document = Document::file(extension, bytes_of(contents));
+    check_length(*model, Document::label(labels[0], document));
+    const auto shares = label_probabilities(*model, document);
+    const auto best = static_cast<size_t>(std::ranges::max_element(shares) - shares.begin());
+    if (!v.json) {
+      fmt::print("{}: {}, probability {:.4f}\n", file, labels[best], shares[best]);
+      continue;
+    }
+    ordered_json probabilities;
+    for (size_t i = 0; i < labels.size(); ++i) probabilities[labels[i]] = shares[i];
+    all.push_back({{"file", file}, {"label", labels[best]}, {"probabilities", probabilities}});
+  }
+  if (v.json) fmt::print("{}\n", json_text(all));
+}
+
 int main(int argc, char** argv) {
   cli::prepare_compute(argv);
-  return cli::main("bytecpu-infer", "New files from a trained model.",
-                   {cli::command<GenerateValues>("generate", "New files, from nothing or from a beginning.",
-                                                 "--checkpoint RUN --extension EXT --out DIR [options]",
-                                                 options, generate_files),
-                    cli::command<ConvertValues>("convert", "Files become files of another kind.",
-                                                "FILE ... --to EXT --checkpoint RUN --out DIR [options]",
-                                                options, convert_files)},
-                   argc, argv);
+  return cli::main(
+      "bytecpu-infer", "New files, conversions and labels from a trained model of files.",
+      {cli::command<GenerateValues>("generate", "New files, from nothing or from a beginning.",
+                                    "--checkpoint RUN --extension EXT --out DIR [options]", options,
+                                    generate_files),
+       cli::command<ConvertValues>("convert", "Files become files of another kind.",
+                                   "FILE ... --to EXT --checkpoint RUN --out DIR [options]", options,
+                                   convert_files),
+       cli::command<ClassifyValues>("classify", "The label of each file, and how probable it is.",
+                                    "FILE ... --checkpoint RUN [options]", options, classify_files)},
+      argc, argv);
 }
 
 }  // namespace

@@ -1,5 +1,8 @@
 #include "model/inference/likelihood.hpp"
 
+#include <algorithm>
+#include <cmath>
+
 #include "model/heads/next_step.hpp"
 #include "model/training/batch.hpp"
 
@@ -28,6 +31,18 @@ std::vector<double> nats_of(ByteModel& model, std::span<const Document> document
     if (done) done(finished);
   }
   return nats;
+}
+
+std::vector<double> label_probabilities(ByteModel& model, const Document& file) {
+  constexpr int64_t batch_patches = 4096;
+  std::vector<Document> documents;
+  for (const auto& label : model.frame().labels) documents.push_back(Document::label(label, file));
+  auto shares = nats_of(model, documents, batch_patches);
+  const double least = *std::ranges::min_element(shares);
+  double sum = 0;
+  for (double& share : shares) sum += share = std::exp(least - share);
+  for (double& share : shares) share /= sum;
+  return shares;
 }
 
 }  // namespace bytecpu

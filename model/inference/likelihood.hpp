@@ -15,4 +15,7 @@ namespace bytecpu {
 std::vector<double> nats_of(ByteModel& model, std::span<const Document> documents, int64_t batch_patches,
                             const std::function<void(int64_t)>& done = {});
 
+// Of a file the probability of each of the model's labels (Frame::labels) among them all; they add up to 1.
+std::vector<double> label_probabilities(ByteModel& model, const Document& file);
+
 }  // namespace bytecpu

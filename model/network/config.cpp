@@ -47,16 +47,18 @@ void to_json(nlohmann::ordered_json& json, const ModelConfig& config) {
   json = options(copy).json();
   if (config.frame.kind == DocumentKind::file) {
     json["documents"] = "files";
+    if (!config.frame.labels.empty()) json["labels"] = config.frame.labels;
   } else {
     json["layout"] = to_json(config.frame.layout);
   }
 }
 
 void from_json(const nlohmann::ordered_json& json, ModelConfig& config) {
-  options(config).from_json(json, {"layout", "documents"});
+  options(config).from_json(json, {"layout", "documents", "labels"});
   if (const auto documents = json.find("documents"); documents != json.end()) {
     if (*documents != "files") throw Error("\"documents\" is {}, not \"files\"", documents->dump());
     config.frame = frame_of_files();
+    if (json.contains("labels")) config.frame.labels = json["labels"].get<std::vector<std::string>>();
     return;
   }
   const auto layout = layout_from_json(json.at("layout"));

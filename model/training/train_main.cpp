@@ -29,6 +29,7 @@ struct Values {
   std::string data, out, init;
   bool resume = false;
   ProgramStream::Options stream;
+  FileCorpus::Learn learn = FileCorpus::Learn::files;
   ModelConfig model;
   TrainConfig train;
 };
@@ -38,6 +39,10 @@ OptionList options(Values& v) {
   field(v.out, "out", text("RUN"), "folder of the run: checkpoints, metrics.jsonl, configuration").required();
   field(v.resume, "resume", "go on from the newest checkpoint in --out, if there is one");
   field(v.data, "data", text("DIR"), "dataset; none: an endless stream of fresh programs");
+  using Learn = FileCorpus::Learn;
+  field(v.learn, "learn",
+        Names<Learn>{{"files", Learn::files}, {"labels", Learn::labels}, {"both", Learn::both}},
+        "of a dataset of files: the files, their labels, or both");
   field(v.init, "init", text("WEIGHTS"),
         "weights to start from: a run's folder (its newest checkpoint), a checkpoint's folder or weights, or "
         "published bGPT weights in a safetensors file");
@@ -95,6 +100,7 @@ void check_fixed_by_data(Values& v, const OptionList& given) {
 // Throws UsageError for options that do not go together.
 void check(Values& v, const OptionList& given) {
   if (!v.data.empty()) check_fixed_by_data(v, given);
+  if (v.data.empty() || !holds_files(v.data)) given.refuse("goes with a dataset of files", v.learn);
   if (v.train.loss == "all" && v.model.family != "bgpt") {
     throw UsageError("--loss all goes with the family bgpt: the family {} predicts states alone",
                      v.model.family);
@@ -123,8 +129,8 @@ Corpora make_corpora(const Values& o) {
   constexpr uint64_t validation_seed =
       0x76616c6964617465;  // a stream of its own, whatever the training's seed
   if (!o.data.empty() && holds_files(o.data)) {
-    return {std::make_unique<FileCorpus>(o.data, Split::train, o.train.seed, o.train.pool_traces),
-            std::make_unique<FileCorpus>(o.data, Split::test, 0, o.train.validation_traces)};
+    return {std::make_unique<FileCorpus>(o.data, Split::train, o.train.seed, o.train.pool_traces, o.learn),
+            std::make_unique<FileCorpus>(o.data, Split::test, 0, o.train.validation_traces, o.learn)};
   }
   if (!o.data.empty()) {
     return {std::make_unique<DatasetCorpus>(o.data, Split::train, o.train.seed, o.train.pool_traces),

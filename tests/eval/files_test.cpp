@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "datagen/files/pack.hpp"
+#include "emulator/error.hpp"
 #include "emulator/random.hpp"
 #include "eval/documents/text.hpp"
 #include "eval/files/compressors.hpp"
@@ -57,6 +58,11 @@ class FakeModel final : public FileModel {
     }
     return all;
   }
+  std::vector<std::string> known_labels;
+  std::function<std::vector<double>(const Document&)> shares_of;
+
+  std::span<const std::string> labels() const override { return known_labels; }
+  std::vector<double> label_probabilities(const Document& file) override { return shares_of(file); }
   std::vector<Continuation> convert(std::span<const Document> documents) override {
     std::vector<Continuation> all;
     for (const auto& d : documents) all.push_back(made_of(d));
@@ -84,12 +90,13 @@ class FileScores : public testing::Test {
     std::ofstream(folder_ / "in" / name, std::ios::binary)
         .write(reinterpret_cast<const char*>(bytes.data()), std::ssize(bytes));
   }
-  FileDataset packed(const std::string& pairs) const {
+  FileDataset packed(const std::string& pairs, PackOptions::Labels labels = PackOptions::Labels::none) const {
     PackOptions options;
     options.folder = folder_ / "in";
     options.out = folder_ / "data";
     options.test = "0.5";
     options.pairs = pairs;
+    options.labels = labels;
     pack(options);
     return FileDataset(options.out);
   }
@@ -147,6 +154,31 @@ TEST_F(FileScores, ConversionsAreRightToTheLastByteOrNot) {
                              {"kinds", {to_json(scores[0]), to_json(scores[1])}}});
   EXPECT_NE(text.find("abc to mid"), text.npos);
   EXPECT_NE(text.find("equal files                   2 of 5"), text.npos) << text;
+}
+
+TEST_F(FileScores, LabelsAreCountedByTheRightOneAndTheOneGiven) {
+  for (int i = 0; i < 40; ++i) fs::remove(folder_ / "in" / fmt::format("{:02}.mid", i));
+  for (int i = 0; i < 40; ++i) {
+    fs::rename(folder_ / "in" / fmt::format("{:02}.abc", i),
+               folder_ / "in" / fmt::format("{}_{:02}.abc", i % 4 == 0 ? "cat" : "dog", i));
+  }
+  const auto data = packed("", PackOptions::Labels::name);
+  ASSERT_EQ(data.manifest().labels.size(), 2U);
+  const auto files = static_cast<int64_t>(data.size(Split::test));
+  EXPECT_THROW(evaluate_labels(model_, data, {}, [](int64_t) {}), Error);
+  model_.known_labels = data.manifest().labels;
+  model_.shares_of = [](const Document&) { return std::vector{0.25, 0.75}; };
+  const auto scores = evaluate_labels(model_, data, {}, [&](int64_t done) { progress_.push_back(done); });
+  EXPECT_EQ(progress_.back(), files);
+  int64_t dogs = 0;
+  for (int64_t i = 0; i < files; ++i) dogs += data.label(Split::test, static_cast<size_t>(i));
+  EXPECT_GT(dogs, 0);
+  EXPECT_LT(dogs, files);
+  EXPECT_EQ(scores.confusion, (std::vector<std::vector<int64_t>>{{0, files - dogs}, {0, dogs}}));
+  EXPECT_EQ(scores.right(), (Rate{dogs, files}));
+  const auto json = to_json(scores);
+  const auto share = static_cast<double>(dogs) / static_cast<double>(files);
+  EXPECT_NEAR(json.at("bits_per_label").get<double>(), -share * std::log2(0.75) + (1 - share) * 2, 1e-9);
 }
 
 TEST_F(FileScores, OfTheFirstDocumentsAlone) {

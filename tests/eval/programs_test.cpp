@@ -238,7 +238,7 @@ TEST_F(Programs, AConfigurationThatSaysWhatTheDatasetIsIsTakenAndOneThatSaysOthe
   EXPECT_EQ(third.code, 0) << third.out;
 }
 
-TEST_F(Programs, FilesArePackedLearnedJudgedGeneratedAndConverted) {
+TEST_F(Programs, FilesArePackedLearnedJudgedMadeConvertedAndLabelled) {
   if (!fs::exists(BYTECPU_BIN "/bytecpu-infer")) GTEST_SKIP() << "built without the model";
   fs::create_directories(folder / "in");
   for (int i = 0; i < 40; ++i) {
@@ -279,6 +279,35 @@ TEST_F(Programs, FilesArePackedLearnedJudgedGeneratedAndConverted) {
                (folder / "converted").string());
   EXPECT_EQ(result.code, 0) << result.out;
   EXPECT_TRUE(fs::exists(folder / "converted" / "7.mid"));
+
+  fs::create_directories(folder / "labelled");
+  for (int i = 0; i < 40; ++i) {
+    const char* label = i % 2 ? "odd" : "even";
+    std::ofstream(folder / "labelled" / (std::string(label) + "_" + std::to_string(i) + ".txt"))
+        << label << i;
+  }
+  const auto labelled = (folder / "labelled.data").string(), classifier = (folder / "classifier").string();
+  result = run("bytecpu-datagen pack " + (folder / "labelled").string() + " --labels name --test 0.3 --out " +
+               labelled);
+  ASSERT_EQ(result.code, 0) << result.out;
+  result = run("bytecpu-train --data " + labelled + sizes + " --learn both --steps 60 --learning-rate 0.005" +
+               " --precision fp32 --out " + classifier);
+  ASSERT_EQ(result.code, 0) << result.out;
+  result = run("bytecpu-eval model --checkpoint " + classifier + " --data " + labelled + " --json -");
+  ASSERT_EQ(result.code, 0) << result.out;
+  const json labels = json::parse(result.out).at("labels");
+  EXPECT_EQ(labels.at("right").at("wrong"), 0) << labels;
+  const auto named = (folder / "labelled" / "odd_3.txt").string(),
+             also = (folder / "labelled" / "even_2.txt").string();
+  result = run("bytecpu-infer classify " + named + " " + also + " --checkpoint " + classifier);
+  EXPECT_EQ(result.code, 0) << result.out;
+  EXPECT_NE(result.out.find("odd_3.txt: odd, probability"), std::string::npos) << result.out;
+  EXPECT_NE(result.out.find("even_2.txt: even, probability"), std::string::npos) << result.out;
+  expect_failure("bytecpu-infer classify " + named + " --checkpoint " + trained, 1, "has learned no labels");
+  expect_failure("bytecpu-train --data " + files + " --learn labels --out " + (folder / "t").string(), 1,
+                 "its files have no labels");
+  expect_failure("bytecpu-train --data " + data + " --learn labels --out " + (folder / "t").string(), 2,
+                 "goes with a dataset of files");
 
   expect_failure(infer + " --out " + (folder / "new").string(), 1, "is not empty");
   expect_failure(judge + " --data " + data, 1, "is a model of files");

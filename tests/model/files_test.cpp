@@ -172,6 +172,29 @@ std::shared_ptr<ByteModel> talkative(int patch_size, uint64_t seed) {
   return model;
 }
 
+TEST(Labels, HaveTheProbabilityOfWhatFollowsTheFile) {
+  auto config = file_config();
+  config.frame.labels = {"cat", "dog", "a bird with a long name"};
+  const auto model = tiny_model(config);
+  const auto bytes = bytes_of("meow");
+  const auto file = Document::file("wav", bytes);
+  const auto shares = label_probabilities(*model, file);
+  ASSERT_EQ(shares.size(), 3U);
+  EXPECT_NEAR(shares[0] + shares[1] + shares[2], 1, 1e-9);
+  const auto nats = [&](std::string_view label) {
+    const auto text = bytes_of(label);
+    const auto document = Document::file("label", text).from("wav", bytes);
+    return nats_of(*model, std::span(&document, 1), 100)[0];
+  };
+  EXPECT_NEAR(std::log(shares[0] / shares[1]), nats("dog") - nats("cat"), 1e-3);
+  EXPECT_NEAR(std::log(shares[0] / shares[2]), nats(config.frame.labels[2]) - nats("cat"), 1e-3);
+
+  nlohmann::ordered_json json = config;
+  EXPECT_EQ(json.get<ModelConfig>(), config);
+  json["labels"] = {1};
+  EXPECT_THROW(json.get<ModelConfig>(), std::exception);
+}
+
 class Continuations : public testing::TestWithParam<int> {};
 INSTANTIATE_TEST_SUITE_P(PatchSizes, Continuations, testing::Values(16, 4));
 

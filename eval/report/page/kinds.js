@@ -57,11 +57,21 @@ function conversions(kinds) {
     kind.examples.map(wrongFile)]);
 }
 
+// Rows: the right label; columns: the one given.
+function confusion({labels, right, confusion: counts}) {
+  const rows = labels.map((label, i) => cells([label, ...counts[i].map((n, j) =>
+    el("td", i !== j && n ? {class: "wrong"} : {}, n ? count(n) : ""))]));
+  return [
+    el("h3", {}, `Labels: ${count(right.right)} of ${count(right.total)} right`),
+    soft(`${accuracyText(right)} (95 % interval ${intervalText(right)}). A row for each right label, a column for each given.`),
+    table(["", ...labels], rows)];
+}
+
 function files(doc) {
   if (!doc.kinds) return null;
-  return [
+  return section("Files",
     kindsTable(doc.kinds),
     soft("Bits a byte: all nats of a file's bytes and of its end, over its bytes. xz and zstd: what the same bytes add to a ",
       "stream in which the training bytes of their kind come first. Intervals take documents as independent."),
-    conversions(doc.kinds)];
+    conversions(doc.kinds), doc.labels ? confusion(doc.labels) : null);
 }
