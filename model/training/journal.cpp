@@ -82,8 +82,8 @@ void Journal::log(Progress& progress) {
   write(line);
   const char* unit = model_.frame().kind == DocumentKind::file ? "patches" : "states";
   const double left = done > 0 ? progress.seconds * (1 / done - 1) : 0;
-  fmt::print("step {:>7}  loss {:.5f} nats/byte  lr {:.2e}  {:.0f} {}/s  {:.0f} GFLOP/s{}  ",
-             progress.step, progress.loss_sum / steps, learning_rate, rate, unit, flops / 1e9, utilisation);
+  fmt::print("step {:>7}  loss {:.5f} nats/byte  lr {:.2e}  {:.0f} {}/s  {:.0f} GFLOP/s{}  ", progress.step,
+             progress.loss_sum / steps, learning_rate, rate, unit, flops / 1e9, utilisation);
   fmt::print("padding {:.1f} %  {:.1f} min left\n", 100 * padding, left / 60);
   std::fflush(stdout);
 

@@ -155,8 +155,12 @@ void check_lengths(const ByteModel& model, const Corpus& corpus) {
   const auto* files = dynamic_cast<const FileCorpus*>(&corpus);
   if (!files) return;
   const auto& dataset = files->dataset();
-  for (size_t i = 0; i < dataset.size(Split::train); ++i)
-    check_length(model, dataset.document(Split::train, i));
+  const auto& labels = corpus.frame().labels;
+  const auto longest = std::ranges::max_element(labels, {}, &std::string::size);
+  for (size_t i = 0; i < dataset.size(Split::train); ++i) {
+    const auto document = dataset.document(Split::train, i);
+    check_length(model, labels.empty() ? document : Document::label(*longest, document));
+  }
 }
 
 // False if it was stopped.

@@ -46,7 +46,8 @@ void check_length(const ByteModel& model, const Document& document) {
   if (patches <= most) return;
   throw Error(
       "a {} file of {} bytes takes {} patches, the model {}: raise patch-length or pack with --max-bytes",
-      document.extension, document.context.size() + document.steps.size(), patches, most);
+      document.context_extension.value_or(document.extension),
+      document.context.size() + document.steps.size(), patches, most);
 }
 
 void check_held_out(const ByteModel& model, const Pool& held_out) {
