@@ -17,8 +17,6 @@ safetensors::Metadata shard_metadata(const std::string& configuration, Split spl
           {"index", std::to_string(index)}};
 }
 
-namespace {
-
 bool is_of_place(const Shard& shard, const std::string& configuration, Split split, size_t index) {
   const auto wanted = shard_metadata(configuration, split, index);
   return std::all_of(wanted.begin(), wanted.end(), [&](const auto& item) {
@@ -26,8 +24,6 @@ bool is_of_place(const Shard& shard, const std::string& configuration, Split spl
     return found != shard.metadata().end() && found->second == item.second;
   });
 }
-
-}  // namespace
 
 std::string configuration_hash(const ordered_json& generator, const Layout& layout) {
   const auto text = generator.dump() + to_json(layout).dump();
