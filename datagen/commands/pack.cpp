@@ -104,8 +104,9 @@ void print(const PackResult& result, const PackOptions& options) {
 }
 
 void run(Values& v, const OptionList& given) {
-  if (!test_share(v.pack)) given.refuse("nothing is drawn where --test is a folder", v.pack.seed);
-  if (v.pack.test == "0") given.refuse("nothing is drawn with --test 0", v.pack.seed);
+  const auto share = test_share(v.pack);
+  if (!share) given.refuse("nothing is drawn where --test is a folder", v.pack.seed);
+  if (share == 0.0 || share == 1.0) given.refuse("nothing is drawn where --test is 0 or 1", v.pack.seed);
   const auto result = pack(v.pack);
   if (v.json) {
     fmt::print("{}\n", json_text(to_json(result, v.pack.out)));

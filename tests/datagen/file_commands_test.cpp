@@ -32,7 +32,7 @@ TEST(FileCommands, BadUsageExitsWith2AndFailureWith1) {
       {"--pairs x:y --longer head", "--longer: half a pair is none"},
       {"--pairs x:y --labels name", "--labels: pairs have none"},
       {"--labels colour", "--labels colour: use none, name or folder"},
-      {"--test 0 --seed 1", "--seed: nothing is drawn with --test 0"}};
+      {"--test 0 --seed 1", "--seed: nothing is drawn where --test is 0 or 1"}};
   for (const auto& [more, message] : wrong) {
     const auto r = pack_in(more);
     EXPECT_EQ(r.code, 2) << more << r.err;

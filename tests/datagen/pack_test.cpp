@@ -117,6 +117,16 @@ TEST(Pack, ADamagedShardIsMadeAgainAndOtherDatasetsAreLeftAlone) {
   EXPECT_TRUE(test::tree(folder / "e") == (Contents{{"letter.txt", "dear"}}));
 }
 
+TEST(Pack, AFileThatChangesMeanwhileEndsIt) {
+  const fs::path random = "/proc/sys/kernel/random";  // its uuid is another one at every reading
+  if (!fs::exists(random / "uuid")) GTEST_SKIP();
+  const TemporaryFolder folder;
+  auto options = packing(folder);
+  options.folder = random;
+  expect_error([&] { pack(options); }, {"random/uuid: it changed while it was packed"});
+  EXPECT_FALSE(fs::exists(folder / "d" / "manifest.json"));
+}
+
 TEST(Pack, EqualContentsAreInOneSplitAndMayBeDropped) {
   const TemporaryFolder folder;
   Contents files;
