@@ -42,7 +42,7 @@ Journal::Journal(const fs::path& run, const TrainConfig& config, const ByteModel
   if (config.tensorboard) events_.emplace(run, progress.step);
 }
 
-void Journal::count(const Part& part) {
+void Journal::count(const StepPart& part) {
   steps_seen_ += part.seen / model_.patches_per_step();
   for (const auto& batch : part.batches) {
     int64_t longest = 0;

@@ -27,7 +27,7 @@ class Journal {
           const Progress& progress);
 
   // A part was looked at and trained on.
-  void count(const Part& part);
+  void count(const StepPart& part);
   // A line of the steps since the last one; starts the next means.
   void log(Progress& progress);
   void log(const Progress& progress, const Validation& validation);

@@ -7,8 +7,8 @@
 
 namespace bytecpu {
 
-Part gather(const ByteModel& model, const NextStep& objective, Feed& feed, int64_t candidates) {
-  Part part;
+StepPart gather(const ByteModel& model, const NextStep& objective, Feed& feed, int64_t candidates) {
+  StepPart part;
   while (std::ssize(part.batches) < candidates) {
     const auto& documents = part.batches.emplace_back(feed.next()).documents;
     part.documents.insert(part.documents.end(), documents.begin(), documents.end());
@@ -24,7 +24,7 @@ Part gather(const ByteModel& model, const NextStep& objective, Feed& feed, int64
   return part;
 }
 
-void choose_hardest(const NextStep& objective, Part& part, const Observe& observe) {
+void choose_hardest(const NextStep& objective, StepPart& part, const Observe& observe) {
   // One batch after the other: together they would leave the processor's caches.
   torch::NoGradGuard no_grad;
   std::vector<float> nats;

@@ -9,7 +9,7 @@
 
 namespace bytecpu {
 
-struct Part {
+struct StepPart {
   std::vector<Batch> batches = {};
   // Of all of them.
   std::vector<Document> documents = {};
@@ -24,12 +24,12 @@ struct Part {
 };
 
 // The next `candidates` batches; all of them are trained on, if there is one.
-Part gather(const ByteModel& model, const NextStep& objective, Feed& feed, int64_t candidates);
+StepPart gather(const ByteModel& model, const NextStep& objective, Feed& feed, int64_t candidates);
 
 // Looks at all candidates, forward only, and chooses the hardest rows of them: as many as a batch has.
 // `observe` is told of each batch.
 using Observe = std::function<void(std::span<const Document>, const NextStep::Outcome&)>;
-void choose_hardest(const NextStep& objective, Part& part, const Observe& observe);
+void choose_hardest(const NextStep& objective, StepPart& part, const Observe& observe);
 
 // How many batches are worth looking at for one to train on: so many that about a tenth of its rows is wrong,
 // at most `most`.

@@ -113,11 +113,11 @@ class Trainer {
   }
 
   // What the next optimiser step is of: for each part a batch or, once few are wrong, the hardest of several.
-  std::vector<Part> next_parts() {
-    std::vector<Part> parts;
+  std::vector<StepPart> next_parts() {
+    std::vector<StepPart> parts;
     while (std::ssize(parts) < config_.accumulate) {
       const int64_t count = candidates(progress_.wrong_share, config_.candidates);
-      Part part = gather(model_, objective_, *feed_, count);
+      StepPart part = gather(model_, objective_, *feed_, count);
       if (count > 1) {
         choose_hardest(objective_, part,
                        [&](auto documents, const auto& outcome) { observe(part, documents, outcome); });
@@ -130,7 +130,7 @@ class Trainer {
   }
 
   // Adds what documents, all of the part's or one batch's, say to the part's means and to the mix.
-  void observe(Part& part, std::span<const Document> documents, const NextStep::Outcome& outcome) {
+  void observe(StepPart& part, std::span<const Document> documents, const NextStep::Outcome& outcome) {
     const auto& [rows, loss] = outcome;
     const double share = static_cast<double>(rows.patches.size(0)) / static_cast<double>(part.seen);
     part.loss += loss.nats.detach() * share;
@@ -143,7 +143,7 @@ class Trainer {
   }
 
   // One step of the optimiser; false where there is nothing to learn from.
-  bool learn(std::vector<Part> parts) {
+  bool learn(std::vector<StepPart> parts) {
     int64_t total = 0;
     for (const auto& part : parts) total += part.trained;
     if (total == 0) {
@@ -168,7 +168,7 @@ class Trainer {
   }
 
   // Adds the part's gradients, `share` of the step's; returns [loss, 0, share of wrong rows].
-  torch::Tensor backward(Part& part, double share) {
+  torch::Tensor backward(StepPart& part, double share) {
     const auto outcome = objective_.predict(part.documents, part.chosen);
     if (part.batches.size() == 1) {
       observe(part, part.documents, *outcome);
