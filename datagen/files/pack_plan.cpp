@@ -66,10 +66,10 @@ class Planner {
     std::sort(items.begin(), items.end(), [](const PackItem& a, const PackItem& b) {
       return std::tie(a.split, a.names[0]) < std::tie(b.split, b.names[0]);
     });
+    if (items.empty()) throw Error("{}: there is nothing to pack{}", options_.folder.string(), reasons());
     number_extensions();
     number_labels();
     find_duplicates(items, options_.keep_duplicates, listings_);
-    if (items.empty()) throw Error("{}: there is nothing to pack{}", options_.folder.string(), reasons());
     for (const auto& item : items) count(item);
     cut_into_shards();
     describe();
