@@ -1,4 +1,5 @@
-// Checks that a dataset of files is what it says it is: structure, checksums, and that no content is in both splits.
+// Checks that a dataset of files is what it says it is: structure, checksums, and that no content is in both
+// splits.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// A dataset of files of any kind: a folder with manifest.json and safetensors shards, memory-mapped for reading.
-// Format: datagen/README.md.
+// A dataset of files of any kind: a folder with manifest.json and safetensors shards, memory-mapped for
+// reading. Format: datagen/README.md.
 #pragma once
 
 #include <array>
@@ -46,7 +46,8 @@ struct FileManifest {
   nlohmann::ordered_json
       generator;                 // how it was packed: options, and what of the folder; enough to do it again
   nlohmann::ordered_json found;  // what was seen in the folder, and what of it was left out or cut
-  // Of all files, sorted by bytes; without the dot, at most 16 bytes. In memory as they are, in the file escaped.
+  // Of all files, sorted by bytes; without the dot, at most 16 bytes. In memory as they are, in the file
+  // escaped.
   std::vector<std::string> extensions;
   // Names, sorted by bytes, the same for both splits; none: it is not labelled.
   std::vector<std::string> labels;
@@ -76,10 +77,11 @@ class FileDataset {
   // Documents. Of a pair one for each direction: 2i is a -> b, 2i + 1 is b -> a.
   size_t size(Split split) const;
 
-  // What follows is borrowed: valid while the dataset lives. The first use of a shard checks its checksum and throws
-  // Error, naming it, where it is not the manifest's. From any thread.
+  // What follows is borrowed: valid while the dataset lives. The first use of a shard checks its checksum and
+  // throws Error, naming it, where it is not the manifest's. From any thread.
   Document document(Split split, size_t index) const;
-  // Path, relative to the packed folder, of the file that the steps are. Any bytes but 0: names need not be UTF-8.
+  // Path, relative to the packed folder, of the file that the steps are. Any bytes but 0: names need not be
+  // UTF-8.
   std::string_view name(Split split, size_t index) const;
   // Number in manifest().labels, or -1.
   int label(Split split, size_t index) const;

@@ -39,10 +39,12 @@ class MappedNumbers {
 // An entry is a file, a window of one, or a pair of files. Tensors, with 1 file an entry, or 2 of pairs:
 //   offsets      I64 [entries + 1]  entry i is bytes[offsets[i]:offsets[i + 1]], of a pair a ‖ b
 //   contexts     I64 [entries]      of pairs only: how many of these bytes are a's
-//   name_offsets I64 [files + 1]    file f's name is names[name_offsets[f]:name_offsets[f + 1]]; of pairs a, b, a, b …
+//   name_offsets I64 [files + 1]    file f's name is names[name_offsets[f]:name_offsets[f + 1]]; of pairs a, b,
+//                                   a, b …
 //   extensions   I32 [files]        numbers in the manifest's table
 //   labels       I32 [entries]      of labelled datasets only: numbers in the manifest's table, -1: none
-//   complete     U8 [entries]       where one is 0: it was cut after these bytes; the next entry may be the next window
+//   complete     U8 [entries]       where one is 0: it was cut after these bytes; the next entry may be the
+//                                   next window
 //   names, bytes U8
 // Opening checks all of the structure, not the checksum; throws Error that names the path.
 class FileShard {

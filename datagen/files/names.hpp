@@ -9,8 +9,8 @@ namespace bytecpu {
 // Of an extension: longer ones are cut, as the published code does.
 inline constexpr size_t most_extension_bytes = 16;
 
-// As UTF-8 without control characters: those, backslashes and bytes that are not UTF-8 become \xNN, so that every
-// name has a text of its own.
+// As UTF-8 without control characters: those, backslashes and bytes that are not UTF-8 become \xNN, so that
+// every name has a text of its own.
 std::string escaped(std::string_view bytes);
 // Undoes it. Throws Error where a backslash stands before something else.
 std::string unescaped(std::string_view text);
@@ -26,8 +26,8 @@ std::string_view extension_of(std::string_view name);
 // The name without its extension and the dot before it.
 std::string_view stem_of(std::string_view name);
 
-// Why it is no path below a folder, or nothing: it is empty, absolute, or has a part that is empty, "." or "..",
-// or a byte 0.
+// Why it is no path below a folder, or nothing: it is empty, absolute, or has a part that is empty, "." or
+// "..", or a byte 0.
 std::string name_problem(std::string_view name);
 
 }  // namespace bytecpu

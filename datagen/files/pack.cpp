@@ -25,8 +25,8 @@ class Packer {
  public:
   Packer(const PackOptions& options, PackPlan plan) : options_(options), plan_(std::move(plan)) {}
 
-  // Before anything is touched: all that is in the folder must be of this configuration. Broken shards will be
-  // made again.
+  // Before anything is touched: all that is in the folder must be of this configuration. Broken shards will
+  // be made again.
   void check_folder(const OutputFolder& folder) const {
     const auto refuse = [&](std::string_view why) {
       throw Error("{} {}; choose another folder", options_.out.string(), why);

@@ -38,11 +38,11 @@ struct PackResult {
   double seconds = 0;
 };
 
-// Equal contents are never in both splits: files, windows and pairs that share one stay together. Reads all files
-// twice, and holds the names and digests of all but the bytes only of the shards that are being made. Goes on where an
-// earlier call with the same options and files stopped or was killed; what it leaves in the end is the same, byte for
-// byte. Throws UsageError for bad options, Error if the folder cannot be read or has nothing to pack, a file
-// changes while it is packed, `out` holds anything else or cannot be written.
+// Equal contents are never in both splits: files, windows and pairs that share one stay together. Reads all
+// files twice, and holds the names and digests of all but the bytes only of the shards that are being made. Goes
+// on where an earlier call with the same options and files stopped or was killed; what it leaves in the end is
+// the same, byte for byte. Throws UsageError for bad options, Error if the folder cannot be read or has nothing
+// to pack, a file changes while it is packed, `out` holds anything else or cannot be written.
 PackResult pack(const PackOptions& options);
 
 }  // namespace bytecpu

@@ -54,12 +54,13 @@ std::filesystem::path source_folder(const PackOptions& options, Split source);
 // Finds and reads all files, and leaves out what cannot be packed. Throws Error.
 std::vector<PackItem> read_sources(const PackOptions& options, PackListings& listings);
 
-// Puts items that share a content, directly or through others, into one split; of the contents `share` are test.
-// Returns how many items the largest such group has.
+// Puts items that share a content, directly or through others, into one split; of the contents `share` are
+// test. Returns how many items the largest such group has.
 int64_t split_by_content(std::vector<PackItem>& items, double share, uint64_t seed);
 // Removes the train items that share a content with a test item.
 void leave_out_of_train(std::vector<PackItem>& items, PackListings& listings);
-// Lists the items that are in everything but their names what an earlier one is, and removes them if so wanted.
+// Lists the items that are in everything but their names what an earlier one is, and removes them if so
+// wanted.
 void find_duplicates(std::vector<PackItem>& items, bool keep, PackListings& listings);
 
 // All of it. Throws UsageError, Error.

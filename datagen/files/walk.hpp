@@ -13,8 +13,8 @@ struct Walk {
   std::vector<std::string> links, special, unreadable;
 };
 
-// All files below a folder, hidden ones too. Links are not followed; folders that cannot be read are listed. Throws
-// Error if the folder itself cannot be.
+// All files below a folder, hidden ones too. Links are not followed; folders that cannot be read are listed.
+// Throws Error if the folder itself cannot be.
 Walk walk(const std::filesystem::path& folder);
 
 }  // namespace bytecpu

@@ -54,8 +54,8 @@ class File {
   std::vector<Tensor> tensors_;
 };
 
-// Adds a checksum of all that a file will hold to its metadata, as "contents". By it a file can be checked where
-// nothing else lists it.
+// Adds a checksum of all that a file will hold to its metadata, as "contents". By it a file can be checked
+// where nothing else lists it.
 void add_contents(std::span<const Tensor> tensors, Metadata& metadata);
 // Whether a file holds what its "contents" says; nothing where it does not say.
 std::optional<bool> intact(const File& file);

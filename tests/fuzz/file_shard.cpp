@@ -1,4 +1,5 @@
-// A shard of a dataset of files: a byte for its kind, then the file. What is taken has names and steps in order.
+// A shard of a dataset of files: a byte for its kind, then the file. What is taken has names and steps in
+// order.
 #include "datagen/files/file_shard.hpp"
 
 #include "datagen/files/names.hpp"
