@@ -25,6 +25,7 @@ struct Evaluation {
   std::vector<std::string> modes = {"step", "rollout"};
   std::string forms;
   ExhaustiveOptions exhaustive = {.forms = {}, .chunk = 1024};
+  std::optional<Part> part;
   OutputOptions output;
 
   bool has(std::string_view mode) const { return std::ranges::find(modes, mode) != modes.end(); }
@@ -51,6 +52,7 @@ OptionList options(Evaluation& e) {
   field(e.exhaustive.places, "places", at_least(0),
         "exhaustive: the instruction is one of its program's first N; 0: anywhere");
   field(e.exhaustive.chunk, "chunk", at_least(1), "traces given to the predictor at once");
+  part_option(field, e.part);
   output_options(field, e.output);
   return field;
 }
@@ -69,6 +71,7 @@ void check(Evaluation& e, const OptionList& given) {
     given.refuse_flags("goes with --mode exhaustive", e.forms, e.exhaustive.most_cases, e.exhaustive.places);
     if (e.fresh == 0) given.refuse_flags("goes with --fresh N or --mode exhaustive", e.exhaustive.seed);
   }
+  check_part(given, e.part, e.output);
   check_outputs(e.output);
   const char* between = e.forms.find(';') == e.forms.npos ? "," : ";";
   if (!e.forms.empty()) boost::split(e.exhaustive.forms, e.forms, boost::is_any_of(between));
@@ -117,6 +120,7 @@ Subject make_subject(Evaluation& e, const OptionList& given, const Layout* layou
     subject.set = dataset_traces(*subject.data, e.data.split, e.data.traces, machine);
     subject.description = dataset_json(*subject.data, e.data.data, e.data.split, subject.set);
   }
+  subject.set.part = e.part;
   return subject;
 }
 
@@ -134,7 +138,7 @@ void check_layout(const Predictor& predictor, const Machine& machine) {
 ordered_json judge_mode(const std::string& mode, Predictor& predictor, const Subject& subject,
                         std::span<const CasesOfRow> cases, int64_t chunk) {
   const bool exhaustive = mode == "exhaustive";
-  const auto total = static_cast<double>(exhaustive ? count_cases(cases) : subject.set.states);
+  const auto total = static_cast<double>(exhaustive ? count_cases(cases) : subject.set.states_of_part());
   cli::Progress progress(mode, exhaustive ? "cases" : "states", total);
   return judge(mode, predictor, subject.set, *subject.machine, cases, chunk,
                [&](int64_t done) { progress.update(static_cast<double>(done)); });
@@ -178,7 +182,11 @@ void evaluate_all(Evaluation& e, const OptionList& given, std::unique_ptr<Predic
   }
   if (!record.training.is_null()) document["training"] = std::move(record.training);
   if (!record.run.is_null()) document["run"] = std::move(record.run);
-  write_results(e.output, document);
+  if (e.part) {
+    write_part(e.output, document, *e.part, given);
+  } else {
+    write_results(e.output, document);
+  }
 }
 
 struct ModelValues {

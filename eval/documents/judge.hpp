@@ -25,7 +25,7 @@ nlohmann::ordered_json isolated_json(const Machine& machine);
 nlohmann::ordered_json baselines(Mode mode, const TestSet& set, const Machine& machine, std::string_view but);
 
 // A member of "modes": "step", "rollout" over the set's traces, or "exhaustive", over those cases; predicted
-// `chunk` at a time.
+// `chunk` at a time. Where the set has a part, the counts of its share instead (counts.hpp).
 nlohmann::ordered_json judge(std::string_view mode, Predictor& predictor, const TestSet& set,
                              Machine& machine, std::span<const CasesOfRow> exhaustive, int64_t chunk,
                              const OnProgress& progress = {});
