@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "datagen/io/files.hpp"
+#include "eval/documents/merge.hpp"
 #include "eval/documents/text.hpp"
 #include "eval/documents/training_metrics.hpp"
 #include "eval/report/report.hpp"
@@ -77,6 +78,31 @@ void check_outputs(const OutputOptions& output) {
       throw Error("--{} {}: cannot write to {}: {}", name, file, where, std::strerror(errno));
     }
   }
+}
+
+void part_option(OptionList& field, std::optional<Part>& part) {
+  field(part, "part", PartText{},
+        "only part K of N of the traces and cases, as counts in --json FILE; merge adds the parts up");
+}
+
+void check_part(const OptionList& given, const std::optional<Part>& part, const OutputOptions& output) {
+  if (!part) return;
+  given.refuse("a part has no report; bytecpu-eval merge writes that of all parts", output.report);
+  if (output.json.empty()) throw UsageError("--part {}: goes with --json FILE", to_string(*part));
+}
+
+void write_part(const OutputOptions& output, const ordered_json& document, const Part& part,
+                const OptionList& given) {
+  const auto all = given.json();
+  auto settings = ordered_json::object();
+  for (const char* name : {"mode", "forms", "cases", "places", "seed", "skip-missing"}) {
+    if (all.contains(name)) settings[name] = all[name];
+  }
+  const auto json = json_text(part_document(document, part, std::move(settings)), 1) + "\n";
+  if (output.json == "-") return fmt::print("{}", json);
+  write_file(output.json, json);
+  fmt::print("{}: part {} of {}; bytecpu-eval merge adds the parts up\n", output.json, part.index,
+             part.count);
 }
 
 void write_results(const OutputOptions& output, const ordered_json& document) {

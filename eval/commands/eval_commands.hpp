@@ -8,6 +8,7 @@
 
 #include "datagen/dataset/dataset.hpp"
 #include "datagen/io/cli.hpp"
+#include "datagen/io/part.hpp"
 #include "eval/documents/judge.hpp"
 #include "eval/predictors/model_predictor.hpp"
 
@@ -16,6 +17,7 @@ namespace bytecpu {
 cli::Command model_command();
 cli::Command files_command();
 cli::Command baseline_command();
+cli::Command merge_command();
 
 // A dataset's traces; and the machine, where there is no dataset.
 struct DataOptions {
@@ -38,6 +40,15 @@ struct OutputOptions {
 void output_options(OptionList& field, OutputOptions& output);
 // Throws, so that a long evaluation does not fail at its end.
 void check_outputs(const OutputOptions& output);
+
+// The share of an evaluation that a process does.
+void part_option(OptionList& field, std::optional<Part>& part);
+// Throws UsageError where the outputs are not those of a part.
+void check_part(const OptionList& given, const std::optional<Part>& part, const OutputOptions& output);
+
+// Writes the document of a part; `given` has its settings.
+void write_part(const OutputOptions& output, const nlohmann::ordered_json& document, const Part& part,
+                const OptionList& given);
 
 // Evaluates a model of files on a dataset of files.
 struct DocumentsOptions {

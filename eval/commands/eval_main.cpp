@@ -5,5 +5,5 @@ int main(int argc, char** argv) {
   using namespace bytecpu;
   cli::prepare_compute(argv);
   return cli::main("bytecpu-eval", "Says how often predictions of traces are right, step by step.",
-                   {model_command(), files_command(), baseline_command()}, argc, argv);
+                   {model_command(), files_command(), baseline_command(), merge_command()}, argc, argv);
 }

@@ -24,6 +24,7 @@ struct Evaluation {
   std::vector<std::string> modes = {"step", "rollout"};
   std::string forms;
   ExhaustiveOptions exhaustive = {.forms = {}, .chunk = 1024};
+  std::optional<Part> part;
   OutputOptions output;
 
   bool has(std::string_view mode) const { return std::ranges::find(modes, mode) != modes.end(); }
@@ -50,6 +51,7 @@ OptionList options(Evaluation& e) {
   field(e.exhaustive.places, "places", at_least(0),
         "exhaustive: the instruction is one of its program's first N; 0: anywhere");
   field(e.exhaustive.chunk, "chunk", at_least(1), "traces given to the predictor at once");
+  part_option(field, e.part);
   output_options(field, e.output);
   return field;
 }
@@ -68,6 +70,7 @@ void check(Evaluation& e, const OptionList& given) {
     given.refuse_flags("goes with --mode exhaustive", e.forms, e.exhaustive.most_cases, e.exhaustive.places);
     if (e.fresh == 0) given.refuse_flags("goes with --fresh N or --mode exhaustive", e.exhaustive.seed);
   }
+  check_part(given, e.part, e.output);
   check_outputs(e.output);
   const char* between = e.forms.find(';') == e.forms.npos ? "," : ";";
   if (!e.forms.empty()) boost::split(e.exhaustive.forms, e.forms, boost::is_any_of(between));
@@ -116,6 +119,7 @@ Subject make_subject(Evaluation& e, const OptionList& given, const Layout* layou
     subject.set = dataset_traces(*subject.data, e.data.split, e.data.traces, machine);
     subject.description = dataset_json(*subject.data, e.data.data, e.data.split, subject.set);
   }
+  subject.set.part = e.part;
   return subject;
 }
 
@@ -133,7 +137,7 @@ void check_layout(const Predictor& predictor, const Machine& machine) {
 ordered_json judge_mode(const std::string& mode, Predictor& predictor, const Subject& subject,
                         std::span<const CasesOfRow> cases, int64_t chunk, const std::string& baseline) {
   const bool exhaustive = mode == "exhaustive";
-  const auto total = static_cast<double>(exhaustive ? count_cases(cases) : subject.set.states);
+  const auto total = static_cast<double>(exhaustive ? count_cases(cases) : subject.set.states_of_part());
   cli::Progress progress(mode, exhaustive ? "cases" : "states", total);
   return judge(mode, predictor, subject.set, *subject.machine, cases, chunk, baseline,
                [&](int64_t done) { progress.update(static_cast<double>(done)); });
@@ -158,7 +162,11 @@ void evaluate_all(Evaluation& e, const OptionList& given, std::unique_ptr<Predic
     document["modes"][mode] = judge_mode(mode, *predictor, subject, cases, at_once, baseline);
   }
   if (!record.is_null()) document.update(record);
-  write_results(e.output, document);
+  if (e.part) {
+    write_part(e.output, document, *e.part, given);
+  } else {
+    write_results(e.output, document);
+  }
 }
 
 struct ModelValues {
@@ -195,6 +203,7 @@ void run_on_files(const ModelValues& v, const OptionList& given) {
                      e.programs.max_instructions, e.exhaustive.seed, e.modes, e.forms,
                      e.exhaustive.most_cases, e.exhaustive.places, e.exhaustive.chunk, e.data.machine,
                      e.data.memory_bytes);
+  given.refuse("goes with traces of machines, and the data are files", e.part);
   check_outputs(e.output);
   evaluate_documents({v.checkpoint, v.predictor, e.data, v.conversions, e.output},
                      training_folder(v.checkpoint));

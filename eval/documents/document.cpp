@@ -157,8 +157,9 @@ ordered_json mean_or_null(double sum, int64_t count) {
 
 // The mean confidence over all bins.
 ordered_json mean_confidence(const auto& sums, const auto& counts) {
-  return mean_or_null(std::accumulate(sums.begin(), sums.end(), 0.0),
-                      std::accumulate(counts.begin(), counts.end(), int64_t{0}));
+  ExactSum all;
+  for (const ExactSum& sum : sums) all += sum;
+  return mean_or_null(all.value(), std::accumulate(counts.begin(), counts.end(), int64_t{0}));
 }
 
 ordered_json to_json(const ConfidenceHistogram& confidence) {
@@ -170,7 +171,8 @@ ordered_json to_json(const ConfidenceHistogram& confidence) {
     const Rate rate{confidence.right[i], confidence.right[i] + confidence.wrong[i]};
     ordered_json bin = {{"from", ConfidenceHistogram::edges[i]}, {"to", ConfidenceHistogram::edges[i + 1]}};
     bin.update(to_json(rate));
-    bin["mean_confidence"] = mean_or_null(confidence.right_sum[i] + confidence.wrong_sum[i], rate.total);
+    bin["mean_confidence"] =
+        mean_or_null(confidence.right_sum[i].value() + confidence.wrong_sum[i].value(), rate.total);
     bins.push_back(std::move(bin));
   }
   return {{"mean_right", right},

@@ -6,6 +6,7 @@
 
 #include "datagen/io/cli.hpp"
 #include "emulator/version.hpp"
+#include "eval/documents/counts.hpp"
 #include "eval/documents/document.hpp"
 #include "eval/predictors/baselines.hpp"
 
@@ -73,12 +74,15 @@ ordered_json judge(std::string_view mode, Predictor& predictor, const TestSet& s
   };
   ordered_json result;
   if (mode == "exhaustive") {
-    result = to_json(evaluate_exhaustive(predictor, machine, exhaustive, chunk, progress));
+    const auto part = set.part.value_or(Part());
+    const auto scores = evaluate_exhaustive(predictor, machine, exhaustive, chunk, progress, part);
+    result = set.part ? ordered_json{{"counts", counts_json(scores)}} : to_json(scores);
     result["seconds"] = seconds();
     return result;
   }
   const Mode kind = mode == "step" ? Mode::step : Mode::rollout;
-  result = to_json(evaluate(predictor, kind, set, machine, chunk, progress), machine);
+  const auto scores = evaluate(predictor, kind, set, machine, chunk, progress);
+  result = set.part ? ordered_json{{"counts", counts_json(scores)}} : to_json(scores, machine);
   result["seconds"] = seconds();
   const auto stays = [&](int64_t) {
     if (progress) progress(set.states);

@@ -28,6 +28,7 @@ nlohmann::ordered_json baselines(Mode mode, const TestSet& set, const Machine& m
 // A member of "modes": "step", "rollout" over the set's traces, or "exhaustive", over those cases; predicted
 // `chunk` at a time. `baseline`: its name where the predictor is one, empty else.
 // While baselines are judged, progress stays where it was at the end of the predictor's own.
+// Where the set has a part, the counts of its share instead (counts.hpp).
 nlohmann::ordered_json judge(std::string_view mode, Predictor& predictor, const TestSet& set,
                              Machine& machine, std::span<const CasesOfRow> exhaustive, int64_t chunk,
                              std::string_view baseline, const OnProgress& progress = {});

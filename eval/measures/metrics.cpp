@@ -3,11 +3,19 @@
 #include <algorithm>
 #include <boost/math/distributions/beta.hpp>
 #include <cmath>
+#include <cstdlib>
 #include <numbers>
+#include <sstream>
 
 #include "emulator/error.hpp"
 
 namespace bytecpu {
+namespace {
+
+constexpr int unit_bits = 60;       // of an ExactSum
+constexpr size_t most_digits = 38;  // that its 128 bits hold
+
+}  // namespace
 
 std::string_view to_string(Mode mode) { return mode == Mode::step ? "step" : "rollout"; }
 
@@ -27,19 +35,55 @@ Interval clopper_pearson(int64_t successes, int64_t trials, double confidence) {
   return interval;
 }
 
+void ExactSum::add(double term) {
+  constexpr double most = 1e15;  // so that 10^4 of them fit
+  if (std::abs(term) < most) {
+    units_ += static_cast<__int128>(std::ldexp(term, unit_bits));
+  } else {
+    rest_ += term;
+  }
+}
+
+ExactSum& ExactSum::operator+=(const ExactSum& other) {
+  units_ += other.units_;
+  rest_ += other.rest_;
+  return *this;
+}
+
+double ExactSum::value() const { return std::ldexp(static_cast<double>(units_), -unit_bits) + rest_; }
+
+std::string ExactSum::text() const { return fmt::format("{} {}", units_, rest_); }
+
+ExactSum ExactSum::from_text(std::string_view text) {
+  ExactSum sum;
+  std::istringstream in{std::string(text)};
+  std::string units, rest;
+  char* end = nullptr;
+  if (in >> units >> rest) sum.rest_ = std::strtod(rest.c_str(), &end);
+  const bool negative = units.starts_with('-');
+  const auto digits = units.substr(negative ? 1 : 0);
+  if (!end || *end || digits.empty() || digits.size() > most_digits ||
+      digits.find_first_not_of("0123456789") != digits.npos) {
+    throw Error("\"{}\" is no sum", text);
+  }
+  for (const char digit : digits) sum.units_ = sum.units_ * 10 + (digit - '0');
+  if (negative) sum.units_ = -sum.units_;
+  return sum;
+}
+
 void ConfidenceHistogram::add(double confidence, bool is_right) {
   const auto above = std::upper_bound(edges.begin(), edges.end(), confidence);
   const auto bin =
       std::clamp<std::ptrdiff_t>(above - edges.begin() - 1, 0, static_cast<std::ptrdiff_t>(right.size()) - 1);
   ++(is_right ? right : wrong)[static_cast<size_t>(bin)];
-  (is_right ? right_sum : wrong_sum)[static_cast<size_t>(bin)] += confidence;
+  (is_right ? right_sum : wrong_sum)[static_cast<size_t>(bin)].add(confidence);
 }
 
 double ConfidenceHistogram::calibration_error() const {
   double error = 0;
   int64_t total = 0;
   for (size_t i = 0; i < right.size(); ++i) {
-    error += std::abs(static_cast<double>(right[i]) - right_sum[i] - wrong_sum[i]);
+    error += std::abs(static_cast<double>(right[i]) - right_sum[i].value() - wrong_sum[i].value());
     total += right[i] + wrong[i];
   }
   return total ? error / static_cast<double>(total) : 0;
@@ -49,7 +93,7 @@ Scores::Scores(Mode m, const Machine& machine, size_t most)
     : mode(m), layout(machine.layout()), by_field(layout.fields.size()), machine_(machine), most_(most) {}
 
 double Scores::bits_per_byte() const {
-  return nats_bytes ? nats / std::numbers::ln2 / static_cast<double>(nats_bytes) : 0;
+  return nats_bytes ? nats.value() / std::numbers::ln2 / static_cast<double>(nats_bytes) : 0;
 }
 
 void Scores::add(int64_t trace, const Trace& truth, const StepPrediction& prediction) {
@@ -69,7 +113,7 @@ void Scores::add(int64_t trace, const Trace& truth, const StepPrediction& predic
       predicted[i] = prediction.steps.data() + i * record;
   }
   if (!prediction.nats.empty()) {
-    for (size_t i = 0; i + 1 < places; ++i) nats += prediction.nats[i];
+    for (size_t i = 0; i + 1 < places; ++i) nats.add(prediction.nats[i]);
     nats_bytes += n * layout.record_bytes;
   }
   const std::span confidences(prediction.confidence);
@@ -140,15 +184,22 @@ void Scores::add(int64_t trace, const Trace& truth, std::span<const uint8_t* con
     first_error.resize(static_cast<size_t>(first_wrong));
   ++first_error[static_cast<size_t>(first_wrong - 1)];
 
-  if (trace < 0 || most_ == 0 || (worst.size() == most_ && wrong_bytes <= worst.back().wrong_bytes)) return;
+  const bool full = worst.size() == most_;
+  if (trace < 0 || most_ == 0 || (full && wrong_bytes < worst.back().wrong_bytes)) return;
   Example example{trace,       wrong_bytes,
                   first_wrong, {truth.bytes.begin(), truth.bytes.end()},
                   {},          truth.complete() ? end : End::right};
   for (const uint8_t* p : predicted) {
     example.predicted.push_back(p ? std::vector<uint8_t>(p, p + record) : std::vector<uint8_t>());
   }
-  const auto fewer = [](const Example& a, const Example& b) { return a.wrong_bytes > b.wrong_bytes; };
-  worst.insert(std::upper_bound(worst.begin(), worst.end(), example, fewer), std::move(example));
+  add(std::move(example));
+}
+
+void Scores::add(Example example) {
+  const auto worse = [](const Example& a, const Example& b) {
+    return std::pair(-a.wrong_bytes, a.trace) < std::pair(-b.wrong_bytes, b.trace);
+  };
+  worst.insert(std::upper_bound(worst.begin(), worst.end(), example, worse), std::move(example));
   if (worst.size() > most_) worst.pop_back();
 }
 

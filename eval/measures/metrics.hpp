@@ -20,6 +20,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "emulator/machine.hpp"
@@ -54,6 +55,21 @@ struct Rate {
   bool operator==(const Rate&) const = default;
 };
 
+// A sum that is the same in whatever order its terms come: in units of 2^-60.
+class ExactSum {
+ public:
+  void add(double term);
+  ExactSum& operator+=(const ExactSum& other);
+  double value() const;
+  std::string text() const;  // as from_text() reads it
+  // Throws Error where it is no such text.
+  static ExactSum from_text(std::string_view text);
+
+ private:
+  __int128 units_ = 0;
+  double rest_ = 0;  // of terms that are infinite or too large
+};
+
 struct Tally {
   int64_t states = 0, wrong_states = 0, wrong_bytes = 0;
 
@@ -84,7 +100,7 @@ std::string_view to_string(Mode mode);
 struct ConfidenceHistogram {
   static constexpr std::array edges = {0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 1.0};
   std::array<int64_t, edges.size() - 1> right{}, wrong{};
-  std::array<double, edges.size() - 1> right_sum{}, wrong_sum{};  // of the confidences
+  std::array<ExactSum, edges.size() - 1> right_sum{}, wrong_sum{};  // of the confidences
 
   void add(double confidence, bool is_right);
   // Mean over the predictions of |share right - mean confidence| of their bin; 0 of none.
@@ -126,12 +142,14 @@ inline constexpr std::string_view surplus_form = "(surplus)";
 class Scores {
  public:
   // `machine` names the instructions and must outlive the scores; the `worst` traces with the most wrong
-  // bytes are kept.
+  // bytes are kept, of equal ones those with the lower numbers.
   Scores(Mode mode, const Machine& machine, size_t worst = 10);
 
   // `trace`: its number in the examples; a negative one is kept out of them.
   void add(int64_t trace, const Trace& truth, const StepPrediction& prediction);
   void add(int64_t trace, const Trace& truth, const Rollout& prediction);
+  // Keeps it, if it is one of the worst.
+  void add(Example example);
 
   Mode mode;
   Layout layout;
@@ -139,7 +157,7 @@ class Scores {
   Rate changed, unchanged;                         // bytes
   int64_t missing_states = 0, surplus_states = 0;  // rollout
   int64_t early_ends = 0, late_ends = 0;           // of ends.wrong(): before the true end; after it or never
-  double nats = 0;                                 // of the true states 1 … n, their bytes being nats_bytes
+  ExactSum nats;                                   // of the true states 1 … n, their bytes being nats_bytes
   int64_t nats_bytes = 0;                          // 0: the predictor has no probabilities
   // By the instruction that leads to the state: held in the true record before it.
   std::map<std::string, Tally, std::less<>> by_form;

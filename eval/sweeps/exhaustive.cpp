@@ -8,12 +8,10 @@
 namespace bytecpu {
 namespace {
 
-constexpr size_t most_examples = 16;
-
 // The record that holds the instruction is record 1, and its result record 2.
 constexpr int64_t result_record = 2;
 
-void score_case(const Case& tested, const Trace& trace, const StepPrediction& prediction,
+void score_case(int64_t number, const Case& tested, const Trace& trace, const StepPrediction& prediction,
                 ExhaustiveRow& row) {
   BYTECPU_CHECK(prediction.steps.size() == static_cast<size_t>(trace.record_bytes) &&
                 prediction.ended.size() == 1);
@@ -24,9 +22,9 @@ void score_case(const Case& tested, const Trace& trace, const StepPrediction& pr
   row.results.add(right);
   if (right) return;
   if (!row.wrong.empty()) ++row.wrong[tested.combination];
-  if (row.examples.size() < most_examples) {
+  if (row.examples.size() < ExhaustiveRow::most_examples) {
     const auto bytes = [](std::span<const uint8_t> span) { return std::vector(span.begin(), span.end()); };
-    row.examples.push_back({tested.instruction, bytes(trace.record(result_record - 1)),
+    row.examples.push_back({number, tested.instruction, bytes(trace.record(result_record - 1)),
                             halts ? std::vector<uint8_t>() : bytes(trace.record(result_record)),
                             ended ? std::vector<uint8_t>() : prediction.steps});
   }
@@ -74,30 +72,39 @@ int64_t count_cases(std::span<const CasesOfRow> rows) {
 }
 
 ExhaustiveScores evaluate_exhaustive(Predictor& predictor, Machine& machine, std::span<const CasesOfRow> rows,
-                                     int64_t chunk, const OnProgress& progress) {
+                                     int64_t chunk, const OnProgress& progress, const Part& part) {
   BYTECPU_CHECK(chunk > 0);
   const auto start_bytes = static_cast<size_t>(machine.layout().start_bytes());
   ExhaustiveScores scores;
-  int64_t done = 0;
+  int64_t done = 0;  // cases of all rows, those of other parts too
   for (const auto& [empty_row, cases, make] : rows) {
     ExhaustiveRow row = empty_row;
     for (int64_t first = 0; first < cases; first += chunk) {
       const int64_t count = std::min(chunk, cases - first);
-      std::vector<uint8_t> starts(static_cast<size_t>(count) * start_bytes);
+      std::vector<uint8_t> starts;
       std::vector<Case> tested;
-      for (int64_t i = 0; i < count; ++i) {
-        const auto at = static_cast<size_t>(i) * start_bytes;
-        tested.push_back(make(first + i, std::span(starts).subspan(at, start_bytes)));
+      std::vector<int64_t> numbers;
+      for (int64_t i = first; i < first + count; ++i) {
+        starts.resize(starts.size() + start_bytes);
+        auto made = make(i, std::span(starts).last(start_bytes));
+        if (part.has(static_cast<size_t>(done + i - first))) {
+          tested.push_back(std::move(made));
+          numbers.push_back(i);
+        } else {
+          starts.resize(starts.size() - start_bytes);
+        }
       }
+      done += count;
+      if (progress) progress(done);
+      if (tested.empty()) continue;
       TraceBatch truth(machine.layout());
       machine.run(starts, {.steps = result_record}, truth);
       std::vector<Trace> traces;
       for (size_t i = 0; i < truth.size(); ++i) traces.push_back(truth[i]);
       const auto predictions = predictor.record(traces, result_record);
       BYTECPU_CHECK(predictions.size() == traces.size());
-      for (size_t i = 0; i < traces.size(); ++i) score_case(tested[i], traces[i], predictions[i], row);
-      done += count;
-      if (progress) progress(done);
+      for (size_t i = 0; i < traces.size(); ++i)
+        score_case(numbers[i], tested[i], traces[i], predictions[i], row);
     }
     scores.results += row.results;
     scores.rows.push_back(std::move(row));

@@ -31,6 +31,7 @@
 namespace bytecpu {
 
 struct WrongCase {
+  int64_t number = 0;              // of the case, in its row
   std::string instruction;         // "ADD C F A"
   std::vector<uint8_t> before;     // the record that holds the instruction
   std::vector<uint8_t> expected;   // the record after it; empty where it halts or faults
@@ -47,6 +48,7 @@ struct ExhaustiveRow {
   Rate results;       // of those tested: the record after the instruction; the end where it halts or faults
   std::vector<uint8_t> wrong;       // 256^operands: wrong results by operand values; none of samples
   std::vector<WrongCase> examples;  // the first few
+  static constexpr size_t most_examples = 16;
 
   std::string label() const;  // "ADD R R", "ADD R R (same)", "add r, r"
 };
@@ -87,9 +89,10 @@ std::vector<CasesOfRow> exhaustive_cases(Machine& machine, const ExhaustiveOptio
 // Cases of all rows.
 int64_t count_cases(std::span<const CasesOfRow> rows);
 
-// Teacher-forced; only the record after the instruction is predicted, `chunk` cases at once.
+// Teacher-forced; only the record after the instruction is predicted, `chunk` cases at once. Of a part, its share of
+// all rows' cases.
 ExhaustiveScores evaluate_exhaustive(Predictor& predictor, Machine& machine, std::span<const CasesOfRow> rows,
-                                     int64_t chunk, const OnProgress& progress = {});
+                                     int64_t chunk, const OnProgress& progress = {}, const Part& part = {});
 inline ExhaustiveScores evaluate_exhaustive(Predictor& predictor, Machine& machine,
                                             const ExhaustiveOptions& options) {
   return evaluate_exhaustive(predictor, machine, exhaustive_cases(machine, options), options.chunk);

@@ -1,7 +1,6 @@
 #include "eval/truth/evaluation.hpp"
 
 #include <algorithm>
-#include <numeric>
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
@@ -30,6 +29,14 @@ std::vector<std::filesystem::path> predicted_files(const std::filesystem::path& 
 }
 
 }  // namespace
+
+int64_t TestSet::states_of_part() const {
+  int64_t sum = 0;
+  for (size_t i = 0; i < traces.size(); ++i) {
+    if (has(i)) sum += traces[i].states();
+  }
+  return sum;
+}
 
 TestSet dataset_traces(const Dataset& data, Split split, int64_t most, Machine& machine) {
   const Layout& layout = machine.layout();
@@ -107,8 +114,10 @@ TestSet fresh_traces(Machine& machine, const ProgramOptions& options, int64_t co
 Scores evaluate(Predictor& predictor, Mode mode, const TestSet& set, const Machine& machine, int64_t chunk,
                 const OnProgress& progress) {
   BYTECPU_CHECK(chunk > 0);
-  std::vector<size_t> order(set.traces.size());
-  std::iota(order.begin(), order.end(), size_t{0});
+  std::vector<size_t> order;
+  for (size_t i = 0; i < set.traces.size(); ++i) {
+    if (set.has(i)) order.push_back(i);
+  }
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
     return set.traces[a].bytes.size() < set.traces[b].bytes.size();
   });
@@ -204,7 +213,9 @@ FileScores evaluate_files(const std::filesystem::path& folder, Split split, Trut
   std::vector<bool> has_file(set.traces.size());
   // A damaged file that says of no trace which it is, where the truth comes from the files: one wrong state.
   const std::vector<uint8_t> unknown(start_bytes + record);
+  size_t number = 0;  // of the file
   for (const auto& path : predicted_files(folder, split)) {
+    const size_t file_number = number++;
     const auto list = [&](std::string problem) {
       result.problems.push_back({path.filename().string(), std::move(problem)});
     };
@@ -218,6 +229,7 @@ FileScores evaluate_files(const std::filesystem::path& folder, Split split, Trut
     const auto bytes = file ? file->bytes() : std::span<const uint8_t>();
     const auto same_start =
         bytes.size() < start_bytes ? by_start.end() : by_start.find(text_of(bytes.first(start_bytes)));
+    if (!set.has(same_start == by_start.end() ? file_number : same_start->second)) continue;
     if (same_start == by_start.end()) {
       std::string problem = !unreadable.empty() ? unreadable
                             : bytes.size() < start_bytes
@@ -254,7 +266,7 @@ FileScores evaluate_files(const std::filesystem::path& folder, Split split, Trut
                       Rollout{.steps = std::move(records), .ended = true});
   }
   for (size_t i = 0; i < set.traces.size(); ++i) {
-    if (has_file[i] || by_name[names[i]] != i) continue;
+    if (has_file[i] || by_name[names[i]] != i || !set.has(i)) continue;
     ++result.without_file;
     if (!skip_missing) result.scores.add(static_cast<int64_t>(i), set.traces[i], Rollout{.ended = true});
   }

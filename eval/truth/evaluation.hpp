@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "datagen/dataset/dataset.hpp"
+#include "datagen/io/part.hpp"
 #include "emulator/machine.hpp"
 #include "eval/measures/metrics.hpp"
 #include "eval/predictors/predictor.hpp"
@@ -21,8 +23,13 @@ struct TestSet {
   explicit TestSet(const Layout& layout = {}) : fresh(layout) {}
 
   std::vector<Trace> traces;
+  // Where it is set, only its share of the traces is evaluated: those whose number it has.
+  std::optional<Part> part;
   TraceBatch fresh;
   int64_t states = 0;  // after state 0, all traces together
+
+  bool has(size_t trace) const { return !part || part->has(trace); }
+  int64_t states_of_part() const;
 };
 
 // The first `most` traces of the split (0: all). Each is run again on the machine: throws Error where the
@@ -41,7 +48,7 @@ inline constexpr int64_t rollout_slack = 16;
 // Done so far: states.
 using OnProgress = std::function<void(int64_t)>;
 
-// Predicts `chunk` traces at a time, longest last, and scores them.
+// Predicts `chunk` traces at a time, longest last, and scores them: all, or the part's share.
 Scores evaluate(Predictor& predictor, Mode mode, const TestSet& set, const Machine& machine, int64_t chunk,
                 const OnProgress& progress = {});
 
@@ -58,7 +65,7 @@ struct FileProblem {
 
 struct FileScores {
   Scores scores;
-  int64_t without_file = 0;  // traces of the set that have no file
+  int64_t without_file = 0;  // traces of the set, or of its part's share, that have no file
   std::vector<FileProblem> problems = {};
 };
 
@@ -69,7 +76,8 @@ struct FileScores {
 // problems: missing states and torn records are wrong, and so are surplus states, up to rollout_slack. A
 // trace without a readable file is scored as all states missing, or not at all if `skip_missing`; where
 // traces have the same program, and so the same name in an exported folder, only the last one needs a file.
-// Throws Error where there is no .bin file in the split's folder.
+// Of the set's part, only the files of its traces are scored; files that say of no trace which it is are shared out
+// by their number. Throws Error where there is no .bin file in the split's folder.
 FileScores evaluate_files(const std::filesystem::path& folder, Split split, Truth truth, bool skip_missing,
                           const TestSet& set, const Machine& machine);
 

@@ -402,8 +402,8 @@ TEST_F(Programs, EveryOneHasHelpAndAVersion) {
       EXPECT_NE(result.out.find("usage: " + program), std::string::npos) << result.out;
     }
   }
-  for (const std::string command : {"eval model", "eval files", "eval baseline", "bench rollout",
-                                    "bench train", "bench generate", "train export"}) {
+  for (const std::string command : {"eval model", "eval files", "eval baseline", "eval merge",
+                                    "bench rollout", "bench train", "bench generate", "train export"}) {
     if (!fs::exists(BYTECPU_BIN "/bytecpu-" + command.substr(0, command.find(' ')))) continue;
     EXPECT_EQ(run("bytecpu-" + command + " -h").code, 0);
   }
