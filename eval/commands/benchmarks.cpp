@@ -159,7 +159,7 @@ void benchmark_train(ByteModel& model, const TrainConfig& config, const ProgramO
                         .seed = config.seed,
                         .pool_traces = config.pool_traces});
   Optimizer optimizer(model.trained_parameters(), config);
-  enum Part { data, patch_level, loss, backward, optimiser, parts };
+  enum Phase { data, patch_level, loss, backward, optimiser, parts };
   constexpr std::array<std::string_view, parts> names = {
       "data", "forward_patch_level", "forward_byte_level_and_loss", "backward", "optimiser"};
   std::array<double, parts> spent{};
