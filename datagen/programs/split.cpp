@@ -47,8 +47,7 @@ void shuffle_epoch(uint64_t seed, Split split, uint64_t epoch, size_t count, std
   order.resize(count);
   std::iota(order.begin(), order.end(), 0);
   auto random = native_random(seed, Purpose::shuffle, split, epoch);
-  for (size_t i = count; i > 1; --i)
-    std::swap(order[i - 1], order[random.below(static_cast<uint32_t>(i))]);
+  for (size_t i = count; i > 1; --i) std::swap(order[i - 1], order[random.below(static_cast<uint32_t>(i))]);
 }
 
 }  // namespace bytecpu
