@@ -13,7 +13,7 @@
 namespace bytecpu {
 namespace {
 
-constexpr size_t most_before = 256 << 20;
+constexpr size_t most_before = 64 << 20;
 using Buffer = std::array<uint8_t, 1 << 16>;
 
 Parts last_of(const Parts& parts) {
@@ -69,7 +69,7 @@ int64_t zstd_size(const Parts& parts) {
     return result;
   };
   require(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_compressionLevel, 19));
-  const int window = std::clamp<int>(std::bit_width(size_of(parts)), 10, 29);
+  const int window = std::clamp<int>(std::bit_width(size_of(parts)), 10, 27);
   require(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_windowLog, window));
   Buffer out;
   int64_t size = 0;
