@@ -96,7 +96,7 @@ struct EvaluationParts : testing::Test {
     auto document = new_document({{"name", predictor.name()}, {"details", predictor.details()}},
                                  fresh_json(*machine, set, 1, {.max_instructions = 16}));
     for (const auto& mode : modes) {
-      document["modes"][mode] = judge(mode, predictor, set, *machine, cases, 7);
+      document["modes"][mode] = judge(mode, predictor, set, *machine, cases, 7, "");
     }
     return part ? part_document(document, *part, {{"seed", 1}}) : document;
   }
