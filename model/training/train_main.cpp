@@ -100,7 +100,7 @@ void check_fixed_by_data(Values& v, const OptionList& given) {
 // Throws UsageError for options that do not go together.
 void check(Values& v, const OptionList& given) {
   if (!v.data.empty()) check_fixed_by_data(v, given);
-  if (v.data.empty() || !holds_files(v.data)) given.refuse("goes with a dataset of files", v.learn);
+  if (v.data.empty() || !holds_files(v.data)) given.refuse_flags("goes with a dataset of files", v.learn);
   if (v.train.loss == "all" && v.model.family != "bgpt") {
     throw UsageError("--loss all goes with the family bgpt: the family {} predicts states alone",
                      v.model.family);

@@ -23,9 +23,9 @@ const beginsWith = (bytes, text) => [...text].every((c, i) => bytes[i] === c.cha
 
 // A file as what it is: a picture, a sound, text, else bytes; those that differ from `other` are marked.
 function shownFile(bytes, other) {
-  const url = type => URL.createObjectURL(new Blob([bytes], {type}));
-  if (beginsWith(bytes, "BM")) return el("img", {src: url("image/bmp"), alt: "", class: "file"});
-  if (beginsWith(bytes, "RIFF")) return el("audio", {src: url("audio/wav"), controls: ""});
+  const blob = type => URL.createObjectURL(new Blob([bytes], {type}));
+  if (beginsWith(bytes, "BM")) return el("img", {src: blob("image/bmp"), alt: "", class: "file"});
+  if (beginsWith(bytes, "RIFF")) return el("audio", {src: blob("audio/wav"), controls: ""});
   const text = isText(bytes), most = 2048;
   const glyph = byte => text ? String.fromCharCode(byte) : byte.toString(16).padStart(2, "0") + " ";
   const parts = [];
