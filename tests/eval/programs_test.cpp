@@ -290,7 +290,8 @@ TEST_F(Programs, FilesArePackedLearnedJudgedMadeConvertedAndLabelled) {
   result = run("bytecpu-datagen pack " + (folder / "labelled").string() + " --labels name --test 0.3 --out " +
                labelled);
   ASSERT_EQ(result.code, 0) << result.out;
-  result = run("bytecpu-train --data " + labelled + sizes + " --learn both --steps 60 --learning-rate 0.005" +
+  result = run("bytecpu-train --data " + labelled + sizes +
+               " --learn both --steps 150 --batch-patches 64 --learning-rate 0.005" +
                " --precision fp32 --out " + classifier);
   ASSERT_EQ(result.code, 0) << result.out;
   result = run("bytecpu-eval model --checkpoint " + classifier + " --data " + labelled + " --json -");
@@ -304,10 +305,12 @@ TEST_F(Programs, FilesArePackedLearnedJudgedMadeConvertedAndLabelled) {
   EXPECT_NE(result.out.find("odd_3.txt: odd, probability"), std::string::npos) << result.out;
   EXPECT_NE(result.out.find("even_2.txt: even, probability"), std::string::npos) << result.out;
   expect_failure("bytecpu-infer classify " + named + " --checkpoint " + trained, 1, "has learned no labels");
-  expect_failure("bytecpu-train --data " + files + " --learn labels --out " + (folder / "t").string(), 1,
-                 "its files have no labels");
-  expect_failure("bytecpu-train --data " + data + " --learn labels --out " + (folder / "t").string(), 2,
-                 "goes with a dataset of files");
+  expect_failure(
+      "bytecpu-train --steps 3 --data " + files + " --learn labels --out " + (folder / "t").string(), 1,
+      "its files have no labels");
+  expect_failure(
+      "bytecpu-train --steps 3 --data " + data + " --learn labels --out " + (folder / "t").string(), 2,
+      "goes with a dataset of files");
 
   expect_failure(infer + " --out " + (folder / "new").string(), 1, "is not empty");
   expect_failure(judge + " --data " + data, 1, "is a model of files");
