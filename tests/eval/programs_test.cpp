@@ -316,10 +316,12 @@ TEST_F(Programs, FilesArePackedLearnedJudgedMadeConvertedAndLabelled) {
   expect_failure(judge + " --data " + data, 1, "is a model of files");
   expect_failure(judge + " --data " + files + " --mode step", 2, "the data are files");
   expect_failure(judge + " --data " + data + " --conversions 3", 2, "goes with a dataset of files");
-  expect_failure("bytecpu-train --data " + files + " --family transition --out " + (folder / "t").string(), 2,
-                 "learns traces of machines");
-  expect_failure("bytecpu-train --data " + files + " --machine arm64 --out " + (folder / "t").string(), 2,
-                 "--machine");
+  expect_failure(
+      "bytecpu-train --steps 3 --data " + files + " --family transition --out " + (folder / "t").string(), 2,
+      "learns traces of machines");
+  expect_failure(
+      "bytecpu-train --steps 3 --data " + files + " --machine arm64 --out " + (folder / "t").string(), 2,
+      "--machine");
   std::ofstream(folder / "long.abc") << std::string(200, 'a');
   expect_failure("bytecpu-infer convert " + (folder / "long.abc").string() + " --to mid --checkpoint " +
                      trained + " --out " + (folder / "l").string(),
