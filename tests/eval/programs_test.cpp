@@ -251,7 +251,7 @@ TEST_F(Programs, FilesArePackedLearnedJudgedMadeConvertedAndLabelled) {
       run("bytecpu-datagen pack " + (folder / "in").string() + " --pairs abc:mid --test 0.3 --out " + files);
   ASSERT_EQ(result.code, 0) << result.out;
   const std::string sizes =
-      " --patch-length 8 --patch-layers 1 --patch-width 64 --patch-heads 1 --byte-layers 1 --byte-width 64 --byte-heads 1";
+      " --threads 1 --patch-length 8 --patch-layers 1 --patch-width 64 --patch-heads 1 --byte-layers 1 --byte-width 64 --byte-heads 1";
   const std::string train =
       "bytecpu-train --data " + files + sizes + " --steps 3 --validate-every 3 --precision fp32";
   result = run(train + " --out " + trained);
