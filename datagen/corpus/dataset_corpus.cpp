@@ -1,6 +1,5 @@
 #include "datagen/corpus/dataset_corpus.hpp"
 
-#include <algorithm>
 #include <limits>
 
 #include "datagen/programs/split.hpp"
@@ -14,7 +13,8 @@ DatasetCorpus::DatasetCorpus(const std::filesystem::path& folder, Split split, u
       frame_(frame_of(dataset_.layout())),
       split_(split),
       seed_(seed),
-      pool_traces_(pool_traces) {
+      pool_traces_(pool_traces),
+      epochs_(seed, split, dataset_.size(split), static_cast<size_t>(pool_traces)) {
   if (pool_traces < 1) throw Error("a pool needs at least one trace, not {}", pool_traces);
   if (dataset_.size(split) == 0) throw Error("{}: there are no {} traces", folder.string(), to_string(split));
   if (dataset_.size(split) > std::numeric_limits<uint32_t>::max()) {
@@ -27,19 +27,10 @@ std::string DatasetCorpus::describe() const {
                      to_string(split_), dataset_.size(split_), seed_, pool_traces_);
 }
 
-void DatasetCorpus::shuffle(uint64_t epoch) {
-  if (shuffled_epoch_ == epoch) return;
-  shuffle_epoch(seed_, split_, epoch, dataset_.size(split_), order_);
-  shuffled_epoch_ = epoch;
-}
-
 void DatasetCorpus::fill(uint64_t index, const Emphasis&, Pool& out) {
-  shuffle(index / pools_per_epoch());
-  const size_t first = index % pools_per_epoch() * pool_traces_;
-  const size_t last = std::min(first + pool_traces_, order_.size());
   out.traces.clear();
   out.skills.clear();
-  for (size_t i = first; i < last; ++i) out.traces.add(dataset_.trace(split_, order_[i]));
+  for (const uint32_t i : epochs_.pool(index)) out.traces.add(dataset_.trace(split_, i));
 }
 
 }  // namespace bytecpu

@@ -2,11 +2,10 @@
 #pragma once
 
 #include <filesystem>
-#include <optional>
 #include <string>
-#include <vector>
 
 #include "datagen/corpus/corpus.hpp"
+#include "datagen/corpus/epochs.hpp"
 #include "datagen/dataset/dataset.hpp"
 
 namespace bytecpu {
@@ -20,23 +19,20 @@ class DatasetCorpus final : public Corpus {
   DatasetCorpus(const std::filesystem::path& folder, Split split, uint64_t seed, int pool_traces);
 
   const Dataset& dataset() const { return dataset_; }
-  uint64_t pools_per_epoch() const { return (dataset_.size(split_) + pool_traces_ - 1) / pool_traces_; }
+  uint64_t pools_per_epoch() const { return epochs_.pools_per_epoch(); }
 
   const Frame& frame() const override { return frame_; }
   std::string describe() const override;
   void fill(uint64_t index, const Emphasis& emphasis, Pool& out) override;
 
  private:
-  void shuffle(uint64_t epoch);
-
   std::filesystem::path folder_;
   Dataset dataset_;
   Frame frame_;
   Split split_;
   uint64_t seed_;
   size_t pool_traces_;
-  std::optional<uint64_t> shuffled_epoch_;
-  std::vector<uint32_t> order_;  // of shuffled_epoch_
+  Epochs epochs_;
 };
 
 }  // namespace bytecpu

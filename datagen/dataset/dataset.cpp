@@ -116,7 +116,7 @@ Dataset::Dataset(const fs::path& folder) : manifest_(read_manifest(folder / "man
       shard_ends.push_back(traces.size());
     }
   }
-  checks_ = std::make_unique<Checks>(shards_.size());
+  checks_ = ShardChecks(shards_.size());
 }
 
 const Trace& Dataset::trace(Split split, size_t index) const {
@@ -124,18 +124,9 @@ const Trace& Dataset::trace(Split split, size_t index) const {
   const auto in_split =
       static_cast<size_t>(std::upper_bound(shard_ends.begin(), shard_ends.end(), index) - shard_ends.begin());
   const size_t shard = first_shard + in_split;
-  if (!checks_->right[shard]) check(shard, manifest_[split].shards[in_split].checksum);
+  checks_.require(shard, shards_[shard].file_bytes(), manifest_[split].shards[in_split].checksum,
+                  shards_[shard].path());
   return traces[index];
-}
-
-void Dataset::check(size_t shard, const std::string& listed_checksum) const {
-  const std::lock_guard lock(checks_->mutex);
-  if (checks_->right[shard]) return;
-  if (checksum(shards_[shard].file_bytes()) != listed_checksum) {
-    throw Error("{}: its checksum is not the manifest's: it was altered; bytecpu-datagen verify tells more",
-                shards_[shard].path().string());
-  }
-  checks_->right[shard] = true;
 }
 
 }  // namespace bytecpu

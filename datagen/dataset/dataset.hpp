@@ -3,11 +3,8 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstdint>
 #include <filesystem>
-#include <memory>
-#include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
@@ -16,6 +13,7 @@
 #include <vector>
 
 #include "datagen/io/safetensors.hpp"
+#include "datagen/io/shard_checks.hpp"
 #include "datagen/programs/split.hpp"
 #include "emulator/engine_versions.hpp"
 #include "emulator/layout.hpp"
@@ -120,18 +118,11 @@ class Dataset {
     std::vector<size_t> shard_ends;  // of each shard, the index after its last trace
     std::vector<Trace> traces;
   };
-  // Which shards' checksums were found right.
-  struct Checks {
-    explicit Checks(size_t shards) : right(shards) {}
-    std::mutex mutex;
-    std::vector<std::atomic<bool>> right;
-  };
-  void check(size_t shard, const std::string& listed_checksum) const;
 
   Manifest manifest_;
   std::vector<Shard> shards_;
   std::array<SplitTraces, 2> split_;
-  std::unique_ptr<Checks> checks_;
+  ShardChecks checks_;
 };
 
 }  // namespace bytecpu

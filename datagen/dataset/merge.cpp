@@ -1,7 +1,5 @@
 #include "datagen/dataset/merge.hpp"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <chrono>
 #include <map>
@@ -21,8 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
-
-constexpr size_t most_named = 10;
 
 struct FoundPart {
   fs::path path;  // of the part's file
@@ -107,11 +103,7 @@ std::vector<FoundPart> choose_parts(const std::vector<FoundPart>& found) {
     missing.push_back(index);
   }
   if (!missing.empty()) {
-    const size_t named = std::min(missing.size(), most_named);
-    throw Error("of {} parts {} missing: {}{}; generate --part {}/{} makes {}", count,
-                missing.size() == 1 ? "one is" : fmt::format("{} are", missing.size()),
-                fmt::join(missing.begin(), missing.begin() + static_cast<std::ptrdiff_t>(named), ", "),
-                named < missing.size() ? " …" : "", missing.front(), count,
+    throw Error("{}; generate --part {}/{} makes {}", missing_parts(count, missing), missing.front(), count,
                 missing.size() == 1 ? "it" : "the first");
   }
   std::vector<FoundPart> chosen;
@@ -175,7 +167,7 @@ void check_piece(const Piece& piece, const std::string& configuration, ShardCoun
     const auto& info = shard.info();
     if (sum != piece.listed->checksum || info.states != piece.listed->states ||
         info.bytes != piece.listed->bytes || info.traces != piece.listed->traces ||
-        !is_of_place(shard, configuration, piece.job.split, piece.job.index)) {
+        !is_of_place(shard.metadata(), configuration, piece.job.split, piece.job.index)) {
       throw Error("{}: it is not the shard that {} lists: it was altered", piece.source().string(),
                   piece.part->path.filename().string());
     }

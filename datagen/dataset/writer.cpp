@@ -17,11 +17,12 @@ safetensors::Metadata shard_metadata(const std::string& configuration, Split spl
           {"index", std::to_string(index)}};
 }
 
-bool is_of_place(const Shard& shard, const std::string& configuration, Split split, size_t index) {
+bool is_of_place(const safetensors::Metadata& metadata, const std::string& configuration, Split split,
+                 size_t index) {
   const auto wanted = shard_metadata(configuration, split, index);
   return std::all_of(wanted.begin(), wanted.end(), [&](const auto& item) {
-    const auto found = shard.metadata().find(item.first);
-    return found != shard.metadata().end() && found->second == item.second;
+    const auto found = metadata.find(item.first);
+    return found != metadata.end() && found->second == item.second;
   });
 }
 
@@ -60,7 +61,7 @@ DatasetWriter::Found DatasetWriter::adopt(Split split, size_t index, int64_t tra
   if (!fs::exists(path)) return Found::nothing;
   try {
     const Shard shard(path, manifest_.layout);
-    if (!is_of_place(shard, configuration_, split, index)) return Found::damaged;
+    if (!is_of_place(shard.metadata(), configuration_, split, index)) return Found::damaged;
     // Of an earlier release, which gave it no checksum: it is made again, not known to be damaged.
     if (!finished_ && !shard.intact()) return Found::nothing;
     if (shard.info().traces != traces || !is_as_written(split, index, shard)) return Found::damaged;

@@ -18,16 +18,14 @@ namespace bytecpu {
 // Identifies a configuration: checksum of the generator's description and the layout.
 std::string configuration_hash(const nlohmann::ordered_json& generator, const Layout& layout);
 
-// Which configuration, split and place a shard says it is of.
-safetensors::Metadata shard_metadata(const std::string& configuration, Split split, size_t index);
-
 // The configuration that a shard says it is of; nothing if it is not a whole shard or does not say.
 std::optional<std::string> shard_configuration(const std::filesystem::path& path);
 
 // What a shard's metadata say of its place.
 safetensors::Metadata shard_metadata(const std::string& configuration, Split split, size_t index);
 // Whether they do.
-bool is_of_place(const Shard& shard, const std::string& configuration, Split split, size_t index);
+bool is_of_place(const safetensors::Metadata& metadata, const std::string& configuration, Split split,
+                 size_t index);
 
 // Counts a dataset's shards, in any order and from any thread.
 class ShardCounter {

@@ -1,8 +1,6 @@
 #include "datagen/files/file_corpus.hpp"
 
-#include <algorithm>
 #include <limits>
-#include <numeric>
 
 #include "emulator/error.hpp"
 
@@ -15,7 +13,8 @@ FileCorpus::FileCorpus(const std::filesystem::path& folder, Split split, uint64_
       learn_(learn),
       split_(split),
       seed_(seed),
-      pool_documents_(pool_documents) {
+      pool_documents_(pool_documents),
+      epochs_(seed, split, size(), static_cast<size_t>(pool_documents)) {
   if (learn != Learn::files) frame_.labels = dataset_.manifest().labels;
   if (learn != Learn::files && frame_.labels.empty()) {
     throw Error("{}: its files have no labels; pack them with --labels", folder.string());
@@ -36,20 +35,11 @@ std::string FileCorpus::describe() const {
                      to_string(split_), what, dataset_.size(split_), seed_, pool_documents_);
 }
 
-void FileCorpus::shuffle(uint64_t epoch) {
-  if (shuffled_epoch_ == epoch) return;
-  shuffle_epoch(seed_, split_, epoch, size(), order_);
-  shuffled_epoch_ = epoch;
-}
-
 void FileCorpus::fill(uint64_t index, const Emphasis&, Pool& out) {
-  shuffle(index / pools_per_epoch());
-  const size_t first = index % pools_per_epoch() * pool_documents_;
-  const size_t last = std::min(first + pool_documents_, order_.size());
   out.traces.clear();
   out.skills.clear();
   out.files.clear();
-  for (size_t i = first; i < last; ++i) add(order_[i], out);
+  for (const uint32_t i : epochs_.pool(index)) add(i, out);
 }
 
 void FileCorpus::add(size_t number, Pool& out) const {

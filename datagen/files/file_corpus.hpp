@@ -2,11 +2,10 @@
 #pragma once
 
 #include <filesystem>
-#include <optional>
 #include <string>
-#include <vector>
 
 #include "datagen/corpus/corpus.hpp"
+#include "datagen/corpus/epochs.hpp"
 #include "datagen/files/file_dataset.hpp"
 
 namespace bytecpu {
@@ -24,7 +23,7 @@ class FileCorpus final : public Corpus {
              Learn learn = Learn::files);
 
   const FileDataset& dataset() const { return dataset_; }
-  uint64_t pools_per_epoch() const { return (size() + pool_documents_ - 1) / pool_documents_; }
+  uint64_t pools_per_epoch() const { return epochs_.pools_per_epoch(); }
 
   const Frame& frame() const override { return frame_; }
   std::string describe() const override;
@@ -34,7 +33,6 @@ class FileCorpus final : public Corpus {
   // Documents of an epoch; of files without a label there is none to learn.
   size_t size() const { return dataset_.size(split_) * (learn_ == Learn::both ? 2 : 1); }
   void add(size_t number, Pool& out) const;
-  void shuffle(uint64_t epoch);
 
   std::filesystem::path folder_;
   FileDataset dataset_;
@@ -43,8 +41,7 @@ class FileCorpus final : public Corpus {
   Split split_;
   uint64_t seed_;
   size_t pool_documents_;
-  std::optional<uint64_t> shuffled_epoch_;
-  std::vector<uint32_t> order_;  // of shuffled_epoch_
+  Epochs epochs_;
 };
 
 }  // namespace bytecpu

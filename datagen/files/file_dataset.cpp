@@ -27,7 +27,7 @@ FileDataset::FileDataset(const fs::path& folder) : manifest_(read_file_manifest(
     }
     check_names(s, folder);
   }
-  checks_ = std::make_unique<Checks>(shards_.size());
+  checks_ = ShardChecks(shards_.size());
 }
 
 FileDataset::FileDataset(FileDataset&&) noexcept = default;
@@ -92,21 +92,11 @@ FileDataset::Place FileDataset::place(Split split, size_t index) const {
   BYTECPU_CHECK(index < size(split));
   const auto in_split = static_cast<size_t>(std::upper_bound(ends.begin(), ends.end(), index) - ends.begin());
   const size_t number = first_shard_[static_cast<size_t>(split)] + in_split;
-  if (!checks_->right[number]) check(number, manifest_[split].shards[in_split].checksum);
   const auto& shard = shards_[number];
+  checks_.require(number, shard.file_bytes(), manifest_[split].shards[in_split].checksum, shard.path());
   const size_t in_shard = index - (in_split == 0 ? 0 : ends[in_split - 1]);
   const size_t per_entry = shard.files_per_entry();
   return {shard, in_shard / per_entry, in_shard % per_entry == 1};
-}
-
-void FileDataset::check(size_t shard, const std::string& listed_checksum) const {
-  const std::lock_guard lock(checks_->mutex);
-  if (checks_->right[shard]) return;
-  if (checksum(shards_[shard].file_bytes()) != listed_checksum) {
-    throw Error("{}: its checksum is not the manifest's: it was altered; bytecpu-datagen verify tells more",
-                shards_[shard].path().string());
-  }
-  checks_->right[shard] = true;
 }
 
 }  // namespace bytecpu

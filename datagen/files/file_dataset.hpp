@@ -3,11 +3,8 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstdint>
 #include <filesystem>
-#include <memory>
-#include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -15,6 +12,7 @@
 #include <vector>
 
 #include "datagen/corpus/document.hpp"
+#include "datagen/io/shard_checks.hpp"
 #include "datagen/programs/split.hpp"
 
 namespace bytecpu {
@@ -92,21 +90,14 @@ class FileDataset {
     size_t entry;
     bool reversed;  // of a pair: b -> a
   };
-  // Which shards' checksums were found right.
-  struct Checks {
-    explicit Checks(size_t shards) : right(shards) {}
-    std::mutex mutex;
-    std::vector<std::atomic<bool>> right;
-  };
   Place place(Split split, size_t index) const;
-  void check(size_t shard, const std::string& listed_checksum) const;
   void check_names(Split split, const std::filesystem::path& folder) const;
 
   FileManifest manifest_;
   std::vector<FileShard> shards_;
   std::array<size_t, 2> first_shard_{};               // by Split
   std::array<std::vector<size_t>, 2> document_ends_;  // of each shard, the index after its last document
-  std::unique_ptr<Checks> checks_;
+  ShardChecks checks_;
 };
 
 }  // namespace bytecpu

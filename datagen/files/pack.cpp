@@ -57,11 +57,8 @@ class Packer {
     if (!fs::exists(path)) return Found::nothing;
     try {
       const FileShard shard(path, plan_.manifest);
-      const auto wanted = shard_metadata(plan_.configuration, plan_.shards[i].split, plan_.shards[i].index);
-      const bool same = std::ranges::all_of(wanted, [&](const auto& entry) {
-        const auto found = shard.metadata().find(entry.first);
-        return found != shard.metadata().end() && found->second == entry.second;
-      });
+      const auto& its = plan_.shards[i];
+      const bool same = is_of_place(shard.metadata(), plan_.configuration, its.split, its.index);
       if (!same || shard.intact() != true) return Found::damaged;
       add(i, shard);
       return Found::adopted;

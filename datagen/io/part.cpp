@@ -1,5 +1,8 @@
 #include "datagen/io/part.hpp"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <charconv>
 
 namespace bytecpu {
@@ -15,6 +18,15 @@ std::optional<Part> parse_part(std::string_view text) {
   if (count.ec != std::errc() || count.ptr != end) return std::nullopt;
   if (part.index < 1 || part.index > part.count || part.count > Part::most) return std::nullopt;
   return part;
+}
+
+std::string missing_parts(int count, const std::vector<int>& missing) {
+  constexpr std::ptrdiff_t most_named = 10;
+  const auto named = std::min(std::ssize(missing), most_named);
+  return fmt::format("of {} parts {} missing: {}{}", count,
+                     missing.size() == 1 ? "one is" : fmt::format("{} are", missing.size()),
+                     fmt::join(missing.begin(), missing.begin() + named, ", "),
+                     named < std::ssize(missing) ? " …" : "");
 }
 
 FieldAccess access(std::optional<Part>& value, const PartText&) {

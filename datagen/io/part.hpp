@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "datagen/io/options.hpp"
 
@@ -22,6 +23,9 @@ struct Part {
 std::string to_string(const Part& part);  // "2/4", as parse_part() reads it
 // Nothing where the text is not K/N, K from 1 to N, N at most Part::most.
 std::optional<Part> parse_part(std::string_view text);
+
+// Which parts of `count` are missing, at least one: "of 3 parts one is missing: 2".
+std::string missing_parts(int count, const std::vector<int>& missing);
 
 // What the option --part may be.
 struct PartText {};

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <numeric>
 
 #include "emulator/error.hpp"
 
@@ -41,13 +40,6 @@ NativeRandom native_random(uint64_t seed, Purpose purpose, Split split, uint64_t
   const std::array<uint64_t, 4> key = {static_cast<uint64_t>(purpose), static_cast<uint64_t>(split), index,
                                        part};
   return {seed, XXH3_64bits(key.data(), sizeof key)};
-}
-
-void shuffle_epoch(uint64_t seed, Split split, uint64_t epoch, size_t count, std::vector<uint32_t>& order) {
-  order.resize(count);
-  std::iota(order.begin(), order.end(), 0);
-  auto random = native_random(seed, Purpose::shuffle, split, epoch);
-  for (size_t i = count; i > 1; --i) std::swap(order[i - 1], order[random.below(static_cast<uint32_t>(i))]);
 }
 
 }  // namespace bytecpu

@@ -32,7 +32,4 @@ void random_start(const Machine& machine, RandomSource& random, const ProgramOpt
 enum class Purpose : uint64_t { shard, pool, shuffle };
 NativeRandom native_random(uint64_t seed, Purpose purpose, Split split, uint64_t index, uint64_t part = 0);
 
-// The order of an epoch's documents, 0 … count - 1 shuffled; count < 2^32.
-void shuffle_epoch(uint64_t seed, Split split, uint64_t epoch, size_t count, std::vector<uint32_t>& order);
-
 }  // namespace bytecpu

@@ -1,7 +1,5 @@
 #include "eval/documents/merge.hpp"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <memory>
 
@@ -17,8 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
-
-constexpr size_t most_named = 10;
 
 struct PartDocument {
   fs::path path;
@@ -106,12 +102,7 @@ void require_all(const std::vector<PartDocument>& parts) {
   for (int i = 0; i < count; ++i) {
     if (!by_index[static_cast<size_t>(i)]) missing.push_back(i + 1);
   }
-  if (missing.empty()) return;
-  const auto named = static_cast<std::ptrdiff_t>(std::min(missing.size(), most_named));
-  throw Error("of {} parts {} missing: {}{}", count,
-              missing.size() == 1 ? "one is" : fmt::format("{} are", missing.size()),
-              fmt::join(missing.begin(), missing.begin() + named, ", "),
-              std::ssize(missing) > named ? " …" : "");
+  if (!missing.empty()) throw Error("{}", missing_parts(count, missing));
 }
 
 ordered_json add_baselines(const std::vector<PartDocument>& parts, const std::string& mode) {

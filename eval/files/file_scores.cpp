@@ -7,6 +7,7 @@
 #include <map>
 #include <numbers>
 
+#include "datagen/files/names.hpp"
 #include "emulator/error.hpp"
 #include "eval/documents/document.hpp"
 #include "eval/files/compressors.hpp"
@@ -17,7 +18,9 @@ namespace {
 constexpr size_t most_examples = 8;
 constexpr double normal_975 = 1.959964;
 
-std::string shown(const std::string& extension) { return extension.empty() ? "(no extension)" : extension; }
+std::string shown(const std::string& extension) {
+  return extension.empty() ? "(no extension)" : escaped(extension);
+}
 
 FileKind kind_of(const Document& d) {
   FileKind kind{std::string(d.extension)};
@@ -153,7 +156,9 @@ LabelScores evaluate_labels(FileModel& model, const FileDataset& data, const Fil
 nlohmann::ordered_json to_json(const LabelScores& scores) {
   const auto right = scores.right();
   const double mean = right.total == 0 ? 0 : scores.nats / static_cast<double>(right.total);
-  return {{"labels", scores.labels},
+  std::vector<std::string> labels;
+  for (const auto& label : scores.labels) labels.push_back(escaped(label));
+  return {{"labels", labels},
           {"right", to_json(right)},
           {"bits_per_label", mean / std::numbers::ln2},
           {"confusion", scores.confusion}};
@@ -177,7 +182,7 @@ nlohmann::ordered_json to_json(const KindScores& scores) {
   json["ended"] = to_json(scores.ended);
   auto& examples = json["examples"] = nlohmann::ordered_json::array();
   for (const auto& e : scores.examples) {
-    examples.push_back({{"name", e.name},
+    examples.push_back({{"name", escaped(e.name)},
                         {"context", hex(e.context)},
                         {"truth", hex(e.truth)},
                         {"predicted", hex(e.predicted)},

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "datagen/files/names.hpp"
 #include "datagen/io/cli.hpp"
 #include "datagen/io/files.hpp"
 #include "datagen/io/output_folder.hpp"
@@ -117,12 +118,6 @@ std::string dotted(std::string_view extension) {
   return extension.empty() ? std::string() : fmt::format(".{}", extension);
 }
 
-// Without the dot.
-std::string extension_of(const fs::path& file) {
-  const auto extension = file.extension().string();
-  return extension.empty() ? extension : extension.substr(1);
-}
-
 std::span<const uint8_t> bytes_of(const std::string& contents) {
   return {reinterpret_cast<const uint8_t*>(contents.data()), contents.size()};
 }
@@ -183,11 +178,11 @@ void convert_files(ConvertValues& v, const OptionList&) {
   std::vector<std::string> contents, extensions;
   for (const auto& file : v.files) {
     contents.push_back(read_file(file));
-    extensions.push_back(extension_of(file));
+    extensions.emplace_back(extension_of(file));
   }
   std::vector<Wanted> wanted;
   for (size_t i = 0; i < v.files.size(); ++i) {
-    const auto name = fs::path(v.files[i]).stem().string() + dotted(v.to);
+    const auto name = std::string(base_name(stem_of(v.files[i]))) + dotted(v.to);
     if (std::ranges::find(wanted, name, &Wanted::name) != wanted.end()) {
       throw UsageError("{}: another file would become {}, too", v.files[i], name);
     }
@@ -228,12 +223,12 @@ void classify_files(ClassifyValues& v, const OptionList&) {
     const auto shares = label_probabilities(*model, document);
     const auto best = static_cast<size_t>(std::ranges::max_element(shares) - shares.begin());
     if (!v.json) {
-      fmt::print("{}: {}, probability {:.4f}\n", file, labels[best], shares[best]);
+      fmt::print("{}: {}, probability {:.4f}\n", file, escaped(labels[best]), shares[best]);
       continue;
     }
     ordered_json probabilities;
-    for (size_t i = 0; i < labels.size(); ++i) probabilities[labels[i]] = shares[i];
-    all.push_back({{"file", file}, {"label", labels[best]}, {"probabilities", probabilities}});
+    for (size_t i = 0; i < labels.size(); ++i) probabilities[escaped(labels[i])] = shares[i];
+    all.push_back({{"file", file}, {"label", escaped(labels[best])}, {"probabilities", probabilities}});
   }
   if (v.json) fmt::print("{}\n", json_text(all));
 }

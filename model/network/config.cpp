@@ -1,6 +1,7 @@
 #include "model/network/config.hpp"
 
 #include "datagen/dataset/dataset.hpp"
+#include "datagen/files/names.hpp"
 #include "datagen/io/options.hpp"
 
 namespace bytecpu {
@@ -47,7 +48,8 @@ void to_json(nlohmann::ordered_json& json, const ModelConfig& config) {
   json = options(copy).json();
   if (config.frame.kind == DocumentKind::file) {
     json["documents"] = "files";
-    if (!config.frame.labels.empty()) json["labels"] = config.frame.labels;
+    // Labels are names of files, or of folders: any bytes.
+    for (const auto& label : config.frame.labels) json["labels"].push_back(escaped(label));
   } else {
     json["layout"] = to_json(config.frame.layout);
   }
@@ -58,7 +60,10 @@ void from_json(const nlohmann::ordered_json& json, ModelConfig& config) {
   if (const auto documents = json.find("documents"); documents != json.end()) {
     if (*documents != "files") throw Error("\"documents\" is {}, not \"files\"", documents->dump());
     config.frame = frame_of_files();
-    if (json.contains("labels")) config.frame.labels = json["labels"].get<std::vector<std::string>>();
+    if (json.contains("labels")) {
+      for (const auto& label : json["labels"].get<std::vector<std::string>>())
+        config.frame.labels.push_back(unescaped(label));
+    }
     return;
   }
   const auto layout = layout_from_json(json.at("layout"));

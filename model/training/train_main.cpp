@@ -272,7 +272,7 @@ int main(int argc, char** argv) {
   cli::prepare_compute(argv);
   Values values;
   bool stopped = false;
-  constexpr auto summary = "Trains a byte model to predict a machine's next state.";
+  constexpr auto summary = "Trains a byte model to predict a machine's next state, or files.";
   const int code = cli::main(
       "bytecpu-train", summary,
       {{.name = "",

@@ -279,6 +279,18 @@ TEST_F(Programs, FilesArePackedLearnedJudgedMadeConvertedAndLabelled) {
                (folder / "converted").string());
   EXPECT_EQ(result.code, 0) << result.out;
   EXPECT_TRUE(fs::exists(folder / "converted" / "7.mid"));
+  // An extension is what follows the last dot, as in the dataset.
+  fs::copy_file(tune, folder / ".abc");
+  result = run("bytecpu-infer convert " + (folder / ".abc").string() + " --to mid --checkpoint " + trained +
+               " --out " + (folder / "hidden").string());
+  EXPECT_EQ(result.code, 0) << result.out;
+  ASSERT_TRUE(fs::exists(folder / "hidden" / ".mid"));
+  const auto contents = [](const fs::path& path) {
+    std::stringstream text;
+    text << std::ifstream(path).rdbuf();
+    return text.str();
+  };
+  EXPECT_EQ(contents(folder / "hidden" / ".mid"), contents(folder / "converted" / "7.mid"));
 
   fs::create_directories(folder / "labelled");
   for (int i = 0; i < 40; ++i) {

@@ -189,8 +189,9 @@ TEST(Labels, HaveTheProbabilityOfWhatFollowsTheFile) {
   EXPECT_NEAR(std::log(shares[0] / shares[1]), nats("dog") - nats("cat"), 1e-3);
   EXPECT_NEAR(std::log(shares[0] / shares[2]), nats(config.frame.labels[2]) - nats("cat"), 1e-3);
 
+  config.frame.labels.emplace_back("not UTF-8: \xff");
   nlohmann::ordered_json json = config;
-  EXPECT_EQ(json.get<ModelConfig>(), config);
+  EXPECT_EQ(nlohmann::ordered_json::parse(json.dump()).get<ModelConfig>(), config);
   json["labels"] = {1};
   EXPECT_THROW(json.get<ModelConfig>(), std::exception);
 }
