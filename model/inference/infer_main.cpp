@@ -1,5 +1,5 @@
-// bytecpu-infer: new files from a trained model, from nothing, from a beginning, or made from other files; and labels
-// of files.
+// bytecpu-infer: new files from a trained model, from nothing, from a beginning, or made from other files; labels of
+// files; and files compressed with it.
 #include <fmt/ranges.h>
 
 #include <algorithm>
@@ -8,10 +8,10 @@
 #include "datagen/io/cli.hpp"
 #include "datagen/io/files.hpp"
 #include "datagen/io/output_folder.hpp"
+#include "model/inference/compress_commands.hpp"
 #include "model/inference/continuation.hpp"
+#include "model/inference/file_model.hpp"
 #include "model/inference/likelihood.hpp"
-#include "model/inference/prepare.hpp"
-#include "model/training/checkpoint.hpp"
 #include "model/training/validation.hpp"
 
 namespace bytecpu {
@@ -28,12 +28,6 @@ struct ModelOptions {
   bool json = false;
 };
 
-void inference_options(OptionList& field, InferenceOptions& o) {
-  field(o.threads, "threads", in(0, 4096), "the model's threads; 0: every core");
-  field(o.precision, "precision", one_of({"auto", "fp32", "bf16"}), "of the products; auto: bf16 on a GPU");
-  field(o.device, "device", one_of({"auto", "cpu", "cuda"}), "auto: CUDA where there is a GPU");
-}
-
 void model_options(OptionList& field, ModelOptions& m) {
   field(m.checkpoint, "checkpoint", text("RUN"),
         "a trained model of files: a run's folder, or a checkpoint's")
@@ -43,18 +37,6 @@ void model_options(OptionList& field, ModelOptions& m) {
   field(m.batch, "batch", in(1, 1 << 16), "files made at once");
   inference_options(field, m.inference);
   field(m.json, "json", "print the summary as JSON");
-}
-
-std::shared_ptr<ByteModel> load(const fs::path& run, const InferenceOptions& options) {
-  const auto checkpoint = find_checkpoint(run);
-  if (!checkpoint) throw Error("{}: holds no checkpoint", run.string());
-  auto model = load_model(*checkpoint);
-  if (model->frame().kind != DocumentKind::file) {
-    throw Error("{}: is a model of the machine {}, not of files: bytecpu-run goes with it", run.string(),
-                model->frame().layout.machine);
-  }
-  prepare(*model, options);
-  return model;
 }
 
 // A file to be made: what is known of it, and its name.
@@ -72,7 +54,7 @@ struct Made {
 // Makes the files and writes each, with its beginning.
 std::vector<Made> make_files(const ModelOptions& m, std::span<const Wanted> wanted,
                              ContinuationOptions options) {
-  const auto model = load(m.checkpoint, m.inference);
+  const auto model = load_file_model(m.checkpoint, m.inference);
   const OutputFolder folder(m.out);
   folder.remove_temporaries();
   folder.require_empty();
@@ -116,10 +98,6 @@ void print(const ModelOptions& m, const std::vector<Made>& made) {
 
 std::string dotted(std::string_view extension) {
   return extension.empty() ? std::string() : fmt::format(".{}", extension);
-}
-
-std::span<const uint8_t> bytes_of(const std::string& contents) {
-  return {reinterpret_cast<const uint8_t*>(contents.data()), contents.size()};
 }
 
 struct GenerateValues {
@@ -209,7 +187,7 @@ OptionList options(ClassifyValues& v) {
 }
 
 void classify_files(ClassifyValues& v, const OptionList&) {
-  const auto model = load(v.checkpoint, v.inference);
+  const auto model = load_file_model(v.checkpoint, v.inference);
   const auto& labels = model->frame().labels;
   if (labels.empty()) {
     throw Error("{}: has learned no labels; train with --learn labels or both", v.checkpoint.string());
@@ -236,7 +214,7 @@ void classify_files(ClassifyValues& v, const OptionList&) {
 int main(int argc, char** argv) {
   cli::prepare_compute(argv);
   return cli::main(
-      "bytecpu-infer", "New files, conversions and labels from a trained model of files.",
+      "bytecpu-infer", "New files, conversions, labels and compression from a trained model of files.",
       {cli::command<GenerateValues>("generate", "New files, from nothing or from a beginning.",
                                     "--checkpoint RUN --extension EXT --out DIR [options]", options,
                                     generate_files),
@@ -244,7 +222,8 @@ int main(int argc, char** argv) {
                                    "FILE ... --to EXT --checkpoint RUN --out DIR [options]", options,
                                    convert_files),
        cli::command<ClassifyValues>("classify", "The label of each file, and how probable it is.",
-                                    "FILE ... --checkpoint RUN [options]", options, classify_files)},
+                                    "FILE ... --checkpoint RUN [options]", options, classify_files),
+       compress_command(), decompress_command()},
       argc, argv);
 }
 

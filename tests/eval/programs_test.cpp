@@ -324,6 +324,27 @@ TEST_F(Programs, FilesArePackedLearnedJudgedMadeConvertedAndLabelled) {
       "bytecpu-train --steps 3 --data " + data + " --learn labels --out " + (folder / "t").string(), 2,
       "goes with a dataset of files");
 
+  const auto archive = (folder / "archive").string(), both = named + " " + also;
+  result = run("bytecpu-infer compress " + both + " --checkpoint " + trained + " --out " + archive);
+  EXPECT_EQ(result.code, 0) << result.out;
+  EXPECT_NE(result.out.find("archive: 2 files, "), std::string::npos) << result.out;
+  result = run("bytecpu-infer decompress " + archive + " --checkpoint " + trained + " --out " +
+               (folder / "back").string());
+  EXPECT_EQ(result.code, 0) << result.out;
+  EXPECT_EQ(contents(folder / "back" / "odd_3.txt"), contents(named));
+  EXPECT_EQ(contents(folder / "back" / "even_2.txt"), contents(also));
+  expect_failure("bytecpu-infer compress " + both + " --checkpoint " + trained + " --out " + archive, 1,
+                 "is there already");
+  expect_failure("bytecpu-infer compress " + named + " " + named + " --checkpoint " + trained + " --out " +
+                     archive + "2",
+                 2, "another file is called odd_3.txt, too");
+  expect_failure("bytecpu-infer decompress " + archive + " --checkpoint " + classifier + " --out " +
+                     (folder / "no").string(),
+                 1, "was made with another model");
+  expect_failure(
+      "bytecpu-infer decompress " + named + " --checkpoint " + trained + " --out " + (folder / "no").string(),
+      1, "odd_3.txt");
+
   expect_failure(infer + " --out " + (folder / "new").string(), 1, "is not empty");
   expect_failure(judge + " --data " + data, 1, "is a model of files");
   expect_failure(judge + " --data " + files + " --mode step", 2, "the data are files");
