@@ -113,3 +113,28 @@ describe() {
 
 # summary LOG: the lines of an evaluation that say how much was right.
 summary() { grep -E '^(step, teacher-forced|rollout) |^  (bytes|states|traces|ends) |cases wrong$' "$1"; }
+
+# learn_files HERE EXTENSION PACK-OPTION...: what experiments on files do. The function "unpack" puts the files into $run/files;
+# they are packed with the options, HERE/training.ini trains on them, and the model is measured on the test files and makes new
+# ones. What it depends on: HERE/run, HERE/training.ini, and the files that "inputs" holds.
+inputs=()
+learn_files() {
+  local here=$1 extension=$2 key train_key
+  shift 2
+  key=$(key_of '' "$here/run" "${inputs[@]}")
+  train_key=$(key_of "$key" "$here/training.ini")
+  once unpack "$key" unpack
+  is_done pack "$key" || rm -rf "$run/data"
+  once pack "$key" "$bin/bytecpu-datagen" pack "$run/files" "$@" --out "$run/data"
+  if compgen -G "$run/model/step-*" >/dev/null && ! is_done train-begun "$train_key"; then
+    fail 1 "the model in $run was begun with other settings: put those back, or start over with --clean"
+  fi
+  set_done train-begun "$train_key"
+  once train "$train_key" "$bin/bytecpu-train" --config "$here/training.ini" --data "$run/data" --out "$run/model" --resume
+  once evaluate "$train_key" "$bin/bytecpu-eval" model --checkpoint "$run/model" --data "$run/data" --json "$run/evaluation.json" \
+    --report "$run/report.html"
+  is_done generate "$train_key" || rm -rf "$run/new"
+  once generate "$train_key" "$bin/bytecpu-infer" generate --checkpoint "$run/model" --extension "$extension" --number 20 --top-p 0.9 \
+    --out "$run/new"
+  printf '\nreport     %s\nnew files  %s\nmodel      %s\n' "$run/report.html" "$run/new" "$run/model"
+}

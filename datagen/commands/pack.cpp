@@ -44,6 +44,8 @@ OptionList options(Values& v) {
   field(p.shard_bytes, "shard-bytes", in(1, most_bytes),
         "most bytes of a shard, where no document alone has more");
   field(p.threads, "threads", in(1, 1024), "threads; changes nothing but the speed");
+  field(p.part, "part", PartText{},
+        "only part K of N of the shards; when all are there, the same without --part makes the dataset");
   field(v.json, "json", "print the summary as JSON");
   return field;
 }
@@ -82,6 +84,12 @@ ordered_json to_json(const PackResult& result, const std::filesystem::path& out)
   return json;
 }
 
+void print_shards(const PackResult& result, const PackOptions& options) {
+  if (result.resumed_shards > 0) fmt::print("{} shards were there already\n", result.resumed_shards);
+  for (const auto& shard : result.damaged_shards)
+    fmt::print("{} was not as it had been written: made again\n", (options.out / shard).string());
+}
+
 void print(const PackResult& result, const PackOptions& options) {
   const auto& manifest = result.manifest;
   for (const Split s : splits) {
@@ -95,12 +103,27 @@ void print(const PackResult& result, const PackOptions& options) {
   const auto group = manifest.found.value("largest_group", int64_t{0}) * (manifest.pairs ? 2 : 1);
   if (group * 10 > files)
     fmt::print("{} of {} files share contents, so all of them are in one split\n", group, files);
-  if (result.resumed_shards > 0) fmt::print("{} shards were there already\n", result.resumed_shards);
-  for (const auto& shard : result.damaged_shards)
-    fmt::print("{} was not as it had been written: made again\n", (options.out / shard).string());
+  print_shards(result, options);
   fmt::print("{}: {} documents, {} bytes in {:.2f} s, {:.0f} files/s, {:.1f} MB/s\n", options.out.string(),
              documents, bytes, result.seconds, static_cast<double>(files) / result.seconds,
              static_cast<double>(bytes) / 1e6 / result.seconds);
+}
+
+void print_part(const PackResult& result, const Values& v) {
+  const auto part = to_string(*v.pack.part);
+  if (v.json) {
+    fmt::print("{}\n", json_text({{"out", v.pack.out.string()},
+                                  {"part", part},
+                                  {"shards", result.shards},
+                                  {"all_shards", result.all_shards},
+                                  {"resumed_shards", result.resumed_shards},
+                                  {"damaged_shards", result.damaged_shards},
+                                  {"seconds", result.seconds}}));
+  } else {
+    print_shards(result, v.pack);
+    fmt::print("{}, part {}: {} of {} shards in {:.2f} s\n", v.pack.out.string(), part, result.shards,
+               result.all_shards, result.seconds);
+  }
 }
 
 void run(Values& v, const OptionList& given) {
@@ -108,6 +131,7 @@ void run(Values& v, const OptionList& given) {
   if (!share) given.refuse("nothing is drawn where --test is a folder", v.pack.seed);
   if (share == 0.0 || share == 1.0) given.refuse("nothing is drawn where --test is 0 or 1", v.pack.seed);
   const auto result = pack(v.pack);
+  if (v.pack.part) return print_part(result, v);
   if (v.json) {
     fmt::print("{}\n", json_text(to_json(result, v.pack.out)));
   } else {

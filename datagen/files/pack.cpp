@@ -37,19 +37,28 @@ class Packer {
     for (const auto& name : folder.contents()) {
       const auto path = options_.out / name;
       if (name == "manifest.json") {
+        if (options_.part) refuse("holds the whole dataset already");
         if (!holds_files(options_.out) || read_file_manifest(path).generator != plan_.manifest.generator)
           refuse(other);
       } else if (shards.contains(name)) {
         const auto found = shard_configuration(path);
         if (found && *found != plan_.configuration && safetensors::intact(safetensors::File(path)) != false)
           refuse(other);
-      } else {
+      } else if (name != PartLock::file_name) {
         refuse(name.ends_with(".safetensors") ? other : fmt::format("is not empty: it holds {}", name));
       }
     }
   }
 
   size_t shards() const { return plan_.shards.size(); }
+  // Those of the part, or all.
+  std::vector<size_t> wanted() const {
+    std::vector<size_t> wanted;
+    for (size_t i = 0; i < shards(); ++i) {
+      if (options_.part.value_or(Part()).has(i)) wanted.push_back(i);
+    }
+    return wanted;
+  }
 
   // Takes a shard as it is on disk, if it is whole and of this plan.
   Found adopt(size_t i) {
@@ -79,6 +88,7 @@ class Packer {
     for (size_t i = 0; i < plan_.shards.size(); ++i)
       plan_.manifest[plan_.shards[i].split].shards.push_back(infos_.at(i));
     write_file(options_.out / "manifest.json", to_json(plan_.manifest).dump(1) + "\n");
+    fs::remove(options_.out / PartLock::file_name);
     return std::move(plan_.manifest);
   }
 
@@ -184,17 +194,25 @@ PackResult pack(const PackOptions& options) {
   const auto start = std::chrono::steady_clock::now();
   check(options);
   check_folders(options);
-  const OutputFolder folder(options.out);
+  const OutputFolder folder(options.out, options.part ? OutputFolder::Use::shared : OutputFolder::Use::alone);
   Packer packer(options, plan_packing(options));
   packer.check_folder(folder);
-  folder.remove_temporaries();
+  std::optional<PartLock> part_lock;
+  if (options.part) part_lock.emplace(folder, *options.part);
+  const auto wanted = packer.wanted();
+  std::set<std::string, std::less<>> names;
+  for (const size_t i : wanted) names.insert(packer.name(i));
+  folder.remove_temporaries([&](std::string_view name) { return !options.part || names.contains(name); });
 
   PackResult result;
+  result.shards = std::ssize(wanted);
+  result.all_shards = static_cast<int64_t>(packer.shards());
   int64_t done = 0, total = 0;
-  for (size_t i = 0; i < packer.shards(); ++i) total += packer.bytes(i);
+  for (const size_t i : wanted) total += packer.bytes(i);
   cli::Progress progress("pack", "bytes", static_cast<double>(total));
   std::mutex mutex;
-  parallel_for(options.threads, packer.shards(), [&](int, size_t i) {
+  parallel_for(options.threads, wanted.size(), [&](int, size_t w) {
+    const size_t i = wanted[w];
     const auto found = packer.adopt(i);
     if (found != Found::adopted) packer.write(i);
     const std::lock_guard lock(mutex);
@@ -203,7 +221,7 @@ PackResult pack(const PackOptions& options) {
     progress.update(static_cast<double>(done += packer.bytes(i)));
   });
   folder.require_there();
-  result.manifest = packer.finish();
+  if (!options.part) result.manifest = packer.finish();
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return result;
 }

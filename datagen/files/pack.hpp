@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <set>
 #include <string>
 
 #include "datagen/files/file_dataset.hpp"
+#include "datagen/io/part.hpp"
 
 namespace bytecpu {
 
@@ -28,11 +30,13 @@ struct PackOptions {
   uint64_t seed = 0;               // of the draw of test contents
   int64_t shard_bytes = 32 << 20;  // most bytes of a shard, where no document alone has more
   int threads = 1;                 // changes nothing but the speed
+  std::optional<Part> part;        // only these shards
   std::filesystem::path out;
 };
 
 struct PackResult {
   FileManifest manifest;
+  int64_t shards = 0, all_shards = 0;    // those of the part, or all; all
   int64_t resumed_shards = 0;            // found complete
   std::set<std::string> damaged_shards;  // found damaged, and made again
   double seconds = 0;
@@ -41,7 +45,8 @@ struct PackResult {
 // Equal contents are never in both splits: files, windows and pairs that share one stay together. Reads all
 // files twice, and holds the names and digests of all but the bytes only of the shards that are being made. Goes
 // on where an earlier call with the same options and files stopped or was killed; what it leaves in the end is
-// the same, byte for byte. Throws UsageError for bad options, Error if the folder cannot be read or has nothing
+// the same, byte for byte. With a part it makes that part's shards and no manifest; parts may be made at once, in
+// one folder, and when all are there a call without a part makes the dataset of them. Throws UsageError for bad options, Error if the folder cannot be read or has nothing
 // to pack, a file changes while it is packed, `out` holds anything else or cannot be written.
 PackResult pack(const PackOptions& options);
 

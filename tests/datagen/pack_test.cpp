@@ -1,10 +1,13 @@
 #include "datagen/files/pack.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <set>
+#include <thread>
 
 #include "datagen/files/check_files.hpp"
 #include "datagen/files/export_files.hpp"
+#include "datagen/io/output_folder.hpp"
 #include "tests/datagen/file_support.hpp"
 
 namespace bytecpu {
@@ -88,6 +91,58 @@ TEST(Pack, GoesOnAfterAKillAtEachShardAndLeavesTheSame) {
     EXPECT_TRUE(result.damaged_shards.empty());
     EXPECT_TRUE(test::tree(folder / "d") == whole) << there;
   }
+}
+
+TEST(Pack, PartsMadeAtOnceBecomeTheSameDataset) {
+  const TemporaryFolder folder;
+  put_all(folder / "in", mixed());
+  const auto whole = pack(small(folder));
+  for (const int count : {1, 3, 20}) {
+    auto options = small(folder);
+    options.out = folder / "parts";
+    std::vector<std::thread> threads;
+    std::atomic<int64_t> shards = 0;
+    for (int index = 1; index <= count; ++index) {
+      auto part = options;
+      part.part = Part{index, count};
+      threads.emplace_back([part, &shards] { shards += pack(part).shards; });
+    }
+    for (auto& thread : threads) thread.join();
+    EXPECT_EQ(shards, whole.all_shards);
+    EXPECT_FALSE(fs::exists(options.out / "manifest.json"));
+    // What a killed part was writing; and one part is not there.
+    if (count == 3) {
+      test::put(options.out / ".train-00001.safetensors.1.tmp", "torn");
+      fs::remove(options.out / "train-00000.safetensors");
+    }
+    const auto result = pack(options);
+    EXPECT_EQ(result.resumed_shards, whole.all_shards - (count == 3 ? 1 : 0));
+    test::expect_same_tree(folder / "d", options.out);
+    fs::remove_all(options.out);
+  }
+}
+
+TEST(Pack, APartIsRefusedWhereItIsMadeAlreadyOrTheDatasetIs) {
+  const TemporaryFolder folder;
+  put_all(folder / "in", mixed());
+  auto options = small(folder);
+  options.part = Part{1, 2};
+  {
+    const OutputFolder shared(options.out, OutputFolder::Use::shared);
+    const PartLock lock(shared, *options.part);
+    expect_error([&] { pack(options); }, {"another process makes part 1 of 2"});
+    options.part.reset();
+    expect_error([&] { pack(options); }, {"another process"});
+  }
+  options.part = Part{1, 2};
+  pack(options);
+  auto other = options;
+  other.max_bytes = 500'000;
+  expect_error([&] { pack(other); }, {"of another configuration"});
+  options.part.reset();
+  pack(options);
+  options.part = Part{2, 2};
+  expect_error([&] { pack(options); }, {"holds the whole dataset already"});
 }
 
 TEST(Pack, ADamagedShardIsMadeAgainAndOtherDatasetsAreLeftAlone) {
