@@ -9,6 +9,7 @@
 #include "model/inference/likelihood.hpp"
 #include "model/inference/prepare.hpp"
 #include "model/training/checkpoint.hpp"
+#include "model/training/validation.hpp"
 
 namespace bytecpu {
 namespace {
@@ -35,6 +36,7 @@ class TrainedFileModel final : public FileModel {
   std::vector<double> nats(std::span<const Document> documents,
                            const std::function<void(int64_t)>& done) override {
     constexpr int64_t batch_patches = 4096;
+    for (const auto& document : documents) check_length(*model_, document);  // now, not after minutes
     return nats_of(*model_, documents, batch_patches, done);
   }
 

@@ -61,7 +61,7 @@ void compress_files(CompressValues& v, const OptionList&) {
     sizes.push_back(files.emplace_back(name, std::ssize(span), checksum(span)).size());
     contents.emplace_back(span.begin(), span.end());
   }
-  const auto model = load_file_model(v.checkpoint, v.inference);
+  const auto model = load_model_of_files(v.checkpoint, v.inference);
   const auto bytes = sum_of(sizes);
   cli::Progress progress("compress", "bytes", static_cast<double>(bytes));
   const auto coded =
@@ -101,7 +101,7 @@ void decompress_files(DecompressValues& v, const OptionList&) {
   if (weights_of(v.checkpoint) != coding.weights) {
     throw Error("{}: was made with another model than {}", v.archive, v.checkpoint.string());
   }
-  const auto model = load_file_model(v.checkpoint, coding.inference);
+  const auto model = load_model_of_files(v.checkpoint, coding.inference);
   const OutputFolder folder(v.out);
   folder.remove_temporaries();
   folder.require_empty();

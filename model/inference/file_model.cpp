@@ -23,7 +23,7 @@ fs::path checkpoint_of(const fs::path& run) {
 
 }  // namespace
 
-std::shared_ptr<ByteModel> load_file_model(const fs::path& run, const InferenceOptions& options) {
+std::shared_ptr<ByteModel> load_model_of_files(const fs::path& run, const InferenceOptions& options) {
   auto model = load_model(checkpoint_of(run));
   if (model->frame().kind != DocumentKind::file) {
     throw Error("{}: is a model of the machine {}, not of files: bytecpu-run goes with it", run.string(),

@@ -16,7 +16,8 @@ void inference_options(OptionList& field, InferenceOptions& options);
 
 // The newest checkpoint of a run, or the checkpoint itself, ready to predict. Throws Error where there is none, or
 // it is of a machine.
-std::shared_ptr<ByteModel> load_file_model(const std::filesystem::path& run, const InferenceOptions& options);
+std::shared_ptr<ByteModel> load_model_of_files(const std::filesystem::path& run,
+                                               const InferenceOptions& options);
 
 inline std::span<const uint8_t> bytes_of(const std::string& contents) {
   return {reinterpret_cast<const uint8_t*>(contents.data()), contents.size()};

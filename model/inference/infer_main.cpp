@@ -54,7 +54,7 @@ struct Made {
 // Makes the files and writes each, with its beginning.
 std::vector<Made> make_files(const ModelOptions& m, std::span<const Wanted> wanted,
                              ContinuationOptions options) {
-  const auto model = load_file_model(m.checkpoint, m.inference);
+  const auto model = load_model_of_files(m.checkpoint, m.inference);
   const OutputFolder folder(m.out);
   folder.remove_temporaries();
   folder.require_empty();
@@ -187,7 +187,7 @@ OptionList options(ClassifyValues& v) {
 }
 
 void classify_files(ClassifyValues& v, const OptionList&) {
-  const auto model = load_file_model(v.checkpoint, v.inference);
+  const auto model = load_model_of_files(v.checkpoint, v.inference);
   const auto& labels = model->frame().labels;
   if (labels.empty()) {
     throw Error("{}: has learned no labels; train with --learn labels or both", v.checkpoint.string());

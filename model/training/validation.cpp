@@ -66,7 +66,7 @@ void check_held_out(const ByteModel& model, const Pool& held_out) {
     predicted += document.count() - model.frame().first_scored + (document.complete ? 1 : 0);
   }
   if (predicted <= 0)
-    throw Error("the held-out traces have nothing to predict: none has a state after state 0");
+    throw Error("the held-out documents have nothing to predict: no trace has a state after state 0");
 }
 
 }  // namespace bytecpu
