@@ -59,9 +59,9 @@ class Trainer {
       for (size_t lane = 0; lane < lanes(); ++lane) progress_.places[lane].pool = lane;
     }
     if (lanes() % ranks_.size() != 0) {
-      throw Error("{} processes cannot share {} {} a step evenly: let accumulate be {} or a multiple of it{}",
-                  ranks_.size(), lanes(), lanes() == 1 ? "batch" : "batches", ranks_.size(),
-                  run_.checkpoint ? ", in a new training" : "");
+      ranks_.fail(Error("{} processes cannot share {} a step: let accumulate be {} or a multiple of it{}",
+                        ranks_.size(), lanes() == 1 ? "one batch" : fmt::format("{} batches", lanes()),
+                        ranks_.size(), run_.checkpoint ? ", in a new training" : ""));
     }
     data_.held_out.fill(0, {}, held_out_);
     check_held_out(model_, held_out_);
@@ -190,7 +190,11 @@ class Trainer {
     empty_steps_ = 0;
 
     share_gradients(numbers, static_cast<double>(mine), rows);
-    if (config_.candidates > 1) observe_wrong(numbers[2].item<double>());
+    if (config_.candidates > 1) {
+      // A mean over about ten batches.
+      const double wrong = numbers[2].item<double>();
+      for (int i = 0; i < config_.accumulate; ++i) observe_wrong(wrong);
+    }
     numbers[1] += optimizer_.step(learning_rate_share(config_, done()));
     unread_.push_back(numbers);
     ++progress_.step;
