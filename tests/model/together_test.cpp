@@ -8,15 +8,15 @@ namespace {
 TEST_F(Together, TheStepsAreThoseOfOneProcess) {
   const auto arguments = [&](const char* run) {
     return std::vector<std::string>{"--out",   folder_ / run, "--accumulate", "4", "--validate-every", "10",
-                                    "--steps", "30"};
+                                    "--steps", "20"};
   };
   ASSERT_EQ(train(arguments("one")), 0) << log();
   ASSERT_EQ(run(2, arguments("two")), std::vector({0, 0})) << logs();
   ASSERT_EQ(run(4, arguments("four")), std::vector({0, 0, 0, 0})) << logs();
-  expect_same_losses(folder_ / "one", folder_ / "two", 30);
-  expect_same_losses(folder_ / "one", folder_ / "four", 30);
+  expect_same_losses(folder_ / "one", folder_ / "two", 20);
+  expect_same_losses(folder_ / "one", folder_ / "four", 20);
   // Once.
-  EXPECT_EQ(lines_with("step      30  held out"), 1U) << logs();
+  EXPECT_EQ(lines_with("step      20  held out"), 1U) << logs();
   EXPECT_EQ(lines_with("in each of 4 processes"), 1U) << logs();
   // What follows from all that was seen, not from one process's share.
   const auto state = [&](const char* run) { return load_training_state(*find_checkpoint(folder_ / run)); };
