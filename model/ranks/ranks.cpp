@@ -43,7 +43,7 @@ class Ranks::Group {
  public:
   explicit Group(const Launch& launch)
       : launch_(launch), store_(meet(launch)), gloo_(connect(store_, "work", launch, longest_wait)) {
-    watch_.emplace(connect(store_, "watch", launch, longest_wait), launch, gather(machine_name()));
+    watch_.emplace(connect(store_, "watch", launch, longest_wait), store_, launch, gather(machine_name()));
   }
 
   using Works = std::vector<c10::intrusive_ptr<c10d::Work>>;

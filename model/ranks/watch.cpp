@@ -11,8 +11,9 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-constexpr auto between = 2s, patience = 30s;
+constexpr auto between = 2s, patience = 30s, verdict_patience = 5s;
 constexpr int question = 0, reply = 1;
+constexpr auto verdict = "lost";
 
 // Neither destructors nor exit handlers: the main thread is at work, or waits for a rank that does not come. Checkpoints are
 // whole or not there whenever a process ends.
@@ -20,14 +21,13 @@ constexpr int question = 0, reply = 1;
 
 }  // namespace
 
-Watch::Watch(GlooGroup group, const Launch& launch, std::vector<std::string> machines)
-    : group_(std::move(group)), launch_(launch), machines_(std::move(machines)) {
+Watch::Watch(GlooGroup group, Store store, const Launch& launch, std::vector<std::string> machines)
+    : group_(std::move(group)), store_(std::move(store)), launch_(launch), machines_(std::move(machines)) {
   thread_ = std::thread([this] { launch_.rank == 0 ? ask() : answer(); });
 }
 
 Watch::~Watch() {
-  // The first's own number: it is the one that fails.
-  if (thread_.joinable()) leave(launch_.rank);
+  if (thread_.joinable()) leave(failed);
 }
 
 void Watch::leave(int64_t word) {
@@ -60,7 +60,12 @@ void Watch::ask() {
     }
     if (lost == 0) continue;
     tell(lost, Clock::now() - start);
-    tell_others(lost);
+    try {
+      store_->set(verdict, std::vector<uint8_t>{1});
+      // The store may be in this process.
+      std::this_thread::sleep_for(verdict_patience / 2);
+    } catch (const std::exception&) {
+    }
     end_process();
   }
 }
@@ -72,14 +77,16 @@ void Watch::answer() {
     // Longer than the first may wait for another rank's answer.
     const bool heard = receive(word, 0, between + patience + patience / 3);
     if (heard && word == finished) return;
-    if (heard && word != alive) end_process();
+    if (heard && word == failed) end_process();
     {
       const std::lock_guard lock(mutex_);
-      if (word_ != alive && word_ != finished) return;
+      if (word_ == failed) return;
     }
     if (heard && send(alive, 0)) continue;
+    const auto silent_for = Clock::now() - start;
+    if (first_has_told()) end_process();
     // One on each machine says it.
-    if (launch_.rank == 1 || launch_.local_rank == 0) tell(0, Clock::now() - start);
+    if (launch_.rank == 1 || launch_.local_rank == 0) tell(0, silent_for);
     end_process();
   }
 }
@@ -87,7 +94,7 @@ void Watch::answer() {
 bool Watch::send(int64_t word, int rank) {
   try {
     std::vector<at::Tensor> message = {at::full({1}, word, at::kLong)};
-    return group_->send(message, rank, question + (rank == 0))->wait(patience);
+    return group_->send(message, rank, rank == 0 ? reply : question)->wait(patience);
   } catch (const std::exception&) {
     return false;
   }
@@ -106,6 +113,15 @@ bool Watch::receive(int64_t& word, int rank, std::chrono::milliseconds longest) 
 
 void Watch::tell_others(int64_t word) {
   for (int rank = 1; rank < launch_.size; ++rank) send(word, rank);
+}
+
+bool Watch::first_has_told() const {
+  try {
+    store_->wait({verdict}, verdict_patience);
+    return true;
+  } catch (const std::exception&) {
+    return false;
+  }
 }
 
 void Watch::tell(int rank, Clock::duration silent_for) const {

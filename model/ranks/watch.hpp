@@ -15,7 +15,7 @@ namespace bytecpu {
 class Watch {
  public:
   // `machines`: the name of each rank's machine, for the line that tells. Starts a thread.
-  Watch(GlooGroup group, const Launch& launch, std::vector<std::string> machines);
+  Watch(GlooGroup group, Store store, const Launch& launch, std::vector<std::string> machines);
   // Without finish() this process fails, and the others with it.
   ~Watch();
   // On all ranks, when they are done.
@@ -24,8 +24,8 @@ class Watch {
   static void wait_for_verdict();
 
  private:
-  // What the first tells the others, or the number of the rank that they all end because of.
-  static constexpr int64_t alive = -1, finished = -2;
+  // What the first tells the others.
+  static constexpr int64_t alive = 0, finished = 1, failed = 2;
 
   void leave(int64_t word);
   void ask();
@@ -34,10 +34,13 @@ class Watch {
   bool send(int64_t word, int rank);
   bool receive(int64_t& word, int rank, std::chrono::milliseconds patience);
   void tell_others(int64_t word);
+  // Whether the first has said which rank is lost. Once one is, what goes over the group reaches nobody.
+  bool first_has_told() const;
   // Says that the rank is lost. `silent_for`: how long it was waited for.
   void tell(int rank, std::chrono::steady_clock::duration silent_for) const;
 
   const GlooGroup group_;
+  const Store store_;
   const Launch launch_;
   const std::vector<std::string> machines_;
   std::mutex mutex_;
