@@ -12,7 +12,7 @@ packages=(
   libgtest-dev libbenchmark-dev
 )
 # OpenBLAS in its OpenMP variant, because LibTorch runs on OpenMP too: two thread pools on the same cores slow each other down.
-model=(libtorch-dev libdnnl-dev libopenblas-openmp-dev libopenblas0-openmp libgoogle-perftools-dev)
+model=(libtorch-dev libgloo-dev libdnnl-dev libopenblas-openmp-dev libopenblas0-openmp libgoogle-perftools-dev)
 
 fail() {
   printf 'setup.sh: %s\n' "$@" >&2

@@ -1,8 +1,11 @@
 #include "model/compute/device.hpp"
 
+#include <cstdlib>
+#include <sstream>
 #include <string_view>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "emulator/error.hpp"
 #include "model/compute/cuda/backend.hpp"
@@ -16,10 +19,22 @@ torch::Device choose_device(const std::string& device) {
   return device != "cpu" && cuda ? torch::kCUDA : torch::kCPU;
 }
 
-int use_threads(int threads) {
-  if (threads <= 0) threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+int use_threads(int threads, int processes) {
+  if (threads <= 0) threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / processes);
   at::set_num_threads(threads);
   return threads;
+}
+
+void choose_gpu(int process, int processes) {
+  if (processes == 1) return;
+  const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
+  std::vector<std::string> gpus;
+  std::istringstream names(visible ? visible : "");
+  for (std::string name; std::getline(names, name, ',');) gpus.push_back(name);
+  // One, as a launcher may have set it for each process, or none: theirs to share.
+  if (visible && gpus.size() < 2) return;
+  const auto mine = visible ? gpus[static_cast<size_t>(process) % gpus.size()] : std::to_string(process);
+  ::setenv("CUDA_VISIBLE_DEVICES", mine.c_str(), 1);
 }
 
 torch::ScalarType supported_precision(const std::string& precision, torch::Device device) {

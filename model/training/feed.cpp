@@ -19,14 +19,16 @@ Batch batch_of(std::shared_ptr<const Pool> pool, const std::vector<size_t>& indi
 }
 
 Feed::Feed(const ByteModel& model, const TrainConfig& config, Corpus& corpus, FeedPlace& place,
-           std::function<Emphasis()> next_emphasis)
+           std::function<Emphasis()> next_emphasis, std::mutex& drawing, uint64_t stride)
     : model_(model),
       config_(config),
       corpus_(corpus),
       place_(place),
       next_emphasis_(std::move(next_emphasis)),
+      drawing_(drawing),
+      stride_(stride),
       pool_(draw(place.pool, place.emphasis).get()),
-      next_pool_(draw(place.pool + 1, place.next_emphasis)),
+      next_pool_(draw(place.pool + stride, place.next_emphasis)),
       plan_(plan(model, *pool_, config.batch_patches, config.seed + place.pool)) {
   if (place.batch > plan_.size()) {
     throw Error("pool {} has {} batches and none of number {}: the checkpoint's training.json was altered",
@@ -45,6 +47,7 @@ Batch Feed::next() {
 
 std::future<std::shared_ptr<const Pool>> Feed::draw(uint64_t index, const Emphasis& emphasis) {
   return std::async(std::launch::async, [this, index, emphasis] {
+    const std::lock_guard lock(drawing_);
     Pool pool(corpus_.frame().layout);
     corpus_.fill(index, emphasis, pool);
     return std::make_shared<const Pool>(std::move(pool));
@@ -52,10 +55,10 @@ std::future<std::shared_ptr<const Pool>> Feed::draw(uint64_t index, const Emphas
 }
 
 void Feed::turn_page() {
-  ++place_.pool;
+  place_.pool += stride_;
   pool_ = next_pool_.get();
   place_.emphasis = std::exchange(place_.next_emphasis, next_emphasis_());
-  next_pool_ = draw(place_.pool + 1, place_.next_emphasis);
+  next_pool_ = draw(place_.pool + stride_, place_.next_emphasis);
   plan_ = plan(model_, *pool_, config_.batch_patches, config_.seed + place_.pool);
   place_.batch = 0;
 }

@@ -4,6 +4,7 @@
 #include <functional>
 #include <future>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "datagen/corpus/corpus.hpp"
@@ -25,10 +26,11 @@ Batch batch_of(std::shared_ptr<const Pool> pool, const std::vector<size_t>& indi
 
 class Feed {
  public:
-  // Goes on at `place`, and draws the pools after place.pool + 1 with what next_emphasis() then says. All that
-  // is given must outlive it. Throws Error where pool after pool has nothing in it.
+  // Goes on at `place`, then with every `stride`-th pool after place.pool, and draws those after the first of
+  // them with what next_emphasis() then says. Feeds that share the corpus share `drawing`, too. All that is given must
+  // outlive it. Throws Error where pool after pool has nothing in it.
   Feed(const ByteModel& model, const TrainConfig& config, Corpus& corpus, FeedPlace& place,
-       std::function<Emphasis()> next_emphasis);
+       std::function<Emphasis()> next_emphasis, std::mutex& drawing, uint64_t stride = 1);
   Batch next();
 
  private:
@@ -40,6 +42,8 @@ class Feed {
   Corpus& corpus_;
   FeedPlace& place_;
   std::function<Emphasis()> next_emphasis_;
+  std::mutex& drawing_;
+  const uint64_t stride_;
   std::shared_ptr<const Pool> pool_;
   std::future<std::shared_ptr<const Pool>> next_pool_;
   BatchPlan plan_;

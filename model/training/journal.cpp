@@ -1,5 +1,6 @@
 #include "model/training/journal.hpp"
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <sstream>
@@ -30,38 +31,50 @@ std::string kept_lines(const fs::path& path, int64_t last_step) {
 }  // namespace
 
 Journal::Journal(const fs::path& run, const TrainConfig& config, const ByteModel& model,
-                 const Progress& progress)
+                 const Progress& progress, Ranks& ranks)
     : config_(config),
       model_(model),
+      ranks_(ranks),
       path_(run / "metrics.jsonl"),
-      peak_(peak_flops(config.peak_tflops, config.precision, model.device())),
+      peak_(peak_flops(config.peak_tflops, config.precision, model.device()) * ranks.size()),
       logged_flops_(progress.flops),
       logged_seconds_(progress.seconds) {
+  if (!ranks.first()) return;
   write_file(path_, kept_lines(path_, progress.step));
   out_.open(path_, std::ios::app);
   if (config.tensorboard) events_.emplace(run, progress.step);
 }
 
 void Journal::count(const StepPart& part) {
-  steps_seen_ += part.seen / model_.patches_per_step();
+  steps_seen_ += static_cast<double>(part.seen / model_.patches_per_step());
   for (const auto& batch : part.batches) {
     int64_t longest = 0;
     for (const auto& document : batch.documents) {
       const int64_t length = model_.length(document);
       longest = std::max(longest, length);
-      patches_ += length;
+      patches_ += static_cast<double>(length);
     }
-    padded_patches_ += longest * std::ssize(batch.documents);
+    padded_patches_ += static_cast<double>(longest * std::ssize(batch.documents));
   }
 }
 
 void Journal::log(Progress& progress) {
+  std::array sums = {steps_seen_, patches_, padded_patches_};
+  ranks_.sum(sums);
+  if (ranks_.first()) tell(progress, sums);
+  progress.loss_sum = progress.norm_sum = 0;
+  progress.logged_step = progress.step;
+  logged_seconds_ = progress.seconds;
+  logged_flops_ = progress.flops;
+  steps_seen_ = patches_ = padded_patches_ = 0;
+}
+
+void Journal::tell(const Progress& progress, const std::array<double, 3>& sums) {
+  const auto [steps_seen, patches, padded_patches] = sums;
   const double seconds = progress.seconds - logged_seconds_,
                steps = static_cast<double>(progress.step - progress.logged_step);
-  const double padding =
-      padded_patches_ ? 1 - static_cast<double>(patches_) / static_cast<double>(padded_patches_) : 0;
-  const double rate = static_cast<double>(steps_seen_) / seconds,
-               flops = (progress.flops - logged_flops_) / seconds;
+  const double padding = padded_patches > 0 ? 1 - patches / padded_patches : 0;
+  const double rate = steps_seen / seconds, flops = (progress.flops - logged_flops_) / seconds;
   const double done = spent_share(config_, progress);
   const double learning_rate = config_.learning_rate * learning_rate_share(config_, done);
   ordered_json line = {{"step", progress.step},
@@ -86,15 +99,10 @@ void Journal::log(Progress& progress) {
              progress.loss_sum / steps, learning_rate, rate, unit, flops / 1e9, utilisation);
   fmt::print("padding {:.1f} %  {:.1f} min left\n", 100 * padding, left / 60);
   std::fflush(stdout);
-
-  progress.loss_sum = progress.norm_sum = 0;
-  progress.logged_step = progress.step;
-  logged_seconds_ = progress.seconds;
-  logged_flops_ = progress.flops;
-  steps_seen_ = patches_ = padded_patches_ = 0;
 }
 
 void Journal::log(const Progress& progress, const Validation& v) {
+  if (!ranks_.first()) return;
   const double bytes = 1 - static_cast<double>(v.wrong_bytes) / static_cast<double>(v.bytes);
   const double steps = 1 - static_cast<double>(v.wrong_steps) / static_cast<double>(v.steps);
   ordered_json line = {

@@ -1,11 +1,13 @@
 // What a training logs: metrics.jsonl, TensorBoard's event files, and lines for people.
 #pragma once
 
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "model/ranks/ranks.hpp"
 #include "model/training/config.hpp"
 #include "model/training/part.hpp"
 #include "model/training/tensorboard.hpp"
@@ -22,28 +24,32 @@ namespace bytecpu {
 // With config.tensorboard there are event files events.out.tfevents.* of the same figures.
 class Journal {
  public:
-  // Goes on after `progress`: lines of later steps, which come again, are left out. Throws Error.
+  // Goes on after `progress`: lines of later steps, which come again, are left out. Every rank has one; the first's
+  // writes, in the folder `run`. Throws Error.
   Journal(const std::filesystem::path& run, const TrainConfig& config, const ByteModel& model,
-          const Progress& progress);
+          const Progress& progress, Ranks& ranks);
 
-  // A part was looked at and trained on.
+  // A part was looked at and trained on, by this rank.
   void count(const StepPart& part);
   // A line of the steps since the last one; starts the next means.
   void log(Progress& progress);
   void log(const Progress& progress, const Validation& validation);
 
  private:
+  // A line of all ranks' states, patches, and patches with padding.
+  void tell(const Progress& progress, const std::array<double, 3>& sums);
   void write(const nlohmann::ordered_json& line);
 
   const TrainConfig& config_;
   const ByteModel& model_;
+  Ranks& ranks_;
   const std::filesystem::path path_;
   std::ofstream out_;
   std::optional<EventFile> events_;
-  // Floating-point operations a second that the device could do at best; 0: not known.
+  // Floating-point operations a second that all ranks' devices could do at best; 0: not known.
   const double peak_;
   // Since the last line.
-  int64_t steps_seen_ = 0, patches_ = 0, padded_patches_ = 0;
+  double steps_seen_ = 0, patches_ = 0, padded_patches_ = 0;
   double logged_flops_, logged_seconds_;
 };
 

@@ -46,6 +46,12 @@ void Optimizer::zero_gradients() {
   for (auto& slot : slots_) slot.parameter.tensor.mutable_grad() = torch::Tensor();
 }
 
+std::vector<torch::Tensor> Optimizer::parameters() const {
+  std::vector<torch::Tensor> all;
+  for (const auto& slot : slots_) all.push_back(slot.parameter.tensor);
+  return all;
+}
+
 // Returns the norm of all gradients, and in `divisor` what those of AdamW are to be divided by.
 torch::Tensor Optimizer::clip(torch::Tensor& divisor) {
   std::vector<torch::Tensor> all, clipped;

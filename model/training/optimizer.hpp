@@ -26,6 +26,8 @@ class Optimizer {
  public:
   Optimizer(std::vector<TrainedParameter> parameters, const TrainConfig& config);
   void zero_gradients();
+  // One after the other; those that have no gradient are not stepped.
+  std::vector<torch::Tensor> parameters() const;
   // `share` of the configured learning rates. Returns the L2 norm of the whole gradient, before clipping: a
   // scalar, on a GPU one that is not waited for.
   torch::Tensor step(double share);

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <span>
 
 #include "emulator/error.hpp"
 #include "model/training/checkpoint.hpp"
@@ -45,12 +46,9 @@ Progress from_json(const ordered_json& j) {
   read_count(j, "step", p.step);
   read_number(j, "seconds", p.seconds);
   if (j.contains("flops")) read_number(j, "flops", p.flops);
-  read_count(j, "pool", p.place.pool);
-  read_count(j, "batch", p.place.batch);
-  read_numbers(j, "weights", p.place.emphasis.skills);
-  read_count(j, "longest", p.place.emphasis.longest);
-  read_numbers(j, "next_weights", p.place.next_emphasis.skills);
-  read_count(j, "next_longest", p.place.next_emphasis.longest);
+  p.places = {place_from_json(j)};
+  for (const auto& lane : j.value("more_lanes", ordered_json::array()))
+    p.places.push_back(place_from_json(lane));
   read_number(j, "wrong_share", p.wrong_share);
   p.logged_step = p.step;
   if (j.contains("logged_step")) read_count(j, "logged_step", p.logged_step);
@@ -65,22 +63,39 @@ Progress from_json(const ordered_json& j) {
 
 }  // namespace
 
+FeedPlace place_from_json(const ordered_json& j) {
+  FeedPlace place;
+  read_count(j, "pool", place.pool);
+  read_count(j, "batch", place.batch);
+  read_numbers(j, "weights", place.emphasis.skills);
+  read_count(j, "longest", place.emphasis.longest);
+  read_numbers(j, "next_weights", place.next_emphasis.skills);
+  read_count(j, "next_longest", place.next_emphasis.longest);
+  return place;
+}
+
+ordered_json to_json(const FeedPlace& place) {
+  return {{"pool", place.pool},
+          {"batch", place.batch},
+          {"weights", place.emphasis.skills},
+          {"longest", place.emphasis.longest},
+          {"next_weights", place.next_emphasis.skills},
+          {"next_longest", place.next_emphasis.longest}};
+}
+
 ordered_json to_json(const Progress& p) {
-  return {{"step", p.step},
-          {"seconds", p.seconds},
-          {"flops", p.flops},
-          {"pool", p.place.pool},
-          {"batch", p.place.batch},
-          {"weights", p.place.emphasis.skills},
-          {"longest", p.place.emphasis.longest},
-          {"next_weights", p.place.next_emphasis.skills},
-          {"next_longest", p.place.next_emphasis.longest},
-          {"wrong_share", p.wrong_share},
-          {"logged_step", p.logged_step},
-          {"loss_sum", p.loss_sum},
-          {"norm_sum", p.norm_sum},
-          {"smooth_loss", p.smooth_loss},
-          {"operation_hardness", p.hardness}};
+  ordered_json json = {{"step", p.step}, {"seconds", p.seconds}, {"flops", p.flops}};
+  json.update(to_json(p.places.front()));
+  if (p.places.size() > 1) {
+    for (const auto& place : std::span(p.places).subspan(1)) json["more_lanes"].push_back(to_json(place));
+  }
+  json.update({{"wrong_share", p.wrong_share},
+               {"logged_step", p.logged_step},
+               {"loss_sum", p.loss_sum},
+               {"norm_sum", p.norm_sum},
+               {"smooth_loss", p.smooth_loss},
+               {"operation_hardness", p.hardness}});
+  return json;
 }
 
 Progress load_progress(const std::filesystem::path& checkpoint) {

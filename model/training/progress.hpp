@@ -12,8 +12,8 @@
 
 namespace bytecpu {
 
-// A place in the data: the pool that is trained on, the next batch of its plan, and what this pool and the one
-// after were asked to emphasise.
+// A place in the data: the pool that is trained on, the next batch of its plan, and what this pool and the one that
+// follows it here were asked to emphasise.
 struct FeedPlace {
   uint64_t pool = 0;
   size_t batch = 0;
@@ -24,7 +24,9 @@ struct Progress {
   int64_t step = 0;
   double seconds = 0;
   double flops = 0;
-  FeedPlace place = {};
+  // Of each lane. Lane l of n takes pools l, l + n, l + 2n, …; a step takes as many batches of each. So any number of
+  // processes that divides n shares them, and all trains on the same.
+  std::vector<FeedPlace> places = {{}};
   // Running mean of the share of steps predicted wrongly.
   double wrong_share = 1;
   // The step of the last log line, and sums since then.
@@ -36,7 +38,10 @@ struct Progress {
   std::vector<double> hardness = {};
 };
 
+nlohmann::ordered_json to_json(const FeedPlace& place);
 nlohmann::ordered_json to_json(const Progress& progress);
+// Throws Error or nlohmann's exception.
+FeedPlace place_from_json(const nlohmann::ordered_json& json);
 // Throws Error naming the file: weights alone, a missing or impossible member.
 Progress load_progress(const std::filesystem::path& checkpoint);
 

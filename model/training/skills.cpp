@@ -14,16 +14,16 @@ void SkillMix::observe(std::span<const Document> documents, const Rows& rows, co
     const auto& skills = documents[rows.document.data_ptr<int64_t>()[i]].skills;
     const int skill = skills.empty() ? -1 : skills[before];
     if (skill < 0) continue;
-    sum_[skill] += hard.data_ptr<float>()[i];
-    count_[skill] += 1;
+    observed_[2 * skill] += hard.data_ptr<float>()[i];
+    observed_[2 * skill + 1] += 1;
   }
 }
 
 void SkillMix::update() {
   for (size_t k = 0; k < hardness_.size(); ++k) {
-    if (count_[k] > 0)
-      hardness_[k] += (sum_[k] / count_[k] - hardness_[k]) * std::min(0.2, count_[k] / steps_);
-    sum_[k] = count_[k] = 0;
+    double &sum = observed_[2 * k], &count = observed_[2 * k + 1];
+    if (count > 0) hardness_[k] += (sum / count - hardness_[k]) * std::min(0.2, count / steps_);
+    sum = count = 0;
   }
 }
 

@@ -16,10 +16,12 @@ class SkillMix {
   // `by_errors`: hardness is how often a skill is wrong, else its loss. Errors are rare, so means are over
   // more steps.
   SkillMix(size_t skills, bool by_errors)
-      : hardness_(skills, 1.0), sum_(skills), count_(skills), steps_(by_errors ? 500 : 50) {}
+      : hardness_(skills, 1.0), observed_(2 * skills), steps_(by_errors ? 500 : 50) {}
 
   // hardness F32 [N] of each row: its loss, or 1 where it is predicted wrongly. Counts from update() on.
   void observe(std::span<const Document> documents, const Rows& rows, const torch::Tensor& hardness);
+  // What is observed and does not count yet: sums and numbers of rows, which add up over processes. May be written to.
+  std::span<double> observed() { return observed_; }
   // Means over about so many of the last steps, at least over those of five calls.
   void update();
   // Weights for Emphasis: the square root of the running mean as a share of the largest, at least `floor`.
@@ -32,8 +34,8 @@ class SkillMix {
 
  private:
   std::vector<double> hardness_;
-  // Of what is observed and not yet in the means.
-  std::vector<double> sum_, count_;
+  // Of each skill: sum, and number of rows.
+  std::vector<double> observed_;
   double steps_;
 };
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <csignal>
+#include <cstdlib>
 
 #include "datagen/corpus/dataset_corpus.hpp"
 #include "datagen/corpus/program_stream.hpp"
@@ -15,6 +16,7 @@
 #include "emulator/version.hpp"
 #include "model/compute/device.hpp"
 #include "model/network/config.hpp"
+#include "model/ranks/ranks.hpp"
 #include "model/training/checkpoint.hpp"
 #include "model/training/trainer.hpp"
 #include "model/training/validation.hpp"
@@ -163,9 +165,16 @@ void check_lengths(const ByteModel& model, const Corpus& corpus) {
   }
 }
 
+// The newest checkpoint that the first rank finds in the folder, which all can read.
+std::optional<std::filesystem::path> shared_checkpoint(const std::filesystem::path& out, Ranks& ranks) {
+  std::string found;
+  if (ranks.first()) found = find_checkpoint(out).value_or("").string();
+  found = ranks.of_first(found);
+  return found.empty() ? std::nullopt : std::optional<std::filesystem::path>(found);
+}
+
 // False if it was stopped.
-bool run(Values& o, const OptionList& given) {
-  check(o, given);
+bool run(Values& o, const OptionList& given, Ranks& ranks) {
   if (o.data.empty()) {
     const auto machine = as_usage([&] { return make_machine(o.stream.machine, o.stream.memory_bytes); });
     fit_length(given, *machine, o.stream.programs);
@@ -174,12 +183,15 @@ bool run(Values& o, const OptionList& given) {
   o.model.frame = corpora.train->frame();
   as_usage([&] { check(o.model); });
   const std::filesystem::path out = o.out;
-  if (out.has_parent_path()) std::filesystem::create_directories(out.parent_path());
-  const OutputFolder folder(out);
+  std::optional<OutputFolder> folder;
+  if (ranks.first()) {
+    if (out.has_parent_path()) std::filesystem::create_directories(out.parent_path());
+    folder.emplace(out);
+  }
   const auto ini = o.data.empty() ? given.ini() : given.ini(fixed_by_data(o));
   auto settings = settings_of(ini);
   if (!o.data.empty()) settings["dataset"] = dataset_identity(o.data);
-  const auto checkpoint = find_checkpoint(out);
+  const auto checkpoint = shared_checkpoint(out, ranks);
   if (checkpoint && !o.resume) {
     throw Error("{}: holds a training already: --resume goes on with it, or choose another folder", o.out);
   }
@@ -192,7 +204,7 @@ bool run(Values& o, const OptionList& given) {
           checkpoint->string());
     }
     if (finished(o.train, *checkpoint)) {
-      fmt::print("{}: finished already: its budget is spent\n", o.out);
+      if (ranks.first()) fmt::print("{}: finished already: its budget is spent\n", o.out);
       return true;
     }
   }
@@ -201,7 +213,7 @@ bool run(Values& o, const OptionList& given) {
   std::signal(SIGTERM, stop);
   if (std::signal(SIGHUP, stop) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);  // as under nohup
 
-  const int threads = use_threads(o.train.threads);
+  const int threads = use_threads(o.train.threads, ranks.local_size());
   const auto device = choose_device(o.train.device);
   torch::manual_seed(o.train.seed);
   const auto model = make_model(o.model);
@@ -212,29 +224,47 @@ bool run(Values& o, const OptionList& given) {
 
   int64_t parameters = 0;
   for (const auto& p : model->parameters()) parameters += p.numel();
-  fmt::print("bytecpu {}\n{}\nmodel: {}, {:.2f} M parameters; {} on {}, {} threads\ndata: {}\nheld out: {}\n",
-             version(), cli::command_line(), o.model.family, static_cast<double>(parameters) / 1e6,
-             model->precision() == torch::kFloat ? "fp32" : "bf16", device.str(), threads,
-             corpora.train->describe(), corpora.held_out->describe());
-  cli::flush();
+  if (ranks.first()) {
+    fmt::print(
+        "bytecpu {}\n{}\nmodel: {}, {:.2f} M parameters; {} on {}, {} threads{}\ndata: {}\nheld out: {}\n",
+        version(), cli::command_line(), o.model.family, static_cast<double>(parameters) / 1e6,
+        model->precision() == torch::kFloat ? "fp32" : "bf16", device.str(), threads,
+        ranks.alone() ? "" : fmt::format(" in each of {} processes", ranks.size()), corpora.train->describe(),
+        corpora.held_out->describe());
+    cli::flush();
+  }
 
   const nlohmann::ordered_json record = {{"version", version()},
                                          {"command", cli::command_line()},
                                          {"libtorch", TORCH_VERSION},
                                          {"device", device.str()},
                                          {"threads", threads},
+                                         {"processes", ranks.size()},
                                          {"precision", model->precision() == torch::kFloat ? "fp32" : "bf16"},
                                          {"parameters", parameters},
                                          {"data", corpora.train->describe()},
                                          {"held_out", corpora.held_out->describe()},
                                          {"model", o.model},
                                          {"training", to_json(o.train)}};
-  const TrainingRun training_run{folder, checkpoint, settings};
-  return train(*model, o.train, {*corpora.train, *corpora.held_out}, training_run, stop_requested, [&] {
-           folder.remove_temporaries();
-           write_file(out / "config.ini", ini);
-           write_file(out / "run.json", json_text(record, 1) + "\n");
-         }) == TrainingEnd::finished;
+  const TrainingRun training_run{folder ? &*folder : nullptr, checkpoint, settings};
+  return train(*model, o.train, {*corpora.train, *corpora.held_out}, training_run, ranks, stop_requested,
+               [&] {
+                 if (!folder) return;
+                 folder->remove_temporaries();
+                 write_file(out / "config.ini", ini);
+                 write_file(out / "run.json", json_text(record, 1) + "\n");
+               }) == TrainingEnd::finished;
+}
+
+// Alone, or with the other processes that a launcher has started.
+bool run_together(Values& o, const OptionList& given) {
+  check(o, given);
+  const auto launch = launch_of(std::getenv);
+  choose_gpu(launch.local_rank, launch.local_size);
+  Ranks ranks(launch);
+  const bool finished = run(o, given, ranks);
+  ranks.finish();
+  return finished;
 }
 
 struct ExportValues {
@@ -280,7 +310,7 @@ int main(int argc, char** argv) {
         .usage = "--config FILE [--data DIR] --out RUN [--resume]\n"
                  "       bytecpu-train export --checkpoint RUN --out DIR",
         .options = options(values),
-        .run = [&](const OptionList& given) { stopped = !run(values, given); }},
+        .run = [&](const OptionList& given) { stopped = !run_together(values, given); }},
        cli::command<ExportValues>(
            "export", "Writes the weights alone, of a checkpoint or the mean of several.",
            "--checkpoint RUN [--checkpoint RUN ...] --out DIR [--precision fp32]", options, export_weights)},

@@ -1,5 +1,6 @@
 #include "model/training/validation.hpp"
 
+#include <array>
 #include <numbers>
 #include <set>
 #include <utility>
@@ -9,15 +10,16 @@
 
 namespace bytecpu {
 
-Validation validate(ByteModel& model, const Pool& held_out, int64_t batch_patches) {
+Validation validate(ByteModel& model, const Pool& held_out, int64_t batch_patches, Ranks& ranks) {
   torch::NoGradGuard no_grad;
   const NextStep objective(model, Targets::scored);
   Validation v;
   double nats = 0;
   int64_t real_bytes = 0;
-  for (const auto& indices : plan(model, held_out, batch_patches, 0)) {
+  const auto batches = plan(model, held_out, batch_patches, 0);
+  for (size_t batch = ranks.rank(); batch < batches.size(); batch += ranks.size()) {
     std::vector<Document> documents;
-    for (const size_t i : indices) documents.push_back(held_out[i]);
+    for (const size_t i : batches[batch]) documents.push_back(held_out[i]);
     const auto outcome = objective.predict(documents);
     if (!outcome) continue;
     const auto& [rows, loss] = *outcome;
@@ -36,6 +38,17 @@ Validation validate(ByteModel& model, const Pool& held_out, int64_t batch_patche
     v.steps += std::ssize(steps);
     v.wrong_steps += std::ssize(wrong);
   }
+  // Counts are below 2^53: sums of doubles are exact.
+  std::array sums = {nats,
+                     static_cast<double>(real_bytes),
+                     static_cast<double>(v.bytes),
+                     static_cast<double>(v.wrong_bytes),
+                     static_cast<double>(v.steps),
+                     static_cast<double>(v.wrong_steps)};
+  ranks.sum(sums);
+  nats = sums[0];
+  int64_t* const counts[] = {&real_bytes, &v.bytes, &v.wrong_bytes, &v.steps, &v.wrong_steps};
+  for (size_t i = 0; i < std::size(counts); ++i) *counts[i] = static_cast<int64_t>(sums[i + 1]);
   v.loss = v.bytes ? nats / static_cast<double>(v.bytes) : 0;
   v.bits_per_byte = real_bytes ? nats / std::numbers::ln2 / static_cast<double>(real_bytes) : 0;
   return v;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "model/heads/next_step.hpp"
+#include "model/ranks/ranks.hpp"
 #include "model/training/batch.hpp"
 
 namespace bytecpu {
@@ -14,8 +15,9 @@ struct Validation {
   double bits_per_byte = 0;
 };
 
-// Of the pool's documents, in batches of at most so many patches; counts are of the scored steps.
-Validation validate(ByteModel& model, const Pool& held_out, int64_t batch_patches);
+// Of the pool's documents, in batches of at most so many patches, which the ranks share; counts are of the scored
+// steps.
+Validation validate(ByteModel& model, const Pool& held_out, int64_t batch_patches, Ranks& ranks);
 
 // Throws Error where a file is longer than the model takes.
 void check_length(const ByteModel& model, const Document& document);

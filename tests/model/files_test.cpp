@@ -118,7 +118,8 @@ TEST(Files, ValidationCountsBitsOfRealBytes) {
   Pool pool(Layout{});
   pool.files = {Document::file("txt", text), Document::file("txt", text)};
   check_held_out(*model, pool);
-  const auto found = validate(*model, pool, 100);
+  Ranks alone;
+  const auto found = validate(*model, pool, 100, alone);
   const auto nats = nats_of(*model, pool.files, 100);
   EXPECT_NEAR(found.bits_per_byte, (nats[0] + nats[1]) / std::numbers::ln2 / 40, 1e-4);
 

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <mutex>
 
 #include "datagen/io/files.hpp"
 #include "emulator/error.hpp"
@@ -77,16 +78,17 @@ class CheckpointState : public testing::Test {
 };
 
 TEST_F(CheckpointState, ProgressComesBackAsItWas) {
-  const Progress progress{.step = 7,
-                          .seconds = 1.5,
-                          .flops = 1e12,
-                          .place = {3, 4, {{1, 0.5}, 16}, {{0.25, 1}, 32}},
-                          .wrong_share = 0.125,
-                          .logged_step = 5,
-                          .loss_sum = 2,
-                          .norm_sum = 3,
-                          .smooth_loss = 0.75,
-                          .hardness = {0.5, 0.25}};
+  const Progress progress{
+      .step = 7,
+      .seconds = 1.5,
+      .flops = 1e12,
+      .places = {{3, 4, {{1, 0.5}, 16}, {{0.25, 1}, 32}}, {2, 1, {{1, 0.25}, 8}, {{1, 1}, 16}}},
+      .wrong_share = 0.125,
+      .logged_step = 5,
+      .loss_sum = 2,
+      .norm_sum = 3,
+      .smooth_loss = 0.75,
+      .hardness = {0.5, 0.25}};
   write_file(folder_ / "training.json", to_json(progress).dump());
   EXPECT_EQ(to_json(load_progress(folder_)), to_json(progress));
 }
@@ -120,7 +122,8 @@ TEST(Feed, GoneOnWithFromAPlaceItGivesTheBatchesOfAnUndisturbedOne) {
   FeedPlace place, middle;
   int asked = 0;
   const auto ask = [&asked] { return Emphasis{.skills = {}, .longest = 3 + ++asked % 5}; };
-  Feed feed(*model, config, stream, place, ask);
+  std::mutex drawing;
+  Feed feed(*model, config, stream, place, ask, drawing);
   for (int i = 0; i < 17; ++i) feed.next();
   middle = place;
   const int asked_then = asked;
@@ -132,7 +135,7 @@ TEST(Feed, GoneOnWithFromAPlaceItGivesTheBatchesOfAnUndisturbedOne) {
   };
   for (int i = 0; i < 40; ++i) expected.push_back(bytes_of(feed.next()));
   asked = asked_then;
-  Feed resumed(*model, config, again, middle, ask);
+  Feed resumed(*model, config, again, middle, ask, drawing);
   for (int i = 0; i < 40; ++i) EXPECT_TRUE(bytes_of(resumed.next()) == expected[i]) << i;
 }
 
@@ -163,9 +166,10 @@ TEST(TrainingLoop, ACorpusWithNothingToPredictIsAnErrorAndNoEndlessLoop) {
   const auto model = tiny_model(tiny_config("transition"));
   const std::atomic<bool> stop = false;
   const OutputFolder output(folder);
-  EXPECT_THROW(train(*model, config, {nothing, held_out_too}, {output}, stop, [] {}), Error);
+  Ranks alone;
+  EXPECT_THROW(train(*model, config, {nothing, held_out_too}, {&output}, alone, stop, [] {}), Error);
   EXPECT_TRUE(output.contents().empty());
-  EXPECT_THROW(train(*model, config, {nothing, held_out}, {output}, stop, [] {}), Error);
+  EXPECT_THROW(train(*model, config, {nothing, held_out}, {&output}, alone, stop, [] {}), Error);
   fs::remove_all(folder);
 }
 

@@ -41,11 +41,11 @@ class Training : public testing::Test {
   }
   ~Training() override { fs::remove_all(folder_); }
 
-  pid_t start(std::vector<std::string> all) {
+  pid_t start(std::vector<std::string> all, const std::string& log_name = "log.txt") {
     all.insert(all.begin(), std::string(BYTECPU_BIN) + "/bytecpu-train");
     const pid_t child = fork();
     if (child == 0) {
-      const std::string log = folder_ / "log.txt";
+      const std::string log = folder_ / log_name;
       // Both append: else what the one writes late would lie over what the other wrote.
       fs::remove(log);
       if (!freopen(log.c_str(), "a", stdout) || !freopen(log.c_str(), "a", stderr)) _exit(126);
