@@ -122,16 +122,19 @@ class Harvesting {
     const auto split = hash % one_test_in == 0 ? Split::test : Split::train;
     auto& into = traces_[static_cast<size_t>(split)];
     TraceBatch run(machine_->layout());
+    std::vector<uint8_t> memory;  // of the first start that is taken
     int taken = 0;
     for (int draw = 0; draw < most_draws * options_.starts && taken < options_.starts; ++draw) {
       harvester_->draw_start(random, piece, start);
+      // All starts of a piece have one memory, and so one image in the dataset.
+      if (taken > 0) std::ranges::copy(memory, start.begin());
       run.clear();
       machine_->run(start, {.steps = options_.most_steps}, run);
       const bool faults = run.stops[0] > StopReason::time_limit;
       const bool last = draw + 1 == most_draws * options_.starts;
       if (faults && !(last && taken == 0 && options_.keep_faults)) continue;
       into.add(run[0]);
-      ++taken;
+      if (taken++ == 0) memory.assign(start.begin(), start.begin() + machine_->layout().memory_bytes);
       if (faults) ++result_.faults[std::string(to_string(run.stops[0]))];
     }
     if (taken == 0) {

@@ -140,6 +140,16 @@ class Arm64 final : public InstructionSet {
   Flow flow(std::span<const uint8_t> code) const override {
     return code.size() < 4 ? Flow{} : arm64::flow(arm64::word_at(code));
   }
+  // Of the full layout, whose registers have their numbers: the fields d or t, n where it is written back, t2; the link
+  // register of calls.
+  uint32_t may_write(std::span<const uint8_t> code) const override {
+    if (!full_ || code.size() < 4) return ~uint32_t{0};
+    const uint32_t word = arm64::word_at(code);
+    const bool calls = (word & 0xFC000000) == 0x94000000 || (word & 0xFFFFFC1F) == 0xD63F0000;
+    const auto bit = [](uint32_t number) { return uint32_t{1} << (number & 31); };
+    constexpr uint32_t link = 30;
+    return bit(word) | bit(word >> 5) | bit(word >> 10) | (calls ? bit(link) : 0);
+  }
   std::string why_left_out(std::string_view text, std::span<const uint8_t> code) const override {
     if (!full_ && code.size() >= 4 && arm64::includes(arm64::word_at(code), true)) return "arm64-full has it";
     return arm64::why_left_out(text);

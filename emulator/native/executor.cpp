@@ -1,6 +1,8 @@
 #include "emulator/native/executor.hpp"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cstring>
 
 #include "emulator/error.hpp"
@@ -111,6 +113,7 @@ void Executor::run_one(std::span<const uint8_t> start) {
   taken_ = 0;
   last_.reset();
   inner_reads_ = 0;
+  written_ = ~uint32_t{0};
   stopped_ = stay_ = false;
   failure_ = nullptr;
   begin_ = std::chrono::steady_clock::now();
@@ -293,6 +296,7 @@ const Executor::Fetched& Executor::fetch(size_t offset) {
     fetched.bytes = static_cast<int8_t>(bytes);
     fetched.halts = halts;
     fetched.repeats = repeats;
+    if (full_) fetched.writes = set_.may_write(instruction);
     fetched.branches = alone && displacement.width > 0;
     if (fetched.branches) fetched.distance = static_cast<int32_t>(displacement.get(instruction));
   } else {
@@ -323,12 +327,11 @@ void Executor::before_instruction(uint64_t offset) {
   store_offset(record + at_.pc, offset);
   std::memset(record + at_.insn, 0, about_.instruction_bytes);
   std::memcpy(record + at_.insn, code() + offset, std::min<int>(fetched.bytes, about_.instruction_bytes));
-  uc_reg_read_batch(engine_.get(), ids_.data(), pointers_.data(), static_cast<int>(ids_.size()));
-  record[at_.flags] = set_.pack_flags(static_cast<uint32_t>(values_[0]));
   if (full_) {
-    std::memcpy(record + at_.registers, &values_[1], 8 * (values_.size() - 1));
+    read_registers();
+    written_ = fetched.writes;
   } else {
-    for (size_t i = 1; i < values_.size(); ++i) store(record + at_.registers + 4 * (i - 1), values_[i], 4);
+    read_all_registers();
   }
   out_->bytes.insert(out_->bytes.end(), record_.begin(), record_.end());
   if (record[at_.read_size] | record[at_.write_size])
@@ -336,11 +339,50 @@ void Executor::before_instruction(uint64_t offset) {
   ++taken_;
   last_ = offset;
 
+  if (full_ && (fetched.illegal || fetched.halts)) {
+    read_all_registers();  // none may have changed behind may_write()
+    BYTECPU_CHECK(std::equal(record_.begin() + at_.registers, record_.end(),
+                             out_->bytes.end() - (at_.end - at_.registers)));
+  }
   if (fetched.illegal) return stop(StopReason::illegal_instruction);
   if (fetched.halts) return stop(StopReason::halted);
   if (limits_.time.count() > 0 && taken_ % steps_between_looks == 0 &&
       std::chrono::steady_clock::now() - begin_ >= limits_.time) {
     stop(StopReason::time_limit);
+  }
+}
+
+void Executor::read_all_registers() {
+  uint8_t* record = record_.data();
+  uc_reg_read_batch(engine_.get(), ids_.data(), pointers_.data(), static_cast<int>(ids_.size()));
+  record[at_.flags] = set_.pack_flags(static_cast<uint32_t>(values_[0]));
+  if (full_) {
+    std::memcpy(record + at_.registers, &values_[1], 8 * (values_.size() - 1));
+  } else {
+    for (size_t i = 1; i < values_.size(); ++i) store(record + at_.registers + 4 * (i - 1), values_[i], 4);
+  }
+}
+
+// Of the full layout: flags, and the registers that may have changed, as reading all takes longer than all else.
+void Executor::read_registers() {
+  constexpr int most = 4;
+  if (std::popcount(written_) > most) return read_all_registers();
+  std::array<int, most + 1> ids = {ids_[0]};
+  std::array<void*, most + 1> pointers = {pointers_[0]};
+  std::array<int, most> changed{};
+  int count = 0;
+  for (uint32_t left = written_; left != 0; left &= left - 1) {
+    const int r = std::countr_zero(left);
+    changed[static_cast<size_t>(count++)] = r;
+    ids[static_cast<size_t>(count)] = ids_[static_cast<size_t>(r) + 1];
+    pointers[static_cast<size_t>(count)] = pointers_[static_cast<size_t>(r) + 1];
+  }
+  uc_reg_read_batch(engine_.get(), ids.data(), pointers.data(), count + 1);
+  uint8_t* record = record_.data();
+  record[at_.flags] = set_.pack_flags(static_cast<uint32_t>(values_[0]));
+  for (int i = 0; i < count; ++i) {
+    const int r = changed[static_cast<size_t>(i)];
+    store(record + at_.registers + 8 * r, values_[static_cast<size_t>(r) + 1], 8);
   }
 }
 

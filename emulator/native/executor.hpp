@@ -36,7 +36,8 @@ class Executor {
     bool branches = false;  // by `distance`, or not
     uint8_t visits = 0;     // one by one
     int32_t distance = 0;
-    uint64_t alone = 0;  // address in the pool; 0: it runs in place
+    uint32_t writes = 0;  // registers that it may write, of the full layout
+    uint64_t alone = 0;   // address in the pool; 0: it runs in place
   };
 
   // What is fetched from; of the full layout less than what is not written.
@@ -57,6 +58,8 @@ class Executor {
     stopped_ = true;
     reason_ = reason;
   }
+  void read_registers();
+  void read_all_registers();
   bool ends_repetition(uint64_t offset) const;
   bool can_fetch(uint64_t offset) const {
     return offset < static_cast<uint64_t>(code_bytes()) && offset % about_.alignment == 0;
@@ -124,6 +127,7 @@ class Executor {
   };
   std::unique_ptr<Fetched[], Free> fetched_;
   size_t first_known_, end_known_ = 0;
+  uint32_t written_ = 0;          // registers, since the last record, of the full layout
   int inner_reads_ = 0;           // that Unicorn still makes of a read across two pages
   std::optional<uint64_t> last_;  // the offset of the last record's instruction
   std::vector<uint8_t> record_;   // the next one; it has the access of the last instruction

@@ -116,6 +116,10 @@ class InstructionSet {
   // Of the instruction at the head of `code`: any that is included, and others that hold an address.
   virtual Flow flow(std::span<const uint8_t> code) const = 0;
 
+  // Of the instruction at the head of `code`, which is included: the registers that it may write, a bit for each of
+  // Description::registers, the first the lowest. More than it writes do no harm.
+  virtual uint32_t may_write(std::span<const uint8_t> /*code*/) const { return ~uint32_t{0}; }
+
   // Whether Unicorn must not even translate the instruction at the head of `code`, which is not one included:
   // it ends the process at some that no processor knows either.
   virtual bool breaks_engine(std::span<const uint8_t> /*code*/) const { return false; }

@@ -79,6 +79,32 @@ TEST(Harvest, SeveralStartsOfAPieceAreOfOneSplit) {
   for (const auto& code : codes[1]) EXPECT_FALSE(codes[0].contains(code));
 }
 
+TEST(Harvest, ALargeMemoryIsInTheDatasetOnceForEveryPiece) {
+  const TemporaryFolder folder;
+  const auto out = (folder / "d").string();
+  ASSERT_EQ(datagen("harvest " + program + " --most 50 --starts 4 --machine " + machine +
+                    " --memory 65536 --out " + out)
+                .code,
+            0);
+  const Dataset dataset(folder / "d");
+  const auto traces = dataset.size(Split::train) + dataset.size(Split::test);
+  EXPECT_GT(traces, 100u);
+  int64_t images = 0, on_disk = 0;
+  for (const Split s : splits) {
+    for (const auto& shard : dataset.manifest()[s].shards) {
+      const safetensors::File file(folder / "d" / shard.file);
+      images += file.require("images", safetensors::Dtype::U8, 2).shape[0];
+      on_disk += static_cast<int64_t>(test::fs::file_size(folder / "d" / shard.file));
+    }
+    for (size_t i = 0; i < dataset.size(s); ++i) EXPECT_TRUE(dataset.trace(s, i).is_whole());
+  }
+  EXPECT_EQ(images, 50);
+  EXPECT_LT(on_disk, 60 * 65536);
+  EXPECT_EQ(datagen("verify " + out).code, 0);
+  EXPECT_EQ(datagen("export --out " + (folder / "files").string() + " " + out).code, 0);
+  EXPECT_EQ(datagen("verify --machine " + machine + " " + (folder / "files").string()).code, 0);
+}
+
 TEST(Harvest, RefusesWhatItCannotDoInOneLine) {
   const TemporaryFolder folder;
   const auto refused = [&](const std::string& arguments, int code, std::string_view says) {
