@@ -28,8 +28,8 @@ class Reader {
   }
   template <typename T>
   std::vector<T> table(const Elf64_Shdr& section) const {
-    std::vector<T> rows(section.sh_size / sizeof(T));
-    const auto bytes = part(section.sh_offset, rows.size() * sizeof(T));
+    const auto bytes = part(section.sh_offset, section.sh_size / sizeof(T) * sizeof(T));
+    std::vector<T> rows(bytes.size() / sizeof(T));
     std::memcpy(rows.data(), bytes.data(), bytes.size());
     return rows;
   }

@@ -152,7 +152,7 @@ class Linker {
     std::ranges::sort(linked_.references, {}, &Linked::Reference::at);
     list_functions();
     const ElfSymbol& symbol = objects_[entry.object].symbols[entry.symbol];
-    const size_t section = offsets_[entry.object].at(symbol.section);
+    const size_t section = symbol.section < SHN_LORESERVE ? offsets_[entry.object][symbol.section] : nowhere;
     if (section == nowhere || symbol.value >= objects_[entry.object].sections[symbol.section].bytes)
       fail("{} does not lie in code that is loaded", symbol.name);
     linked_.entry = section + symbol.value;
@@ -280,7 +280,7 @@ class Linker {
         commons.emplace_back(o, s);
       }
     }
-    if (end == 0) return;
+    if (offsets.empty()) return;
     if (most > places_.memory_bytes || align(end, most) > places_.data_bytes) {
       fail("its data take {} bytes, and {} bytes of memory have room for {}: use --memory {}", end,
            places_.memory_bytes, places_.data_bytes,
