@@ -155,7 +155,7 @@ class NativeHarvester final : public Harvester {
         finish();
         if (left_out)
           ++result.left_out[here->operation ? "relative to the PC" : why(*here, code.subspan(at))];
-      } else {
+      } else if (!block.mnemonics.empty() || here->text.mnemonic != "nop") {  // else padding
         add(code.subspan(at, here->bytes), *here, block);
         if (block.mnemonics.size() == most_in_block) finish();
       }
