@@ -9,7 +9,8 @@ namespace {
 
 TEST(Machines, EveryNamedMachineIsMadeAndCallsItselfSo) {
   ASSERT_FALSE(machine_names().empty());
-  for (const auto name : machine_names()) EXPECT_EQ(make_machine(name, usual_memory(name))->layout().machine, name);
+  for (const auto name : machine_names())
+    EXPECT_EQ(make_machine(name, usual_memory(name))->layout().machine, name);
 }
 
 TEST(Machines, AnUnknownNameIsAnErrorThatListsTheKnownOnes) {

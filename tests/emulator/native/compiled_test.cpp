@@ -327,9 +327,10 @@ TEST_P(CompiledTest, AStaticExecutableRunsFromItsEntryOrAFunction) {
       "int _start(void) { buffer[0] = 100; return f(2); }",
       "-O1 -mgeneral-regs-only");
   for (const std::string mode : {"-no-pie -static", "-static-pie"}) {
-    shop_.run(fmt::format("{} {} -nostdlib -Wl,-z,max-page-size=4096,-Ttext-segment={:#x},-Tdata={:#x} p.o -o linked",
-                          GetParam().compiler, mode, mode == "-static-pie" ? 0 : native::full_code_address,
-                          mode == "-static-pie" ? data_address - native::full_code_address : data_address));
+    shop_.run(fmt::format(
+        "{} {} -nostdlib -Wl,-z,max-page-size=4096,-Ttext-segment={:#x},-Tdata={:#x} p.o -o linked",
+        GetParam().compiler, mode, mode == "-static-pie" ? 0 : native::full_code_address,
+        mode == "-static-pie" ? data_address - native::full_code_address : data_address));
     const auto file = shop_.read("linked");
     EXPECT_EQ(traced_.value(file, ""), 134u) << mode;
     EXPECT_EQ(traced_.value(file, "f", {1}), 6u) << mode;
