@@ -31,7 +31,7 @@ as_root() {
 
 case ${1-} in
   '') packages+=("${model[@]}") ;;
-  tests) packages+=("${model[@]}" chromium dpkg-dev file) ;;
+  tests) packages+=("${model[@]}" chromium dpkg-dev file gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user) ;;
   small) ;;
   *) fail "takes no argument, or \"tests\", or \"small\"" ;;
 esac

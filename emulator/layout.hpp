@@ -2,6 +2,7 @@
 // Everything downstream of the emulator knows a machine only by its Layout.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,15 @@ struct Field {
   }
 };
 
+// A part of the memory image, where a layout names its parts.
+struct LayoutRegion {
+  std::string name;           // "code", "read-only data", "data", "stack"
+  int offset = 0, bytes = 0;  // in the memory image
+  uint64_t address = 0;       // as programs see it
+
+  bool operator==(const LayoutRegion&) const = default;
+};
+
 // The newest version of records that any machine has.
 inline constexpr int newest_record_version = 2;
 
@@ -34,6 +44,8 @@ struct Layout {
   // Of what the records' bytes mean. Raised when a machine's records change, so that those made before are
   // told apart.
   int record_version = 1;
+  // Of the whole memory image, in order; empty: code, and from data_offset on data.
+  std::vector<LayoutRegion> regions = {};
 
   // Length of what determines a trace: memory image ‖ state 0.
   int start_bytes() const { return memory_bytes + record_bytes; }

@@ -32,6 +32,18 @@ struct Region {
   std::string_view pointer = {};
 };
 
+// A given program as the machine's memory holds it.
+struct Program {
+  // What of it lies where, in the memory image: a file's sections, and what was added to them.
+  struct Part {
+    std::string name;
+    int offset = 0, bytes = 0;
+  };
+  std::vector<uint8_t> image;
+  uint64_t entry = 0;            // what the PC is in state 0
+  std::vector<Part> parts = {};  // in the full layout; those in the data are not to be covered
+};
+
 // What the machine makes of the instruction that a record has fetched.
 struct Instruction {
   // Its index in Machine::operations(); -1: random programs do not draw it, or there is none.
@@ -105,11 +117,16 @@ class Machine {
     return std::nullopt;
   }
 
-  // Program file as its user writes it (assembly; flat binary, or a function of an ELF object) to a memory
-  // image; `name` is for messages. `function`: which one of an object. Throws Error.
-  virtual std::vector<uint8_t> load_program(std::string_view contents, std::string_view name,
-                                            std::string_view function = {}) const = 0;
-  // State 0 of a given program: zero, but for what the machine needs, such as a stack pointer.
+  // Program file as its user writes it (assembly; flat binary, or a function of an ELF file) to a memory
+  // image; `name` is for messages. `function`: which one of the file. Throws Error.
+  virtual Program load(std::string_view contents, std::string_view name,
+                       std::string_view function = {}) const = 0;
+  // Its memory image alone: all that there is to it, but in the full layout.
+  std::vector<uint8_t> load_program(std::string_view contents, std::string_view name,
+                                    std::string_view function = {}) const {
+    return load(contents, name, function).image;
+  }
+  // State 0 of a given program, but for its PC: zero, and what the machine needs, such as a stack pointer.
   virtual std::vector<uint8_t> first_state() const {
     return std::vector<uint8_t>(static_cast<size_t>(layout().record_bytes));
   }
@@ -128,6 +145,8 @@ class Machine {
 
 // Throws Error for an unknown name, or a memory size that the machine cannot have.
 std::unique_ptr<Machine> make_machine(std::string_view name, int memory_bytes);
+// What a program takes where its user names no length: 1024 bytes, or 65536 in the full layout.
+int usual_memory(std::string_view name);
 std::vector<std::string_view> machine_names();
 
 }  // namespace bytecpu

@@ -23,9 +23,13 @@ constexpr std::array machines = {
     Entry{"arm64", make_arm64},
     Entry{"thumb", make_thumb},
     Entry{"x86_64", make_x86_64},
+    Entry{"arm64-full", make_arm64_full},
+    Entry{"x86_64-full", make_x86_64_full},
 };
 
 }  // namespace
+
+int usual_memory(std::string_view name) { return name.ends_with("-full") ? 65536 : 1024; }
 
 std::vector<std::string_view> machine_names() {
   std::vector<std::string_view> names;

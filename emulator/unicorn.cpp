@@ -14,8 +14,6 @@ void check(uc_err error, std::string_view what) {
 // The pages are the guest's: the host's may be larger, and two mappings must not overlap.
 constexpr size_t page = 4096;
 
-size_t whole_pages(size_t bytes) { return (bytes + page - 1) / page * page; }
-
 uint8_t* allocate(size_t bytes) {
   void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) throw Error("no {} bytes of memory for a machine", bytes);
@@ -23,6 +21,8 @@ uint8_t* allocate(size_t bytes) {
 }
 
 }  // namespace
+
+size_t GuestMemory::whole_pages(size_t bytes) { return (bytes + page - 1) / page * page; }
 
 GuestMemory::GuestMemory(size_t bytes) : size_(whole_pages(bytes)), memory_(allocate(size_), Unmap{size_}) {}
 
@@ -36,8 +36,12 @@ UnicornEngine::UnicornEngine(uc_arch arch, uc_mode mode, int model) {
 }
 
 void UnicornEngine::map(uint64_t address, const GuestMemory& memory, uint32_t permissions) {
-  check(uc_mem_map_ptr(get(), address, memory.bytes().size(), permissions, memory.bytes().data()),
-        fmt::format("mapping {} bytes at {:#x}", memory.bytes().size(), address));
+  map(address, memory.bytes(), permissions);
+}
+
+void UnicornEngine::map(uint64_t address, std::span<uint8_t> pages, uint32_t permissions) {
+  check(uc_mem_map_ptr(get(), address, pages.size(), permissions, pages.data()),
+        fmt::format("mapping {} bytes at {:#x}", pages.size(), address));
 }
 
 void UnicornEngine::write_register(int id, uint64_t value) {

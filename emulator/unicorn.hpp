@@ -15,6 +15,7 @@ class GuestMemory {
   explicit GuestMemory(size_t bytes);  // rounded up to whole pages of 4 KB
 
   std::span<uint8_t> bytes() const { return {memory_.get(), size_}; }
+  static size_t whole_pages(size_t bytes);
 
  private:
   struct Unmap {
@@ -33,6 +34,8 @@ class UnicornEngine {
 
   // Maps `memory` at a guest address, a multiple of 4096; it must outlive the engine.
   void map(uint64_t address, const GuestMemory& memory, uint32_t permissions);
+  // The same of whole pages of one.
+  void map(uint64_t address, std::span<uint8_t> pages, uint32_t permissions);
   void write_register(int id, uint64_t value);
   // To be called when code in [begin, end) was changed from outside. Not uc_ctl_flush_tlb, which clears a
   // gigabyte.

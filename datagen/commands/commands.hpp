@@ -12,6 +12,7 @@ namespace bytecpu {
 
 cli::Command generate_command();
 cli::Command pack_command();
+cli::Command harvest_command();
 cli::Command merge_command();
 cli::Command verify_command();
 cli::Command import_command();

@@ -114,6 +114,7 @@ void print(const GenerateResult& result, const GenerateOptions& options) {
 
 void run(Values& v, const OptionList& given) {
   auto& g = v.generate;
+  fit_memory(given, g.machine, g.memory_bytes);
   const auto machine = as_usage([&] { return make_machine(g.machine, g.memory_bytes); });
   fit_length(given, *machine, g.programs);
   if (!v.operation_weights.empty()) {

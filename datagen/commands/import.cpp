@@ -29,6 +29,7 @@ OptionList options(Values& v) {
 }
 
 void run(Values& v, const OptionList& given) {
+  fit_memory(given, v.machine.name, v.machine.memory_bytes);
   const auto machine = as_usage([&] { return make_machine(v.machine.name, v.machine.memory_bytes); });
   const auto has = [&](Split s) { return std::filesystem::is_directory(v.folder / to_string(s)); };
   if (has(Split::train) || has(Split::test)) given.refuse("the folder's own train and test say it", v.split);

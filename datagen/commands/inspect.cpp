@@ -130,6 +130,7 @@ void inspect_bin_folder(const Values& v, const OptionList& given) {
 }
 
 void run(Values& v, const OptionList& given) {
+  fit_memory(given, v.machine.name, v.machine.memory_bytes);
   if (!fs::exists(v.path)) throw Error("{}: there is no such file or folder", v.path.string());
   if (is_dataset_of_files(v.path)) {
     given.refuse("a dataset of files has no traces; use --document N", v.trace, v.machine.name,

@@ -26,7 +26,8 @@ OptionList options(Values& v) {
   return field;
 }
 
-void run(Values& v, const OptionList&) {
+void run(Values& v, const OptionList& given) {
+  fit_memory(given, v.machine.name, v.machine.memory_bytes);
   const auto machine = as_usage([&] { return make_machine(v.machine.name, v.machine.memory_bytes); });
   const auto start = make_start(*machine, v.start);
   TraceBatch traces(machine->layout());

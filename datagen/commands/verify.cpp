@@ -64,6 +64,7 @@ void print(const VerifyReport& report, const std::filesystem::path& folder) {
 }
 
 void run(Values& v, const OptionList& given) {
+  fit_memory(given, v.machine.name, v.machine.memory_bytes);
   if (!std::filesystem::is_directory(v.folder)) throw Error("{}: there is no such folder", v.folder.string());
   const bool dataset = std::filesystem::exists(v.folder / "manifest.json");
   if (dataset) given.refuse(names_its_machine, v.machine.name, v.machine.memory_bytes);

@@ -67,7 +67,9 @@ std::string outdated(const Layout& layout, std::string_view mend);
 std::string how_to_generate(const Layout& layout);
 
 // One shard, mapped: tensors `offsets` I64 [traces + 1] and `bytes` U8 [total], and, unless every trace
-// halted, `stops` U8 [traces], a StopReason each. Opening checks all of the structure, not the checksum;
+// halted, `stops` U8 [traces], a StopReason each. Of layouts with regions, whose memories may be large, every
+// memory image is there once: `images` U8 [images, memory_bytes], `image_of` I64 [traces] says which one a trace has, and
+// `offsets` and `bytes` are of the records alone; opening puts them together. Opening checks all of the structure, not the checksum;
 // throws Error. The metadata's `contents` is a checksum of all the rest, so that a shard can be checked where no
 // manifest lists it yet.
 class Shard {
@@ -88,7 +90,11 @@ class Shard {
   const Trace& operator[](size_t i) const { return traces_[i]; }
 
  private:
+  std::vector<int64_t> read_offsets() const;
+  void join_images(const Layout& layout, const std::vector<int64_t>& offsets);
+
   safetensors::File file_;
+  std::vector<uint8_t> joined_;  // traces, where the file holds images apart
   std::vector<Trace> traces_;
   ShardInfo info_;
 };

@@ -130,6 +130,10 @@ ordered_json to_json(const Layout& layout) {
                        {"fields", fields}};
   if (layout.data_offset > 0) json["data_offset"] = layout.data_offset;
   if (layout.record_version != Layout().record_version) json["record_version"] = layout.record_version;
+  for (const LayoutRegion& r : layout.regions) {
+    json["regions"].push_back(
+        {{"name", r.name}, {"offset", r.offset}, {"bytes", r.bytes}, {"address", r.address}});
+  }
   return json;
 }
 
@@ -154,6 +158,12 @@ Layout layout_from_json(const ordered_json& json) {
     if (layout.record_version > newest_record_version) {
       throw Error("of record version {}, this program knows up to {}; update bytecpu", layout.record_version,
                   newest_record_version);
+    }
+  }
+  if (json.contains("regions")) {
+    for (const auto& item : list(json, "regions")) {
+      layout.regions.push_back({text(item, "name"), count<int>(item, "offset"), count<int>(item, "bytes"),
+                                count<uint64_t>(item, "address")});
     }
   }
   int next = 0;

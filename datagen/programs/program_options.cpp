@@ -6,7 +6,12 @@ namespace bytecpu {
 
 void machine_options(OptionList& field, std::string& machine, int& memory_bytes) {
   field(machine, "machine", one_of(machine_names()), "machine");
-  field(memory_bytes, "memory", at_least(1), "length of the memory image, in bytes");
+  field(memory_bytes, "memory", at_least(1),
+        "length of the memory image, in bytes; of -full machines 65536 where it is not given");
+}
+
+void fit_memory(const OptionList& given, const std::string& machine, int& memory_bytes) {
+  if (!given.given(memory_bytes)) memory_bytes = usual_memory(machine);
 }
 
 void length_options(OptionList& field, ProgramOptions& programs) {

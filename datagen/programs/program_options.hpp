@@ -9,6 +9,8 @@
 namespace bytecpu {
 
 void machine_options(OptionList& field, std::string& machine, int& memory_bytes);
+// The machine's usual memory where --memory is not given.
+void fit_memory(const OptionList& given, const std::string& machine, int& memory_bytes);
 void length_options(OptionList& field, ProgramOptions& programs);
 // Those of length_options(), and all others but the weights.
 void program_options(OptionList& field, ProgramOptions& programs);

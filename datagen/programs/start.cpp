@@ -84,10 +84,19 @@ std::vector<uint8_t> hex_bytes(const std::string& text, std::string_view digits)
   return bytes;
 }
 
-// The program's stack, or its return address, would be lost under the data without a word.
-void refuse_covered(const std::string& text, const Machine& machine, size_t offset, size_t bytes,
-                    const StartOptions& options) {
+// The program's stack, its return address or its own data would be lost under the data without a word.
+void refuse_covered(const std::string& text, const Machine& machine, const Program& program, size_t offset,
+                    size_t bytes, const StartOptions& options) {
   const auto& layout = machine.layout();
+  for (const Program::Part& part : program.parts) {
+    const size_t from = offset + static_cast<size_t>(layout.data_offset);
+    const bool covers =
+        static_cast<int>(from + bytes) > part.offset && static_cast<int>(from) < part.offset + part.bytes;
+    if (bytes == 0 || !covers) continue;
+    throw UsageError(
+        "--data {}: from offset {} on lies the program's {}; use another offset, or more --memory", text,
+        part.offset - layout.data_offset, part.name);
+  }
   const auto moved = [&](const Region& region) {
     return std::ranges::any_of(options.set, [&](const std::string& set) {
       const auto field = std::ranges::find(layout.fields, region.pointer, &Field::name);
@@ -107,8 +116,8 @@ void refuse_covered(const std::string& text, const Machine& machine, size_t offs
 }
 
 // "16=0a0b" puts two bytes at offset 16 of the data, "0x10=@FILE" a file's.
-void set_data(const std::string& text, const Machine& machine, const StartOptions& options,
-              std::span<uint8_t> image) {
+void set_data(const std::string& text, const Machine& machine, const Program& program,
+              const StartOptions& options, std::span<uint8_t> image) {
   const auto& layout = machine.layout();
   if (layout.data_offset == 0) throw UsageError("--data {}: {} has no data", text, layout.machine);
   const auto data = image.subspan(static_cast<size_t>(layout.data_offset));
@@ -129,7 +138,7 @@ void set_data(const std::string& text, const Machine& machine, const StartOption
     throw UsageError("--data {}: {} bytes at {} are more than the {} of data", text, bytes.size(), *offset,
                      data.size());
   }
-  refuse_covered(text.substr(0, equals), machine, *offset, bytes.size(), options);
+  refuse_covered(text.substr(0, equals), machine, program, *offset, bytes.size(), options);
   std::ranges::copy(bytes, data.begin() + static_cast<std::ptrdiff_t>(*offset));
 }
 
@@ -175,12 +184,14 @@ void start_options(OptionList& field, StartOptions& start) {
 
 std::vector<uint8_t> make_start(const Machine& machine, const StartOptions& options) {
   const auto& layout = machine.layout();
-  auto start = machine.load_program(read_program(options.program), program_name(options), options.function);
-  const auto state = machine.first_state();
+  const auto program = machine.load(read_program(options.program), program_name(options), options.function);
+  auto start = program.image;
+  auto state = machine.first_state();
+  set_field(fmt::format("PC={}", program.entry), layout, state);
   start.insert(start.end(), state.begin(), state.end());
   const auto memory_bytes = static_cast<size_t>(layout.memory_bytes);
   for (const auto& text : options.data)
-    set_data(text, machine, options, std::span(start).first(memory_bytes));
+    set_data(text, machine, program, options, std::span(start).first(memory_bytes));
   for (const auto& text : options.set) set_field(text, layout, std::span(start).subspan(memory_bytes));
   return start;
 }
@@ -188,8 +199,14 @@ std::vector<uint8_t> make_start(const Machine& machine, const StartOptions& opti
 void refuse_fault(const StartOptions& options, const Machine& machine, const Trace& trace) {
   if (trace.stop == StopReason::halted || trace.stop == StopReason::step_limit) return;
   const auto states = trace.states();
+  std::string why(explain(trace.stop));
+  if (trace.stop == StopReason::illegal_instruction && states > 0) {
+    why = machine.describe(trace.record(states)).text;
+  } else if (trace.stop == StopReason::memory_fault && states > 0) {
+    why += fmt::format(", by {}", machine.describe(trace.record(states)).text);
+  }
   throw Error("{}: {} after {} step{} on {}: {}", program_name(options), to_string(trace.stop), states,
-              states == 1 ? "" : "s", machine.layout().machine, explain(trace.stop));
+              states == 1 ? "" : "s", machine.layout().machine, why);
 }
 
 }  // namespace bytecpu

@@ -71,6 +71,30 @@ const Description description = {
     .elf_machine = EM_AARCH64,
 };
 
+// Of all registers.
+const Description full_description = [] {
+  Description d = description;
+  d.name = "arm64-full";
+  d.value_bytes = 16;  // of STP
+  d.offset_bytes = 4;
+  d.register_bytes = 8;
+  static const std::array<std::string, 29> names = [] {
+    std::array<std::string, 29> all;
+    for (size_t i = 0; i < all.size(); ++i) all[i] = fmt::format("X{}", i);
+    return all;
+  }();
+  d.registers.clear();
+  for (size_t i = 0; i < names.size(); ++i) {
+    d.registers.push_back({names[i].c_str(), UC_ARM64_REG_X0 + static_cast<int>(i)});
+  }
+  d.registers.push_back({"X29", UC_ARM64_REG_X29});
+  d.link = static_cast<int>(d.registers.size());
+  d.registers.push_back({"LR", UC_ARM64_REG_LR});
+  d.stack = static_cast<int>(d.registers.size());
+  d.registers.push_back({"SP", UC_ARM64_REG_SP});
+  return d;
+}();
+
 constexpr int flags_shift = 28;  // N, Z, C, V are bits 31 … 28
 
 // Operands in their places.
@@ -88,16 +112,17 @@ void add(Code& code, uint32_t word) {
 
 class Arm64 final : public InstructionSet {
  public:
-  const Description& about() const override { return description; }
+  explicit Arm64(bool full) : full_(full) {}
+  const Description& about() const override { return full_ ? full_description : description; }
   std::span<const Operation> operations() const override {
-    static const auto table = operations_of(arm64::rows());
-    return table;
+    static const auto table = operations_of(arm64::rows()), full_table = operations_of(arm64::full_rows());
+    return full_ ? full_table : table;
   }
   Decoded decode(std::span<const uint8_t> code) const override {
     if (code.size() < 4) return {};
     const uint32_t word = arm64::word_at(code);
     constexpr uint32_t operation_bits = 0xFFE0FC00;  // and a few of some immediates
-    if (!arm64::includes(word)) return {};
+    if (!arm64::includes(word, full_)) return {};
     // B and BL; B.cond, CBZ, CBNZ; TBZ, TBNZ
     const uint8_t width = (word & 0x7C000000) == 0x14000000   ? 26
                           : (word & 0x7E000000) == 0x34000000 ? 19
@@ -114,6 +139,20 @@ class Arm64 final : public InstructionSet {
   }
   Flow flow(std::span<const uint8_t> code) const override {
     return code.size() < 4 ? Flow{} : arm64::flow(arm64::word_at(code));
+  }
+  // Of the full layout, whose registers have their numbers: the fields d or t, n where it is written back, t2; the link
+  // register of calls.
+  uint32_t may_write(std::span<const uint8_t> code) const override {
+    if (!full_ || code.size() < 4) return ~uint32_t{0};
+    const uint32_t word = arm64::word_at(code);
+    const bool calls = (word & 0xFC000000) == 0x94000000 || (word & 0xFFFFFC1F) == 0xD63F0000;
+    const auto bit = [](uint32_t number) { return uint32_t{1} << (number & 31); };
+    constexpr uint32_t link = 30;
+    return bit(word) | bit(word >> 5) | bit(word >> 10) | (calls ? bit(link) : 0);
+  }
+  std::string why_left_out(std::string_view text, std::span<const uint8_t> code) const override {
+    if (!full_ && code.size() >= 4 && arm64::includes(arm64::word_at(code), true)) return "arm64-full has it";
+    return arm64::why_left_out(text);
   }
   uint8_t pack_flags(uint32_t raw) const override { return static_cast<uint8_t>(raw >> flags_shift); }
   uint32_t unpack_flags(uint8_t flags) const override { return static_cast<uint32_t>(flags) << flags_shift; }
@@ -142,6 +181,9 @@ class Arm64 final : public InstructionSet {
     const uint32_t distance = static_cast<uint32_t>(top - code.size()) / 4;
     add(code, 0x54000001 | (distance & 0x7FFFF) << 5);  // B.NE
   }
+
+ private:
+  const bool full_;
 };
 
 void Arm64::write(size_t operation, Use, const Scope& scope, Code& code) const {
@@ -259,8 +301,16 @@ void Arm64::write(size_t operation, Use, const Scope& scope, Code& code) const {
 
 }  // namespace
 
+std::unique_ptr<native::InstructionSet> make_arm64_instructions(bool full) {
+  return std::make_unique<Arm64>(full);
+}
+
 std::unique_ptr<Machine> make_arm64(int memory_bytes) {
-  return native::make_machine(std::make_unique<Arm64>(), memory_bytes);
+  return native::make_machine(make_arm64_instructions(false), memory_bytes);
+}
+
+std::unique_ptr<Machine> make_arm64_full(int memory_bytes) {
+  return native::make_machine(make_arm64_instructions(true), memory_bytes);
 }
 
 }  // namespace bytecpu

@@ -8,10 +8,18 @@
 #include <memory>
 
 #include "emulator/machine.hpp"
+#include "emulator/native/instruction_set.hpp"
 
 namespace bytecpu {
 
 // memory_bytes: see native.hpp; otherwise throws Error.
 std::unique_ptr<Machine> make_arm64(int memory_bytes);
+
+// The full layout, `arm64-full`, for given programs first of all. Record, 288 bytes: PC (4), INSN (4), ACCESS_OFFSET (4),
+// READ_SIZE, WRITE_SIZE, WRITE_VALUE (16), X0 … X29, LR, SP (8 each), NZCV (2).
+std::unique_ptr<Machine> make_arm64_full(int memory_bytes);
+
+// What its folder says of the processor, of either layout.
+std::unique_ptr<native::InstructionSet> make_arm64_instructions(bool full);
 
 }  // namespace bytecpu

@@ -36,6 +36,10 @@ bool writes_back_apart(uint32_t word) {
 // So is loading a pair into one register.
 bool loads_apart(uint32_t word) { return bits(word, 22, 22) == 0 || bits(word, 4, 0) != bits(word, 14, 10); }
 
+bool pair_writes_back_apart(uint32_t w) {
+  return loads_apart(w) && writes_back_apart(w) && writes_back_apart((w & ~31u) | bits(w, 14, 10));
+}
+
 bool any(uint32_t) { return true; }
 
 // Register fields, by their lowest bit.
@@ -91,11 +95,7 @@ constexpr std::array encodings = {
     // LDP, STP of 32 bits, also writing back; LDP of 64 bits, as a store of 16 bytes is more than a record
     // holds
     Encoding{0xFF800000, 0x29000000, d | n | a, loads_apart},
-    Encoding{0xFE800000, 0x28800000, d | n | a,
-             [](uint32_t w) {
-               return loads_apart(w) && writes_back_apart(w) &&
-                      writes_back_apart((w & ~31u) | bits(w, 14, 10));
-             }},
+    Encoding{0xFE800000, 0x28800000, d | n | a, pair_writes_back_apart},
     Encoding{0xFFC00000, 0xA9400000, d | n | a, loads_apart},
     // Branches: B, BL; B.cond; CBZ, CBNZ; TBZ, TBNZ; BR, RET; BLR
     Encoding{0x7C000000, 0x14000000, 0},
@@ -115,19 +115,30 @@ constexpr std::array encodings = {
     Encoding{0xFFFFFFFF, hlt, 0},
 };
 
+constexpr std::array full_encodings = {
+    // STP, LDP of 64 bits, LDPSW; also writing back
+    Encoding{0xFF800000, 0xA9000000, d | n | a, loads_apart},
+    Encoding{0xFE800000, 0xA8800000, d | n | a, pair_writes_back_apart},
+    Encoding{0xFFC00000, 0x69400000, d | n | a, loads_apart},
+    Encoding{0xFEC00000, 0x68C00000, d | n | a, pair_writes_back_apart},
+    Encoding{0xFF000000, 0x98000000, d},  // LDRSW of a literal
+    Encoding{0x9F000000, 0x90000000, d},  // ADRP
+};
+
 // W0 … W8, the link register; the stack pointer or zero.
 bool has_register(uint32_t number) { return number <= 8 || number >= 30; }
 
 }  // namespace
 
-bool includes(uint32_t instruction) {
-  return std::ranges::any_of(encodings, [&](const Encoding& e) {
+bool includes(uint32_t instruction, bool full) {
+  const auto is = [&](const Encoding& e) {
     const auto free = [&](Fields field, int low) {
-      return !(e.registers & field) || has_register(bits(instruction, low + 4, low));
+      return full || !(e.registers & field) || has_register(bits(instruction, low + 4, low));
     };
     return (instruction & e.mask) == e.value && free(d, 0) && free(n, 5) && free(m, 16) && free(a, 10) &&
            e.valid(instruction);
-  });
+  };
+  return std::ranges::any_of(encodings, is) || (full && std::ranges::any_of(full_encodings, is));
 }
 
 native::Flow flow(uint32_t w) {

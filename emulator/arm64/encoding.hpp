@@ -19,9 +19,10 @@ inline uint32_t word_at(std::span<const uint8_t> bytes) {
   return bytes[0] | bytes[1] << 8 | bytes[2] << 16 | static_cast<uint32_t>(bytes[3]) << 24;
 }
 
-bool includes(uint32_t instruction);
+// `full`: of the full layout, which has all registers, ADRP, LDPSW, literals of LDRSW and stores of 16 bytes besides.
+bool includes(uint32_t instruction, bool full = false);
 
-// Also of ADRP, which is not included: no function with one stands alone.
+// Also of ADRP, which the compact layout does not include: no function with one stands alone.
 native::Flow flow(uint32_t instruction);
 
 }  // namespace bytecpu::arm64

@@ -149,4 +149,14 @@ const std::vector<Row>& rows() {
   return all;
 }
 
+const std::vector<Row>& full_rows() {
+  static const auto all = [] {
+    auto more = make_rows();
+    more.push_back({{"adrp", "address"}, Kind::given});
+    more.push_back({{"ldpsw", "memory"}, Kind::given});
+    return more;
+  }();
+  return all;
+}
+
 }  // namespace bytecpu::arm64

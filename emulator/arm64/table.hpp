@@ -47,5 +47,7 @@ struct Row {
 
 // As Capstone names them; in the order of the machine's operations.
 const std::vector<Row>& rows();
+// The same, and what the full layout has besides.
+const std::vector<Row>& full_rows();
 
 }  // namespace bytecpu::arm64

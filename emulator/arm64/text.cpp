@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "emulator/arm64/encoding.hpp"
@@ -96,6 +97,39 @@ void rewrite(std::span<const uint8_t> instruction, native::InstructionText& text
   } else if ((word & 0xFFFFF01F) == 0xD503201F) {
     hint(word, text);
   }
+}
+
+std::string why_left_out(std::string_view text) {
+  const auto mnemonic = text.substr(0, text.find(' '));
+  const auto begins = [&](std::initializer_list<std::string_view> those) {
+    return std::ranges::any_of(those, [&](std::string_view with) { return mnemonic.starts_with(with); });
+  };
+  // A register of vectors or floating point: a letter and a number where an operand begins.
+  const auto names_vector = [&] {
+    for (size_t at = mnemonic.size(); at + 2 < text.size(); ++at) {
+      const bool begin = text[at] == ' ' || text[at] == '{' || text[at] == '[';
+      if (begin && std::string_view("bhsdqv").find(text[at + 1]) != std::string_view::npos &&
+          text[at + 2] >= '0' && text[at + 2] <= '9') {
+        return true;
+      }
+    }
+    return false;
+  };
+  if (names_vector()) {
+    return "floating point and vectors are left out; compile with -mgeneral-regs-only, or -fno-tree-vectorize";
+  }
+  if (begins({"svc", "hvc", "smc"})) return "there is no operating system here";
+  if (begins({"udf", "brk"})) return "the program stops itself, as abort and what cannot be reached do";
+  if (begins({"mrs", "msr"})) {
+    return "system registers are left out; compile with -fno-stack-protector, and without thread-local variables";
+  }
+  if (begins({"ldx", "stx", "lda", "stl", "cas", "swp", "ldad", "ldcl", "lds", "ldeor", "dmb", "dsb", "isb",
+              "clrex"})) {
+    return "atomic access to memory is left out";
+  }
+  if (begins({"reta", "bra", "blra", "pac", "aut"}))
+    return "compile without -mbranch-protection for later processors";
+  return {};
 }
 
 }  // namespace bytecpu::arm64

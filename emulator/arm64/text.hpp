@@ -4,10 +4,16 @@
 #pragma once
 
 #include <span>
+#include <string>
+#include <string_view>
 
 #include "emulator/native/disassembler.hpp"
 
 namespace bytecpu::arm64 {
+
+// Why an instruction that is not included is left out, as Capstone writes it, and what to compile with instead; empty: there is
+// no more to say.
+std::string why_left_out(std::string_view text);
 
 void rewrite(std::span<const uint8_t> instruction, native::InstructionText& text);
 

@@ -33,14 +33,8 @@ class ElfFile {
  public:
   ElfFile(std::string_view contents, std::string_view name, uint16_t machine)
       : contents_(contents), name_(name) {
-    if (contents_.size() < sizeof header_ || contents_[EI_CLASS] != ELFCLASS64 ||
-        contents_[EI_DATA] != ELFDATA2LSB) {
-      fail("not a 64-bit little-endian ELF file");
-    }
+    check_machine(contents, name, machine);
     header_ = read<Elf64_Ehdr>(0);
-    if (header_.e_machine != machine) {
-      fail("an ELF file for {}, not {}", machine_name(header_.e_machine), machine_name(machine));
-    }
     if (header_.e_shoff == 0 || header_.e_shnum == 0) fail("an ELF file without sections");
     for (size_t i = 0; i < header_.e_shnum; ++i) {
       sections_.push_back(read<Elf64_Shdr>(header_.e_shoff + i * sizeof(Elf64_Shdr)));
@@ -195,6 +189,19 @@ class ElfFile {
 }  // namespace
 
 bool is_elf(std::string_view contents) { return contents.starts_with(ELFMAG); }
+
+void check_machine(std::string_view contents, std::string_view name, uint16_t machine) {
+  Elf64_Ehdr header;
+  if (contents.size() < sizeof header || contents[EI_CLASS] != ELFCLASS64 ||
+      contents[EI_DATA] != ELFDATA2LSB) {
+    throw Error("{}: not a 64-bit little-endian ELF file", name);
+  }
+  std::memcpy(&header, contents.data(), sizeof header);
+  if (header.e_machine != machine) {
+    throw Error("{}: an ELF file for {}, not {}", name, machine_name(header.e_machine),
+                machine_name(machine));
+  }
+}
 
 ElfFunction elf_function(std::string_view contents, std::string_view name, std::string_view function,
                          uint16_t machine) {

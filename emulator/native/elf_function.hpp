@@ -10,6 +10,8 @@
 namespace bytecpu::native {
 
 bool is_elf(std::string_view contents);
+// Throws Error for what is no 64-bit little-endian ELF file of the machine (EM_…). `name` is for messages.
+void check_machine(std::string_view contents, std::string_view name, uint16_t machine);
 
 // A function, and what lies about it in the file. Offsets are from the function's start.
 struct ElfFunction {

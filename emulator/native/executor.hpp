@@ -1,8 +1,11 @@
 // Runs programs of a native machine on Unicorn and records every state. Instructions that earlier programs had
-// run one by one out of the pool; what is mostly new, or runs often, is translated in place.
+// run one by one out of the pool; what is mostly new, or runs often, is translated in place. The full layout leaves no
+// register to the pool: all runs in place, and a program that runs again has its translations still.
 #pragma once
 
+#include <cstdlib>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -29,20 +32,24 @@ class Executor {
   // What is known of the instruction at an offset of the code that is being run.
   struct Fetched {
     int8_t bytes = 0;  // 0: nothing yet
-    bool halts = false, illegal = false;
+    bool halts = false, illegal = false, repeats = false;
     bool branches = false;  // by `distance`, or not
     uint8_t visits = 0;     // one by one
     int32_t distance = 0;
-    uint64_t alone = 0;  // address in the pool; 0: it runs in place
+    uint32_t writes = 0;  // registers that it may write, of the full layout
+    uint64_t alone = 0;   // address in the pool; 0: it runs in place
   };
 
-  int code_bytes() const { return layout_.data_offset; }
+  // What is fetched from; of the full layout less than what is not written.
+  int code_bytes() const { return code_bytes_; }
+  int fixed_bytes() const { return layout_.data_offset; }
   int data_bytes() const { return layout_.memory_bytes - layout_.data_offset; }
   uint8_t* code() const { return code_.bytes().data(); }
   uint8_t* data() const { return data_.bytes().data(); }
 
   void add_hooks();
   void run_one(std::span<const uint8_t> start);
+  void load_image(std::span<const uint8_t> image);
   bool mostly_known(uint64_t offset);
   uint64_t run_alone(uint64_t offset);
   uint64_t run_in_place(uint64_t offset);
@@ -51,8 +58,19 @@ class Executor {
     stopped_ = true;
     reason_ = reason;
   }
+  void read_registers();
+  void read_all_registers();
+  bool ends_repetition(uint64_t offset) const;
   bool can_fetch(uint64_t offset) const {
     return offset < static_cast<uint64_t>(code_bytes()) && offset % about_.alignment == 0;
+  }
+  // Of PC and ACCESS_OFFSET.
+  void store_offset(uint8_t* at, uint64_t offset) const {
+    if (full_) {
+      store(at, offset, 4);
+    } else {
+      store(at, offset, 2);
+    }
   }
   const Fetched& fetch(size_t offset);
   void on_instruction(uint64_t offset);
@@ -82,10 +100,13 @@ class Executor {
   const Description& about_;
   const Layout& layout_;
   const Places at_;
+  const Addresses address_;
+  const bool full_;
+  const int code_bytes_;
   Listing& listing_;
   GuestMemory code_, data_;
   UnicornEngine engine_;
-  InstructionPool pool_;
+  std::optional<InstructionPool> pool_;  // none in the full layout
   // Unicorn's, of flags and registers, as records hold them; their values, and pointers to those.
   std::vector<int> ids_;
   std::vector<uint64_t> values_;
@@ -99,8 +120,16 @@ class Executor {
   bool stopped_ = false;
   StopReason reason_{};
   std::exception_ptr failure_;
-  std::vector<uint64_t> exits_;   // addresses
-  std::vector<Fetched> fetched_;  // by offset in the code
+  std::vector<uint64_t> exits_;  // addresses
+  // By offset in the code; zero where nothing is known. Those known lie in [first_known_, end_known_).
+  struct Free {
+    void operator()(Fetched* fetched) const { std::free(fetched); }
+  };
+  std::unique_ptr<Fetched[], Free> fetched_;
+  size_t first_known_, end_known_ = 0;
+  uint32_t written_ = 0;          // registers, since the last record, of the full layout
+  int inner_reads_ = 0;           // that Unicorn still makes of a read across two pages
+  std::optional<uint64_t> last_;  // the offset of the last record's instruction
   std::vector<uint8_t> record_;   // the next one; it has the access of the last instruction
   bool translated_ = false;       // in place, for this run or an earlier one
   bool in_place_ = false;         // some of this run's code is

@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <stdexcept>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -25,7 +26,7 @@ struct Jump {
 // A register as records show it.
 struct Register {
   const char* name;
-  int id;  // Unicorn's, of the whole register; records hold its low 32 bits
+  int id;  // Unicorn's, of the whole register; records hold its low register_bytes
 };
 
 struct Description {
@@ -40,13 +41,17 @@ struct Description {
   // Lengths of the fields INSN, WRITE_VALUE and flags. The flags are in the first byte of their field, the rest is
   // zero. Of a longer instruction, INSN holds the first bytes.
   int instruction_bytes, value_bytes, flags_bytes;
+  // Lengths of the fields PC and ACCESS_OFFSET, both offsets in the memory image, and of a register: 2 and 4, or
+  // 4 and 8 in the full layout.
+  int offset_bytes = 2, register_bytes = 4;
   int pc_id;
   const char* flags_name;
   std::vector<std::string> flag_bits;  // of the byte that records hold, lowest first
   int flags_id;
   std::vector<Register> registers;
-  // Indices in registers, or -1: the stack pointer; the link register, without which calls push their return
+  // Indices in registers, or -1: what counts the repetitions of one instruction; the stack pointer; the link register, without which calls push their return
   // address.
+  int repetitions = -1;
   int stack, link;
   // Of the registers: what holds the address of the data in random programs.
   int data;
@@ -55,9 +60,12 @@ struct Description {
   uint64_t fetch_mode;           // added to the address where a run begins (Thumb's bit 0)
   std::vector<uint8_t> halt;     // the instruction that ends a program
   std::vector<uint8_t> filler;   // what is illegal and lies behind a given program, as long as the alignment
-  Jump went_on, branched, next;  // between instructions that run one by one
+  Jump went_on, branched, next;  // between instructions that run one by one; none in the full layout
   int room;                      // code bytes that each instruction of a random program may take
   uint16_t elf_machine;          // EM_…; 0: no functions out of ELF objects
+
+  // The layout that holds all of the processor's general registers.
+  bool full() const { return register_bytes == 8; }
 };
 
 // How random programs use an operation.
@@ -78,6 +86,8 @@ struct Decoded {
   // and reads no program counter.
   bool anywhere = false;
   Displacement displacement = {};
+  // Whether it runs as often as a register says, and is fetched again each time.
+  bool repeats = false;
 };
 
 // Where an instruction goes on, and the address that it holds, if any. Asked for when a program is loaded.
@@ -106,9 +116,19 @@ class InstructionSet {
   // Of the instruction at the head of `code`: any that is included, and others that hold an address.
   virtual Flow flow(std::span<const uint8_t> code) const = 0;
 
+  // Of the instruction at the head of `code`, which is included: the registers that it may write, a bit for each of
+  // Description::registers, the first the lowest. More than it writes do no harm.
+  virtual uint32_t may_write(std::span<const uint8_t> /*code*/) const { return ~uint32_t{0}; }
+
   // Whether Unicorn must not even translate the instruction at the head of `code`, which is not one included:
   // it ends the process at some that no processor knows either.
   virtual bool breaks_engine(std::span<const uint8_t> /*code*/) const { return false; }
+
+  // Why the instruction at the head of `code`, which is not included, is left out, and what to do so that it is not
+  // there; empty: there is no more to say than that. `text`: as Capstone writes it.
+  virtual std::string why_left_out(std::string_view /*text*/, std::span<const uint8_t> /*code*/) const {
+    return {};
+  }
 
   // The byte that records hold, from the flags register and back.
   virtual uint8_t pack_flags(uint32_t raw) const = 0;

@@ -14,6 +14,7 @@ Listing::Listing(const InstructionSet& set, const Layout& layout)
       about_(set.about()),
       layout_(layout),
       at_(about_),
+      code_bytes_(static_cast<size_t>(code_region_bytes(about_, layout.memory_bytes))),
       disassembler_(about_.disassembler, about_.disassembler_mode, about_.rewrite) {
   for (const Operation& operation : set.operations()) {
     if (operation.uses) drawn_.push_back(operation.mnemonic);
@@ -55,12 +56,14 @@ std::string Listing::text_of_refused(std::span<const uint8_t> bytes, uint64_t ad
   }
   if (!text) return "???";
   if (text->bytes > about_.instruction_bytes) return text_of_longer(*text);
-  return fmt::format("{}: not in the table of {}", to_string(*text), about_.name);
+  const auto why = set_.why_left_out(to_string(*text), bytes);
+  return fmt::format("{}: not in the table of {}{}{}", to_string(*text), about_.name, why.empty() ? "" : ": ",
+                     why);
 }
 
 Instruction Listing::describe(std::span<const uint8_t> record) const {
   const auto bytes = instruction_of(record);
-  const uint64_t pc = load(record.data() + at_.pc, offset_bytes);
+  const uint64_t pc = load(record.data() + at_.pc, about_.offset_bytes);
   const auto text = decode_included(bytes, pc);
   if (!text) return {.text = text_of_refused(bytes, pc)};
   const Operation* operation = find_operation(text->mnemonic);
@@ -83,7 +86,7 @@ size_t Listing::listed_bytes(std::span<const uint8_t> image) const {
   const auto ends_with = [&](size_t end, const std::vector<uint8_t>& unit) {
     return end >= unit.size() && std::ranges::equal(image.subspan(end - unit.size(), unit.size()), unit);
   };
-  size_t end = layout_.data_offset;
+  size_t end = code_bytes_;
   if (ends_with(end, halt) && ends_with(end - halt.size(), filler)) end -= halt.size();
   if (ends_with(end, filler)) {
     while (ends_with(end, filler)) end -= filler.size();
@@ -96,7 +99,8 @@ size_t Listing::listed_bytes(std::span<const uint8_t> image) const {
 // An instruction that is not included has a line of its length too, so that those after it are in step.
 std::vector<Listing::Line> Listing::lines(std::span<const uint8_t> image) const {
   std::vector<Line> result;
-  const auto code = image.first(layout_.data_offset);
+  const auto code = image.first(code_bytes_);
+  const auto& filler = about_.filler;
   const auto add = [&](size_t at) {
     const auto rest = code.subspan(at);
     if (const auto text = decode_included(rest, at)) {
@@ -108,7 +112,15 @@ std::vector<Listing::Line> Listing::lines(std::span<const uint8_t> image) const 
     }
   };
   const size_t end = listed_bytes(image), halt = about_.halt.size();
-  for (size_t at = 0; at < end; at = result.back().at + result.back().bytes) add(at);
+  for (size_t at = 0; at < end;) {
+    // Between the parts of a large program.
+    if (about_.full() && std::ranges::equal(image.subspan(at, filler.size()), filler)) {
+      at += filler.size();
+      continue;
+    }
+    add(at);
+    at = result.back().at + result.back().bytes;
+  }
   const bool returns = end < code.size() && std::ranges::equal(code.last(halt), about_.halt) &&
                        !std::ranges::equal(code.subspan(end, halt), about_.halt);
   if (returns) add(code.size() - halt);
@@ -118,7 +130,7 @@ std::vector<Listing::Line> Listing::lines(std::span<const uint8_t> image) const 
 std::optional<size_t> Listing::instruction_line(std::span<const uint8_t> image,
                                                 std::span<const uint8_t> record) const {
   BYTECPU_CHECK(image.size() == static_cast<size_t>(layout_.memory_bytes));
-  const size_t wanted = load(record.data() + at_.pc, offset_bytes);
+  const size_t wanted = load(record.data() + at_.pc, about_.offset_bytes);
   const auto all = lines(image);
   const auto found = std::ranges::find(all, wanted, &Line::at);
   return found == all.end() ? std::nullopt : std::optional<size_t>(found - all.begin());
@@ -135,8 +147,8 @@ std::string Listing::disassemble(std::span<const uint8_t> image) const {
                     "", 2 + 3 * std::max(missing, 0), line.text);
   }
   constexpr size_t row = 16;
-  for (size_t at = layout_.data_offset; at < image.size(); at += row) {
-    const auto bytes = image.subspan(at, row);
+  for (size_t at = code_bytes_; at < image.size(); at += row) {
+    const auto bytes = image.subspan(at, std::min(row, image.size() - at));
     if (std::ranges::any_of(bytes, [](uint8_t byte) { return byte != 0; })) {
       result += fmt::format("{:04x}  {:02x}\n", at, fmt::join(bytes, " "));
     }

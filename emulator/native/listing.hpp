@@ -55,6 +55,7 @@ class Listing {
   const Description& about_;
   const Layout& layout_;
   const Places at_;
+  const size_t code_bytes_;
   std::vector<std::string_view> drawn_;
   // By mnemonic.
   std::vector<const Operation*> operations_;

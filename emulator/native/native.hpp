@@ -21,6 +21,12 @@ namespace bytecpu::native {
 
 inline constexpr uint64_t code_address = 0x10000, data_address = 0x11000;
 
+// The full layout: all general registers, 64 bits each; 4 KB … 16 MB of memory, a multiple of 4 KB, in regions that
+// Layout::regions names: three eighths code, one eighth read-only data, three eighths data, one eighth stack. Code and
+// read-only data are at full_code_address, where linkers put programs; data and stack follow, on a page of 4 KB of
+// their own. Code is what is fetched from, code and read-only data are not written.
+inline constexpr uint64_t full_code_address = 0x400000;
+
 // memory_bytes as above; otherwise throws Error.
 std::unique_ptr<Machine> make_machine(std::unique_ptr<InstructionSet> set, int memory_bytes);
 

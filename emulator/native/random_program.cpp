@@ -88,8 +88,8 @@ class Writer {
   // Makes the branch or call at `at` go to here.
   void bind(size_t at) {
     const auto instruction = code_.bytes().subspan(at);
-    const auto [bytes, halts, shape, anywhere, displacement] = set_.decode(instruction);
-    displacement.set(instruction.first(bytes), static_cast<int64_t>(code_.size() - at));
+    const Decoded decoded = set_.decode(instruction);
+    decoded.displacement.set(instruction.first(decoded.bytes), static_cast<int64_t>(code_.size() - at));
   }
 
   void bind_skips(bool all) {

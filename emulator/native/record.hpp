@@ -11,24 +11,33 @@ namespace bytecpu::native {
 // Of the records that are described in native.hpp. Version 1 had PC after the instruction, and no reads.
 inline constexpr int record_version = newest_record_version;
 
-// Length of the fields PC and ACCESS_OFFSET: both are offsets in the memory image.
-inline constexpr int offset_bytes = 2;
-
 // Places of the fields in a record.
 struct Places {
   int pc, insn, access_offset, read_size, write_size, write_value, registers, flags, end;
 
   explicit Places(const Description& d)
       : pc(0),
-        insn(offset_bytes),
+        insn(d.offset_bytes),
         access_offset(insn + d.instruction_bytes),
-        read_size(access_offset + offset_bytes),
+        read_size(access_offset + d.offset_bytes),
         write_size(read_size + 1),
         write_value(write_size + 1),
         registers(write_value + d.value_bytes),
-        flags(registers + 4 * static_cast<int>(d.registers.size())),
+        flags(registers + d.register_bytes * static_cast<int>(d.registers.size())),
         end(flags + d.flags_bytes) {}
 };
+
+// Where the memory image is in the guest: code, with what is read only behind it, and data, with the stack at its end.
+struct Addresses {
+  uint64_t code, data;
+};
+Addresses addresses_of(const Description& about, int memory_bytes);
+
+// Of the memory image's code: where random and given programs are. Equal to the layout's data_offset, but in the full
+// layout, where read-only data lie between.
+int code_region_bytes(const Description& about, int memory_bytes);
+// Of the memory image, at its end.
+int stack_region_bytes(const Description& about, int memory_bytes);
 
 // That of a machine with so many bytes of memory. Throws Error where it cannot have them.
 Layout make_layout(const Description& about, int memory_bytes);

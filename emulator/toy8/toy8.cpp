@@ -141,10 +141,9 @@ class Toy8 final : public Machine {
                     std::span<uint8_t> start) const override;
 
   int most_instructions() const override { return instructions(); }
-  std::vector<uint8_t> load_program(std::string_view contents, std::string_view name,
-                                    std::string_view function) const override {
+  Program load(std::string_view contents, std::string_view name, std::string_view function) const override {
     if (!function.empty()) throw Error("{}: toy8's programs have no functions, such as {}", name, function);
-    return toy8::assemble(contents, name, layout_.memory_bytes);
+    return {.image = toy8::assemble(contents, name, layout_.memory_bytes)};
   }
   std::string disassemble(std::span<const uint8_t> image) const override { return toy8::disassemble(image); }
   std::optional<size_t> instruction_line(std::span<const uint8_t>,

@@ -24,6 +24,8 @@ enum Form : uint16_t {
   always_wide = 1 << 11,  // only with REX.W
   repeat = 1 << 12,       // with the prefix F3 it is another instruction
   test_imm = 1 << 13,     // has its immediate only if the digit is 0 (TEST)
+  imm16 = 1 << 14,
+  string = 1 << 15,  // REP is allowed, and REPNE before what compares
 };
 
 struct Encoding {
@@ -110,6 +112,29 @@ constexpr Table two_bytes = [] {  // after 0F
   return t;
 }();
 
+// What the full layout has besides.
+constexpr Table one_byte_full = [] {
+  Table t = one_byte;
+  constexpr uint16_t any = word | wide;
+  t[0x8F] = {digit, 0x01};                                       // POP
+  t[0xFF].digits = 0x57;                                         // INC DEC CALL JMP PUSH
+  t[0xC2] = {plain | imm16};                                     // RET
+  t[0xC3] = {plain | repeat};                                    // RET with a REP that means nothing
+  for (int op = 0xE0; op <= 0xE3; ++op) t[op] = {plain | imm8};  // LOOPNE LOOPE LOOP JRCXZ
+  t[0xFC] = {plain};                                             // CLD
+  for (const int op : {0xA4, 0xA6, 0xAA, 0xAC, 0xAE}) {          // MOVS CMPS STOS LODS SCAS
+    t[op] = {plain | string};
+    t[op + 1] = {plain | string | any};
+  }
+  return t;
+}();
+
+constexpr Table two_bytes_full = [] {
+  Table t = two_bytes;
+  t[0x1F].form &= static_cast<uint16_t>(~only_memory);  // NOP
+  return t;
+}();
+
 class Reader {
  public:
   explicit Reader(std::span<const uint8_t> code) : code_(code) {}
@@ -118,28 +143,37 @@ class Reader {
   uint8_t peek() const { return at_ < code_.size() ? code_[at_] : 0; }
   void skip(size_t bytes) { at_ += bytes; }
   size_t at() const { return at_; }
-  bool whole() const { return at_ <= code_.size() && at_ <= most_instruction_bytes; }
+  bool whole(size_t most) const { return at_ <= code_.size() && at_ <= most; }
 
  private:
   std::span<const uint8_t> code_;
   size_t at_ = 0;
 };
 
+Encoding encoding_of(bool two, uint8_t opcode, const Extent& extent) {
+  if (extent.full) return (two ? two_bytes_full : one_byte_full)[opcode];
+  return (two ? two_bytes : one_byte)[opcode];
+}
+
 // Prefixes and opcode.
 struct Head {
-  bool operand16 = false, f3 = false;
+  bool operand16 = false, f3 = false, f2 = false, notrack = false;
   uint8_t rex = 0;
   bool two = false;  // after 0F
   uint8_t opcode = 0;
 };
 
-Head read_head(Reader& reader) {
+Head read_head(Reader& reader, const Extent& extent) {
   Head head;
   for (;; reader.skip(1)) {
     if (reader.peek() == 0x66 && !head.operand16) {
       head.operand16 = true;
     } else if (reader.peek() == 0xF3 && !head.f3) {
       head.f3 = true;
+    } else if (extent.full && reader.peek() == 0xF2 && !head.f2 && !head.f3) {
+      head.f2 = true;
+    } else if (extent.full && reader.peek() == 0x3E && !head.notrack) {
+      head.notrack = true;
     } else {
       break;
     }
@@ -173,29 +207,32 @@ int padding_bytes(std::span<const uint8_t> code) {
 
 }  // namespace
 
-native::Decoded decode(std::span<const uint8_t> code) {
+native::Decoded decode(std::span<const uint8_t> code, const Extent& extent) {
   constexpr std::array<uint8_t, 4> endbr64 = {0xF3, 0x0F, 0x1E, 0xFA};
   if (code.size() >= 4 && std::equal(endbr64.begin(), endbr64.end(), code.begin()))
     return {.bytes = 4, .shape = 0xFA1E0FF3, .anywhere = true};
 
   if (!code.empty() && (code[0] == 0x66 || code[0] == 0x2E)) {
     if (const int bytes = padding_bytes(code)) {
-      return {.bytes = bytes, .shape = 0x1F0F662E, .anywhere = bytes <= most_instruction_bytes};
+      return {.bytes = bytes, .shape = 0x1F0F662E, .anywhere = bytes <= static_cast<int>(compact.most_bytes)};
     }
   }
 
   Reader reader(code);
-  const auto [operand16, f3, rex, two, opcode] = read_head(reader);
+  const auto [operand16, f3, f2, notrack, rex, two, opcode] = read_head(reader, extent);
   const bool w = rex & 8;
-  const auto [form, digits] = (two ? two_bytes : one_byte)[opcode];
+  const auto [form, digits] = encoding_of(two, opcode, extent);
+  const bool compares = (opcode & 0xF6) == 0xA6;  // of strings
+  if ((f2 && !(form & string && compares)) || (notrack && (two || opcode != 0xFF))) return {};
   if (form == none || (operand16 && (w || !(form & word))) || (w && !(form & (wide | always_wide))) ||
-      (!w && form & always_wide) || (f3 && !(form & repeat))) {
+      (!w && form & always_wide) || (f3 && !(form & (repeat | string)))) {
     return {};
   }
 
-  uint64_t shape = opcode | two << 8 | operand16 << 9 | f3 << 10 | static_cast<uint64_t>(rex) << 16;
+  uint64_t shape = opcode | two << 8 | operand16 << 9 | f3 << 10 | f2 << 11 | notrack << 12 |
+                   static_cast<uint64_t>(rex) << 16;
   bool immediate = true, reads_pc = false;
-  const auto included = [](int number) { return number < registers; };
+  const auto included = [&](int number) { return number < extent.registers; };
   if (form & in_opcode) {
     if (!included((opcode & 7) | (rex & 1) << 3)) return {};
   } else if (form & (modrm | digit)) {
@@ -205,6 +242,9 @@ native::Decoded decode(std::span<const uint8_t> code) {
     if (form & digit) {
       if (!(digits >> reg & 1) || rex & 4) return {};  // REX.R means nothing here; Unicorn may refuse it
       if (form & test_imm) immediate = reg == 0;
+      // CALL, JMP, PUSH: of 64 bits, and NOTRACK before the first two alone.
+      if (!two && opcode == 0xFF && reg >= 2 && (operand16 || w)) return {};
+      if (notrack && reg != 2 && reg != 4) return {};
     } else if (!included(reg | (rex & 4) << 1)) {
       return {};
     }
@@ -236,34 +276,42 @@ native::Decoded decode(std::span<const uint8_t> code) {
   }
   if (immediate) {
     if (form & imm8) reader.skip(1);
+    if (form & imm16) reader.skip(2);
     if (form & imm64 && w) reader.skip(8);
     if (form & imm32 || (form & imm64 && !w)) reader.skip(operand16 ? 2 : 4);
   }
-  if (!reader.whole()) return {};
+  // CMPXCHG of 32 bits: see flow().
+  if (extent.full && two && opcode == 0xB1 && !w && !operand16) return {};
+  if (!reader.whole(extent.most_bytes)) return {};
   const auto bytes = static_cast<uint8_t>(reader.at());
   const bool call = !two && opcode == 0xE8, ret = !two && opcode == 0xC3;
-  const bool near = two ? (opcode & 0xF0) == 0x80 : call || opcode == 0xE9;   // by 32 bits
-  const bool is_short = !two && ((opcode & 0xF0) == 0x70 || opcode == 0xEB);  // by 8
+  const bool near = two ? (opcode & 0xF0) == 0x80 : call || opcode == 0xE9;  // by 32 bits
+  const bool counts = extent.full && (opcode & 0xFC) == 0xE0;
+  const bool is_short = !two && ((opcode & 0xF0) == 0x70 || opcode == 0xEB || counts);  // by 8
   const uint8_t width = near ? 32 : is_short ? 8 : 0;
   return {.bytes = bytes,
           .halts = !two && opcode == 0xF4,
           .shape = shape,
           .anywhere = !call && !ret && !reads_pc,
-          .displacement = {.bit = static_cast<uint8_t>(8 * bytes - width), .width = width, .origin = bytes}};
+          .displacement = {.bit = static_cast<uint8_t>(8 * bytes - width), .width = width, .origin = bytes},
+          .repeats = (form & string) && (f2 || f3)};
 }
 
-native::Flow flow(std::span<const uint8_t> code) {
-  const int bytes = decode(code).bytes;
+native::Flow flow(std::span<const uint8_t> code, const Extent& extent) {
+  const int bytes = decode(code, extent).bytes;
   if (bytes == 0 || padding_bytes(code)) return {};
   Reader reader(code);
-  const Head head = read_head(reader);
+  const Head head = read_head(reader, extent);
   native::Flow flow;
-  flow.goes_on = head.two || (head.opcode != 0xE9 && head.opcode != 0xEB && head.opcode != 0xC3);
+  const bool returns = head.opcode == 0xC3 || head.opcode == 0xC2,
+             jumps = head.opcode == 0xE9 || head.opcode == 0xEB ||
+                     (head.opcode == 0xFF && (reader.peek() >> 3 & 7) == 4);
+  flow.goes_on = head.two || (!returns && !jumps);
   // CMPXCHG of 32 bits: where the accumulator is equal, Unicorn clears its upper half.
   if (head.two && head.opcode == 0xB1 && !(head.rex & 8) && !head.operand16) {
     flow.wrong = "the upper half of RAX after it is not the processor's";
   }
-  const auto form = (head.two ? two_bytes : one_byte)[head.opcode].form;
+  const auto form = encoding_of(head.two, head.opcode, extent).form;
   if (!(form & (modrm | digit))) return flow;
   const uint8_t fields = reader.next();
   const int mod = fields >> 6, rm = fields & 7;
@@ -276,6 +324,34 @@ native::Flow flow(std::span<const uint8_t> code) {
     flow.refers_to = displacement + (flow.relative ? bytes : 0);
   }
   return flow;
+}
+
+std::string why_left_out(std::string_view text) {
+  const auto mnemonic = text.substr(0, text.find(' '));
+  const auto has = [&](std::string_view part) { return text.find(part) != text.npos; };
+  const auto is = [&](std::initializer_list<std::string_view> those) {
+    return std::ranges::find(those, mnemonic) != those.end();
+  };
+  // Instructions of the x87 are the only ones that begin with F.
+  if (has("xmm") || has("ymm") || has("zmm") || has(" mm") || has("st(") || mnemonic.starts_with('f')) {
+    return "floating point and vectors are left out; compile with -mgeneral-regs-only, or -fno-tree-vectorize";
+  }
+  if (has("fs:") || has("gs:")) {
+    return "thread-local data is left out; compile with -fno-stack-protector, and without thread-local variables";
+  }
+  if (mnemonic == "lock" || (mnemonic == "xchg" && has("["))) return "atomic access to memory is left out";
+  if (is({"syscall", "sysenter", "int", "int1"})) return "there is no operating system here";
+  if (is({"ud2", "int3"})) return "the program stops itself, as abort and what cannot be reached do";
+  if (mnemonic == "popcnt") return "Unicorn 2.0.1 does not know it; compile with -mno-popcnt";
+  if (is({"shl", "shr", "sar", "shld", "shrd"}) && has("[")) {
+    return "Unicorn 2.0.1 gets its flags wrong; compile with -O1 or above, or shift a variable of its own";
+  }
+  if (mnemonic == "cmpxchg") return "Unicorn 2.0.1 gets the upper half of RAX wrong";
+  if (is({"in", "out", "insb", "outsb", "insd", "outsd", "cli", "sti", "iretq", "cpuid", "rdtsc", "rdtscp",
+          "rdrand", "rdseed"})) {
+    return "it is not a function of registers and memory";
+  }
+  return {};
 }
 
 bool breaks_engine(std::span<const uint8_t> code) {

@@ -97,4 +97,34 @@ const std::vector<Row>& rows() {
   return all;
 }
 
+const std::vector<Row>& full_rows() {
+  static const auto all = [] {
+    auto more = make_rows();
+    const auto add = [&](std::string_view mnemonic, std::string_view group) {
+      more.push_back({{mnemonic, group}, Kind::given});
+    };
+    // Strings: one record a repetition.
+    for (const auto* name : {"movsb",     "movsw",     "movsd",     "movsq",     "stosb",     "stosw",
+                             "stosd",     "stosq",     "lodsb",     "lodsw",     "lodsd",     "lodsq",
+                             "rep movsb", "rep movsw", "rep movsd", "rep movsq", "rep stosb", "rep stosw",
+                             "rep stosd", "rep stosq", "rep lodsb", "rep lodsw", "rep lodsd", "rep lodsq"}) {
+      add(name, "string");
+    }
+    for (const auto* name :
+         {"cmpsb",       "cmpsw",       "cmpsd",       "cmpsq",       "scasb",       "scasw",
+          "scasd",       "scasq",       "repe cmpsb",  "repe cmpsw",  "repe cmpsd",  "repe cmpsq",
+          "repe scasb",  "repe scasw",  "repe scasd",  "repe scasq",  "repne cmpsb", "repne cmpsw",
+          "repne cmpsd", "repne cmpsq", "repne scasb", "repne scasw", "repne scasd", "repne scasq"}) {
+      add(name, "string");
+    }
+    add("cld", "flags");
+    for (const auto* name : {"repe ret", "rep ret", "repz ret", "notrack jmp", "notrack call", "jrcxz",
+                             "loop", "loope", "loopne"}) {
+      add(name, "branch");
+    }
+    return more;
+  }();
+  return all;
+}
+
 }  // namespace bytecpu::x86_64

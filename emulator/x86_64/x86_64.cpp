@@ -65,6 +65,24 @@ const Description description = {
     .elf_machine = EM_X86_64,
 };
 
+// Of all registers and lengths.
+const Description full_description = [] {
+  Description d = description;
+  d.name = "x86_64-full";
+  d.instruction_bytes = 15;
+  d.value_bytes = 16;  // as long as that of arm64-full
+  d.flags_bytes = 7;   // one, and zeros to the record's end
+  d.offset_bytes = 4;
+  d.register_bytes = 8;
+  d.repetitions = rcx;
+  d.registers = {
+      {"RAX", UC_X86_REG_RAX}, {"RCX", UC_X86_REG_RCX}, {"RDX", UC_X86_REG_RDX}, {"RBX", UC_X86_REG_RBX},
+      {"RSP", UC_X86_REG_RSP}, {"RBP", UC_X86_REG_RBP}, {"RSI", UC_X86_REG_RSI}, {"RDI", UC_X86_REG_RDI},
+      {"R8", UC_X86_REG_R8},   {"R9", UC_X86_REG_R9},   {"R10", UC_X86_REG_R10}, {"R11", UC_X86_REG_R11},
+      {"R12", UC_X86_REG_R12}, {"R13", UC_X86_REG_R13}, {"R14", UC_X86_REG_R14}, {"R15", UC_X86_REG_R15}};
+  return d;
+}();
+
 // Flags as EFLAGS has them, but OF, which the byte holds in a bit that is always 0 there.
 constexpr uint32_t cf = 1 << 0, pf = 1 << 2, zf = 1 << 6, sf = 1 << 7, of = 1 << 11, always_one = 1 << 1;
 constexpr int of_shift = 8;  // from bit 11 to bit 3
@@ -113,14 +131,19 @@ bool fits_byte(uint32_t value) { return value + 128 < 256; }
 
 class X86_64 final : public InstructionSet {
  public:
-  const Description& about() const override { return description; }
+  explicit X86_64(bool full) : full_(full) {}
+  const Description& about() const override { return full_ ? full_description : description; }
   std::span<const Operation> operations() const override {
-    static const auto table = operations_of(x86_64::rows());
-    return table;
+    static const auto table = operations_of(x86_64::rows()), full_table = operations_of(x86_64::full_rows());
+    return full_ ? full_table : table;
   }
-  Decoded decode(std::span<const uint8_t> code) const override { return x86_64::decode(code); }
-  Flow flow(std::span<const uint8_t> code) const override { return x86_64::flow(code); }
+  Decoded decode(std::span<const uint8_t> code) const override { return x86_64::decode(code, extent()); }
+  Flow flow(std::span<const uint8_t> code) const override { return x86_64::flow(code, extent()); }
   bool breaks_engine(std::span<const uint8_t> code) const override { return x86_64::breaks_engine(code); }
+  std::string why_left_out(std::string_view text, std::span<const uint8_t> code) const override {
+    if (!full_ && x86_64::decode(code, x86_64::full).bytes > 0) return "x86_64-full has it";
+    return x86_64::why_left_out(text);
+  }
   uint8_t pack_flags(uint32_t raw) const override {
     return static_cast<uint8_t>((raw & (cf | pf | zf | sf)) | (raw & of) >> of_shift);
   }
@@ -147,6 +170,11 @@ class X86_64 final : public InstructionSet {
     encode({.opcode = {0xFF}, .field = 1, .operand = {counter}}, code);  // DEC R9D
     code.add({0x75, static_cast<uint8_t>(top - (code.size() + 2))});     // JNE top
   }
+
+ private:
+  const x86_64::Extent& extent() const { return full_ ? x86_64::full : x86_64::compact; }
+
+  const bool full_;
 };
 
 // Draws operands.
@@ -331,8 +359,16 @@ void X86_64::write(size_t operation, Use use, const Scope& scope, Code& code) co
 
 }  // namespace
 
+std::unique_ptr<native::InstructionSet> make_x86_64_instructions(bool full) {
+  return std::make_unique<X86_64>(full);
+}
+
 std::unique_ptr<Machine> make_x86_64(int memory_bytes) {
-  return native::make_machine(std::make_unique<X86_64>(), memory_bytes);
+  return native::make_machine(make_x86_64_instructions(false), memory_bytes);
+}
+
+std::unique_ptr<Machine> make_x86_64_full(int memory_bytes) {
+  return native::make_machine(make_x86_64_instructions(true), memory_bytes);
 }
 
 }  // namespace bytecpu

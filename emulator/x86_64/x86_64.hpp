@@ -10,10 +10,19 @@
 #include <memory>
 
 #include "emulator/machine.hpp"
+#include "emulator/native/instruction_set.hpp"
 
 namespace bytecpu {
 
 // memory_bytes: see native.hpp; otherwise throws Error.
 std::unique_ptr<Machine> make_x86_64(int memory_bytes);
+
+// The full layout, `x86_64-full`, for given programs first of all. Record, 176 bytes: PC (4), INSN (15), ACCESS_OFFSET (4),
+// READ_SIZE, WRITE_SIZE, WRITE_VALUE (16, of which 8 are used), RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8 … R15 (8 each), FLAGS
+// (7: the first as above). A string instruction with REP has a record for every repetition.
+std::unique_ptr<Machine> make_x86_64_full(int memory_bytes);
+
+// What its folder says of the processor, of either layout.
+std::unique_ptr<native::InstructionSet> make_x86_64_instructions(bool full);
 
 }  // namespace bytecpu

@@ -46,7 +46,8 @@ OptionList options(Values& v) {
   field(v.baseline, "predictor", one_of({"copy", "oracle"}),
         "in the model's place, as of bytecpu-eval baseline");
   field(v.machine, "machine", one_of(machine_names()), "default: the model's, else toy8");
-  field(v.memory_bytes, "memory", at_least(1), "bytes of memory; default: the model's, else 1024");
+  field(v.memory_bytes, "memory", at_least(1),
+        "bytes of memory; default: the model's, else 1024, of -full machines 65536");
   field(v.steps, "steps", at_least(1), "run for at most N states");
   field(v.free, "free", "let the model run on its own states; else it gets the true one after every step");
   field(v.json, "json", "print JSON instead of the table");
@@ -67,7 +68,7 @@ Subject make_subject(Values& v, const OptionList& given) {
     if (v.baseline.empty()) given.refuse("goes with --checkpoint or --predictor", v.free);
   }
   std::string name = v.machine.empty() ? "toy8" : v.machine;
-  int memory_bytes = v.memory_bytes.value_or(1024);
+  int memory_bytes = v.memory_bytes.value_or(usual_memory(name));
   if (!v.checkpoint.empty()) {
     v.predictor.machine = name;
     v.predictor.memory_bytes = memory_bytes;

@@ -10,6 +10,7 @@
 
 #include "datagen/dataset/dataset.hpp"
 #include "datagen/programs/run.hpp"
+#include "emulator/error.hpp"
 #include "emulator/machine.hpp"
 #include "emulator/random.hpp"
 #include "eval/python/arrays.hpp"
@@ -73,8 +74,15 @@ std::vector<std::string> operations(PythonMachine& self) {
 
 nb::object assemble(PythonMachine& self, nb::handle program, std::string_view function) {
   const auto text = program_text(program);
-  return flat(self.alone(
-      [&](const Machine& machine) { return machine.load_program(text, "the program", function); }));
+  return flat(self.alone([&](const Machine& machine) {
+    auto loaded = machine.load(text, "the program", function);
+    // An image alone does not tell it, and state 0 would be wrong without a word.
+    if (loaded.entry != 0) {
+      throw Error("the program: it begins at {:#x} in its memory image; bytecpu-datagen trace runs it",
+                  loaded.entry);
+    }
+    return loaded.image;
+  }));
 }
 
 nb::object first_state(PythonMachine& self) {

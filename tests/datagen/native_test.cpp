@@ -21,12 +21,16 @@ class NativeDatasets : public testing::TestWithParam<std::string> {};
 std::vector<std::string> native_machines() {
   std::vector<std::string> names;
   for (const auto name : machine_names()) {
-    if (make_machine(name, 1024)->layout().data_offset > 0) names.emplace_back(name);
+    if (make_machine(name, usual_memory(name))->layout().data_offset > 0) names.emplace_back(name);
   }
   return names;
 }
 INSTANTIATE_TEST_SUITE_P(Machines, NativeDatasets, testing::ValuesIn(native_machines()),
-                         [](const auto& param) { return param.param; });
+                         [](const auto& param) {
+                           std::string name = param.param;
+                           std::ranges::replace(name, '-', '_');
+                           return name;
+                         });
 
 TEST_P(NativeDatasets, AreGeneratedVerifiedExportedAndImported) {
   const TemporaryFolder folder;
@@ -59,7 +63,9 @@ TEST_P(NativeDatasets, AreGeneratedVerifiedExportedAndImported) {
                                           manifest["engines"]["unicorn"].get<std::string>(),
                                           manifest["engines"]["capstone"].get<std::string>())))
       << shown;
-  EXPECT_EQ(manifest["layout"]["data_offset"], 512);
+  const int memory = usual_memory(GetParam());
+  EXPECT_EQ(manifest["layout"]["data_offset"], memory / 2);
+  EXPECT_EQ(manifest["layout"].contains("regions"), memory > 1024);
   EXPECT_EQ(manifest["generator"]["memory_share"], 0.4);
 
   EXPECT_EQ(datagen("export --out " + at("files") + " " + at("a")).code, 0);
@@ -92,7 +98,8 @@ TEST_P(NativeDatasets, OfRecordsOfVersion1AreRefusedWithWhatToDo) {
   shard.replace(shard.find("record_version"), 14, "other__version");
   test::put(folder / "d" / "train-00000.safetensors", shard);
 
-  const auto mend = fmt::format("bytecpu-datagen generate --machine {} --memory 1024", GetParam());
+  const auto mend =
+      fmt::format("bytecpu-datagen generate --machine {} --memory {}", GetParam(), usual_memory(GetParam()));
   for (const auto& command :
        {"inspect " + at("d"), "inspect --trace 0 " + at("d"), "verify " + at("d"),
         "export --out " + at("e") + " " + at("d"), "generate" + options + at("d"),

@@ -9,7 +9,8 @@ namespace {
 
 TEST(Machines, EveryNamedMachineIsMadeAndCallsItselfSo) {
   ASSERT_FALSE(machine_names().empty());
-  for (const auto name : machine_names()) EXPECT_EQ(make_machine(name, 1024)->layout().machine, name);
+  for (const auto name : machine_names())
+    EXPECT_EQ(make_machine(name, usual_memory(name))->layout().machine, name);
 }
 
 TEST(Machines, AnUnknownNameIsAnErrorThatListsTheKnownOnes) {
@@ -24,7 +25,7 @@ TEST(Machines, AnUnknownNameIsAnErrorThatListsTheKnownOnes) {
 
 TEST(Machines, EveryFieldListCoversItsRecordInOrder) {
   for (const auto name : machine_names()) {
-    const auto machine = make_machine(name, 1024);
+    const auto machine = make_machine(name, usual_memory(name));
     int offset = 0;
     for (const Field& field : machine->layout().fields) {
       EXPECT_EQ(field.offset, offset) << field.name;

@@ -185,7 +185,7 @@ TEST(GivenX86Test, AnInstructionThatIsNotIncludedIsListedInStep) {
   const auto trace = test::run_code(*machine, program);
   EXPECT_EQ(machine->instruction_line(image, trace.record(2)), 1u);
   const auto stopped = machine->describe(trace.record(2));
-  EXPECT_EQ(stopped.text, "rep stosb byte ptr [rdi], al: not in the table of x86_64");
+  EXPECT_EQ(stopped.text, "rep stosb byte ptr [rdi], al: not in the table of x86_64: x86_64-full has it");
   EXPECT_EQ(stopped.operation, -1);
   for (const std::string_view word : {stopped.name, stopped.group, std::string_view(stopped.form)}) {
     EXPECT_EQ(word, "???");

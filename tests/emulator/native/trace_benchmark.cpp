@@ -13,12 +13,14 @@ namespace {
 
 constexpr int programs = 256;
 
+int memory_of(std::string_view name) { return name.ends_with("-full") ? 4096 : 1024; }
+
 const ProgramOptions as_drawn{.min_instructions = 60, .max_instructions = 60};
 const ProgramOptions straight_line{
     .min_instructions = 60, .max_instructions = 60, .branch_share = 0, .loop_share = 0};
 
 void fresh(benchmark::State& state, const char* name, const ProgramOptions& options) {
-  const auto machine = make_machine(name, 1024);
+  const auto machine = make_machine(name, memory_of(name));
   uint64_t seed = 0;
   int64_t states = 0;
   TraceBatch batch(machine->layout());
@@ -36,7 +38,7 @@ void fresh(benchmark::State& state, const char* name, const ProgramOptions& opti
 }
 
 void translation(benchmark::State& state, const char* name, uc_arch arch, uc_mode mode, int model) {
-  const auto machine = make_machine(name, 1024);
+  const auto machine = make_machine(name, memory_of(name));
   GuestMemory code(512);
   UnicornEngine engine(arch, mode, model);
   engine.map(native::code_address, code, UC_PROT_READ | UC_PROT_EXEC);
@@ -63,7 +65,7 @@ void translation(benchmark::State& state, const char* name, uc_arch arch, uc_mod
 
 // An addition and a branch back to it.
 void loop(benchmark::State& state, const char* name, std::string code) {
-  const auto machine = make_machine(name, 1024);
+  const auto machine = make_machine(name, memory_of(name));
   const auto start = test::start_of(*machine, code);
   constexpr uint64_t steps = 100'000;
   TraceBatch batch(machine->layout());
@@ -81,10 +83,14 @@ BENCHMARK_CAPTURE(fresh, straight_line_thumb, "thumb", straight_line)->Iteration
 BENCHMARK_CAPTURE(fresh, as_drawn_x86_64, "x86_64", as_drawn)->Iterations(100);
 BENCHMARK_CAPTURE(fresh, as_drawn_arm64, "arm64", as_drawn)->Iterations(100);
 BENCHMARK_CAPTURE(fresh, as_drawn_thumb, "thumb", as_drawn)->Iterations(100);
+BENCHMARK_CAPTURE(fresh, as_drawn_x86_64_full, "x86_64-full", as_drawn)->Iterations(100);
+BENCHMARK_CAPTURE(fresh, as_drawn_arm64_full, "arm64-full", as_drawn)->Iterations(100);
 BENCHMARK_CAPTURE(translation, x86_64, "x86_64", UC_ARCH_X86, UC_MODE_64, UC_CPU_X86_HASWELL);
 BENCHMARK_CAPTURE(translation, arm64, "arm64", UC_ARCH_ARM64, UC_MODE_ARM, UC_CPU_ARM64_A72);
 BENCHMARK_CAPTURE(loop, x86_64, "x86_64", "\x01\xd8\xeb\xfc"s);
 BENCHMARK_CAPTURE(loop, arm64, "arm64", "\x20\x00\x02\x0b\xff\xff\xff\x17"s);
+BENCHMARK_CAPTURE(loop, x86_64_full, "x86_64-full", "\x01\xd8\xeb\xfc"s);
+BENCHMARK_CAPTURE(loop, arm64_full, "arm64-full", "\x20\x00\x02\x0b\xff\xff\xff\x17"s);
 BENCHMARK_CAPTURE(loop, thumb, "thumb", "\x88\x18\xfd\xe7"s);
 
 }  // namespace

@@ -22,10 +22,10 @@ class Processor {
  public:
   static constexpr uint64_t address = 0x10000, bytes = 0x2000;
 
-  // With one page of code and one of data at `address`, which this process sees too. On failure problem()
+  // With one page of code and one of data at `base`, which this process sees too. On failure problem()
   // says why.
-  Processor() {
-    void* wanted = reinterpret_cast<void*>(address);
+  explicit Processor(uint64_t base = address) {
+    void* wanted = reinterpret_cast<void*>(base);
     memory_ = mmap(wanted, bytes, PROT_READ | PROT_WRITE | PROT_EXEC,
                    MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
     if (memory_ != wanted) {
