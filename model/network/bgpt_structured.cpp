@@ -38,14 +38,23 @@ torch::Tensor place_codes(int64_t patches, int64_t context_patches) {  // F32 [p
   return codes;
 }
 
-// The first layer's attention. Head h < P of position h reads the patch's lane h from position 0, where the patch's
-// feature is, and nothing at other positions; the other heads read the feature at every position. `place`: where the
-// positions' own coordinates begin, the last of which is only position 0's.
-void start_reading(AttentionImpl& attention, int64_t patch, int64_t place, int64_t operands, int64_t chosen) {
+// Where the coordinates of the byte level begin: the lanes of position 0, the positions' own, the symbol that a position
+// reads and writes, and what operands name.
+struct BytePlaces {
+  explicit BytePlaces(const ModelConfig& c)
+      : place(c.patch_size * lane_width), symbol(place + c.patch_size + 1), chosen(symbol + lane_width) {}
+  int64_t place, symbol, chosen;
+};
+
+// The byte level's first attention. Head h < P of position h reads the patch's lane h from position 0, where the patch's
+// feature is, and nothing at other positions. The next heads read at every position what operands name, which is at
+// `from` there; all others read mixtures of the feature.
+void start_reading(AttentionImpl& attention, const BytePlaces& at, int64_t patch, int64_t operands,
+                   int64_t from) {
   auto &read = attention.c_attn->weight, &bias = attention.c_attn->bias, &write = attention.c_proj->weight;
   const int64_t width = write.size(0), size = width / attention.heads;
-  // Normalised, a position's own coordinate is about 13 and position 0's about 3.8: scores of 8 either way.
-  constexpr double query = 1, threshold = 6.5, key = 0.9;
+  // Normalised, a position's own coordinate is about 13 and position 0's about 3.8: scores of 5 and more either way.
+  constexpr double query = 1, threshold = 6.5, key = 2;
   // Position 0 has nothing else to read, so that it reads all lanes; its own must be heard.
   constexpr double own = 8;
   const double deviation = 1 / std::sqrt(static_cast<double>(width));
@@ -53,32 +62,29 @@ void start_reading(AttentionImpl& attention, int64_t patch, int64_t place, int64
   for (int64_t h = 0; h < attention.heads; ++h) {
     const int64_t queries = h * size, keys = width + queries, values = keys + width;
     auto reads = read.slice(1, values, values + size), writes = write.slice(0, queries, queries + size);
-    read[place + patch][keys] += key;
-    if (h >= patch) {
+    read[at.place + patch][keys] += key;
+    if (h < patch) {
+      read[at.place + h][queries] += query;
+      bias[queries] -= threshold;
+    } else {
       bias[queries] += threshold;
-      const int64_t operand = h - patch;
-      if (operand < operands) {
-        const int64_t from = chosen + operand * 8, to = place + patch + 1 + operand * 8;
-        reads.normal_(0, noise);
-        writes.normal_(0, noise);
-        reads.slice(0, from, from + 8).slice(1, 0, 8) += torch::eye(8);
-        writes.slice(0, 0, 8).slice(1, to, to + 8) += torch::eye(8);
-      } else {
-        reads.normal_(0, deviation);
-        writes.normal_(0, deviation / 2);
-        // What is written where the next byte is read off would be noise at first, and all that it is made of unlearned.
-        writes.slice(1, 0, lane_width).normal_(0, noise);
-      }
-      continue;
     }
-    read[place + h][queries] += query;
-    bias[queries] -= threshold;
-    reads.normal_(0, noise);
-    writes.normal_(0, noise);
-    const int64_t copied = std::min(size, lane_width);
-    const auto same = torch::eye(copied);
-    reads.slice(0, h * lane_width, h * lane_width + copied).slice(1, 0, copied) += same;
-    writes.slice(0, 0, copied).slice(1, 0, copied) += same * (h == 0 ? own : 1);
+    const auto copy = [&](int64_t source, int64_t target, int64_t count, double gain) {
+      reads.normal_(0, noise);
+      writes.normal_(0, noise);
+      reads.slice(0, source, source + count).slice(1, 0, count) += torch::eye(count);
+      writes.slice(0, 0, count).slice(1, target, target + count) += torch::eye(count) * gain;
+    };
+    if (h < patch) {
+      copy(h * lane_width, at.symbol, std::min(size, lane_width), h == 0 ? own : 1);
+    } else if (const int64_t operand = h - patch; operand < operands) {
+      copy(from + operand * 8, at.chosen + operand * 8, 8, 1);
+    } else {
+      reads.normal_(0, deviation);
+      writes.normal_(0, deviation / 2);
+      // It would be noise there at first, and all that it is made of would be unlearned.
+      writes.slice(1, at.symbol, at.symbol + lane_width).normal_(0, noise);
+    }
   }
 }
 
@@ -102,6 +108,9 @@ Operands operands(const ModelConfig& c) {
   return found;
 }
 
+// Hidden units that choosing one byte for one operand takes: one for each bit and value of that bit.
+constexpr int64_t units_a_choice = 16;
+
 // Where the coordinates of the patch level begin; each lies behind the one before it.
 struct PatchPlaces {
   explicit PatchPlaces(const ModelConfig& c) : operands(bytecpu::operands(c)) {
@@ -110,7 +119,7 @@ struct PatchPlaces {
     named = place + place_width;
     chosen = named + names * values;
     codes = chosen + names * 8;
-    fit = c.patch_width >= codes;
+    fit = c.patch_width >= codes && names * values * units_a_choice <= 4 * c.patch_width;
     if (!fit) {
       operands = {};
       chosen = codes = named;
@@ -128,7 +137,6 @@ struct PatchPlaces {
 void start_choosing(torch::Tensor& embedding, MlpImpl& mlp, const PatchPlaces& at) {
   const auto names = std::ssize(at.operands.names), values = std::ssize(at.operands.values);
   auto &up = mlp.c_fc->weight, &down = mlp.c_proj->weight;
-  if (names * values * 16 > up.size(1)) return;
   // A name's coordinate is 1 where the operand has it and -2.5 where not; with a bit of ±1 that is 2 where the unit's bit of
   // the byte that is named has the unit's value, and at most 0 everywhere else, however long the vector is.
   constexpr double scale = 1, write = 0.6;
@@ -173,29 +181,34 @@ void start_patches(torch::Tensor embedding, Gpt2& base, const ModelConfig& c, in
 
 void start_bytes(torch::Tensor table, Gpt2& transformer, const torch::nn::Linear& projection,
                  const ModelConfig& c) {
-  const int64_t patch = c.patch_size, place = patch * lane_width, free = place + patch + 1;
-  if (c.byte_width < free) return;
-  table.normal_(0, 0.005);
-  table.slice(1, 0, lane_width) += lanes() * 0.2;
+  const int64_t patch = c.patch_size;
+  const PatchPlaces in(c);
+  const BytePlaces at(c);
+  if (c.byte_width < at.chosen) return;
+  table.normal_(0, noise);
+  table.slice(1, at.symbol, at.chosen) += lanes() * 0.2;
   auto& positions = transformer->wpe->weight;
   positions.normal_(0, noise);
-  positions.slice(0, 0, patch).slice(1, place, place + patch) += torch::eye(patch);
-  positions[0][place] += 2;
-  positions[0][place + patch] += 3;
-  const PatchPlaces at(c);
-  if (projection && at.fit) {  // the lanes as they are, and mixtures of all else
+  positions.slice(0, 0, patch).slice(1, at.place, at.place + patch) += torch::eye(patch);
+  positions[0][at.place] += 2;
+  positions[0][at.place + patch] += 3;
+
+  int64_t operands = std::ssize(in.operands.names);
+  if (operands > c.byte_heads - patch || operands * 8 > c.byte_width - at.chosen) operands = 0;
+  if (projection && in.fit) {  // the lanes and what operands name as they are, and mixtures of all else
     auto& weight = projection->weight;
     weight.zero_();
     projection->bias.zero_();
-    weight.slice(0, 0, place).slice(1, 0, place) += torch::eye(place);
-    weight.slice(0, free).slice(1, place).normal_(0,
-                                                  1 / std::sqrt(static_cast<double>(c.patch_width - place)));
+    weight.slice(0, 0, at.place).slice(1, 0, at.place) += torch::eye(at.place);
+    const int64_t named = at.chosen + operands * 8;
+    weight.slice(0, at.chosen, named).slice(1, in.chosen, in.chosen + operands * 8) +=
+        torch::eye(operands * 8);
+    const double deviation = 1 / std::sqrt(static_cast<double>(c.patch_width - at.place));
+    weight.slice(0, named).slice(1, at.place).normal_(0, deviation);
   }
   if (c.byte_heads < patch || c.byte_width / c.byte_heads < 8) return;
-  const int64_t most = std::min<int64_t>(c.byte_heads - patch, (c.byte_width - free) / 8);
-  const int64_t operands = std::ssize(at.operands.names);
-  start_reading(*transformer->h->at<BlockImpl>(0).attn, patch, place, operands <= most ? operands : 0,
-                projection ? free : at.chosen);
+  start_reading(*transformer->h->at<BlockImpl>(0).attn, at, patch, operands,
+                projection ? at.chosen : in.chosen);
 }
 
 }  // namespace bytecpu

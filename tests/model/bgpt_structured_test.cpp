@@ -17,6 +17,44 @@ ModelConfig structured(int memory_bytes) {
   return c;
 }
 
+// The share of bytes 1 … P - 1 of each state for which the untrained model's favourite is that of the state before.
+double copied(const ModelConfig& config) {
+  torch::NoGradGuard no_grad;
+  torch::manual_seed(1);
+  const auto model = make_model(config);
+  ProgramStream::Options options;
+  options.memory_bytes = config.frame.context_bytes;
+  options.programs.max_instructions = 15;
+  options.pool_traces = 20;
+  ProgramStream stream(options);
+  Pool pool(stream.frame().layout);
+  stream.fill(0, {}, pool);
+  const auto traces = documents(pool);
+  const auto rows = model->rows(traces, Targets::scored);
+  const auto best = model->logits(rows.condition, rows.patches).argmax(2);
+  int64_t right = 0, all = 0;
+  for (int64_t row = 0; row < best.size(0); ++row) {
+    const auto& trace = traces[rows.document.data_ptr<int64_t>()[row]];
+    const int64_t before = (rows.step.data_ptr<int64_t>()[row] - 1) * config.patch_size;
+    if (before + config.patch_size >= std::ssize(trace.steps)) continue;  // the end
+    for (int64_t i = 1; i < config.patch_size; ++i, ++all)
+      right += best[row][i].item<int64_t>() == trace.steps[before + i];
+  }
+  EXPECT_GT(all, 100);
+  return static_cast<double>(right) / static_cast<double>(all);
+}
+
+TEST(StructuredBgpt, CopiesARecordBeforeItHasLearnedAnything) {
+  EXPECT_GT(copied(structured(64)), 0.6);
+  auto projected = structured(64);
+  projected.patch_width = 320;
+  EXPECT_GT(copied(projected), 0.6);
+  EXPECT_GT(copied(structured(1024)), 0.6);
+  auto normal = structured(64);
+  normal.byte_init = "normal";
+  EXPECT_LT(copied(normal), 0.2);
+}
+
 torch::Tensor parameter(const ByteModel& model, const std::string& name) {
   return model.named_parameters()[name].detach();
 }
