@@ -7,6 +7,7 @@
 #include "model/compute/embedding.hpp"
 #include "model/compute/product.hpp"
 #include "model/compute/torch_compat.hpp"
+#include "model/network/bgpt_structured.hpp"
 
 namespace bytecpu {
 namespace {
@@ -42,14 +43,9 @@ Bgpt::Bgpt(const ModelConfig& config) : ByteModel(config) {
   patch_level_->patch_embedding->weight.normal_(0, 0.02);
   patch_level_->patch_embedding->bias.zero_();
   if (c.byte_init == "structured") {
-    const auto features = symbol_features();
-    // [P, features, patch width]: every position reads the features through a projection of its own.
-    const auto project = torch::randn({c.patch_size, structured_features, c.patch_width}) *
-                         (0.02 * std::sqrt(static_cast<double>(c.patch_size)));
-    patch_level_->patch_embedding->weight.add_(
-        torch::matmul(features, project).reshape({-1, c.patch_width}).t());
-    const int64_t shared = std::min<int64_t>(structured_features, c.byte_width);
-    byte_level_->wte->weight.slice(1, 0, shared) = features.slice(1, 0, shared) * 0.1;
+    start_patches(patch_level_->patch_embedding->weight, patch_level_->base, c,
+                  frame().context_bytes / c.patch_size);
+    start_bytes(byte_level_->wte->weight, byte_level_->transformer, byte_level_->projection, c);
   }
 }
 

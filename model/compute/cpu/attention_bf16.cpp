@@ -108,15 +108,16 @@ void probabilities(const Attention& s, int64_t first, int64_t count, const Bf16*
 }  // namespace
 
 bool bf16_attention_takes(const Attention& s) {
-  return s.size % (2 * lanes) == 0 && s.query_stride % 2 == 0 && s.query_item % 2 == 0;
+  return s.size % 2 == 0 && s.query_stride % 2 == 0 && s.query_item % 2 == 0;
 }
 
 void bf16_attention(const Attention& s, const Bf16* q, const Bf16* k, const Bf16* v, Bf16* out) {
   const int64_t block = std::min(query_block, s.queries), padded = round_up(s.keys), width = s.heads * s.size;
+  const int64_t columns = round_up(s.size);
 #pragma omp parallel
   {
-    const Buffer<Pair> keys(padded * s.size / 2), values(padded * s.size / 2);
-    const Buffer<float> scores(block * padded), mixed(block * s.size);
+    const Buffer<Pair> keys(padded * s.size / 2), values(padded * columns / 2);
+    const Buffer<float> scores(block * padded), mixed(block * columns);
     const Buffer<Bf16> rounded(block * padded);
 #pragma omp for schedule(static)
     for (int64_t item = 0; item < s.batch * s.heads; ++item) {
@@ -127,7 +128,7 @@ void bf16_attention(const Attention& s, const Bf16* q, const Bf16* k, const Bf16
         const int64_t count = std::min(block, s.queries - first), at = b * s.queries + first;
         probabilities(s, first, count, q + b * s.query_item + first * s.query_stride + head, keys, scores);
         round_rows(scores, count, padded, rounded);
-        product(count, s.size, padded / 2, pairs_of(rounded), padded / 2, values, s.size, mixed, s.size);
+        product(count, columns, padded / 2, pairs_of(rounded), padded / 2, values, columns, mixed, columns);
         scatter(mixed, count, s.size, 1, out + at * width + head, width);
       }
     }
@@ -138,12 +139,13 @@ void bf16_attention_backward(const Attention& s, const Bf16* q, const Bf16* k, c
                              const Bf16* dout, Bf16* dq, Bf16* dk, Bf16* dv) {
   const float scale = 1 / std::sqrt(static_cast<float>(s.size));
   const int64_t block = std::min(query_block, s.queries), padded = round_up(s.keys), width = s.heads * s.size;
+  const int64_t size = round_up(s.size);
 #pragma omp parallel
   {
-    const Buffer<Pair> keys_t(padded * s.size / 2), keys(padded * s.size / 2), values_t(padded * s.size / 2),
-        packed(round_up(block) * s.size / 2);
-    const Buffer<float> scores(block * padded), gradient(block * padded), gq(block * s.size),
-        gk(padded * s.size), gv(padded * s.size);
+    const Buffer<Pair> keys_t(padded * s.size / 2), keys(padded * size / 2), values_t(padded * s.size / 2),
+        packed(round_up(block) * size / 2);
+    const Buffer<float> scores(block * padded), gradient(block * padded), gq(block * size), gk(padded * size),
+        gv(padded * size);
     const Buffer<Bf16> rows(block * padded), columns(padded * round_up(block));
 #pragma omp for schedule(static)
     for (int64_t item = 0; item < s.batch * s.heads; ++item) {
@@ -162,19 +164,17 @@ void bf16_attention_backward(const Attention& s, const Bf16* q, const Bf16* k, c
         // dv = probabilitiesᵀ · g
         round_columns(scores, count, padded, depth, columns);
         pack(g, width, count, s.size, depth, packed);
-        product(padded, s.size, depth / 2, pairs_of(columns), depth / 2, packed, s.size, gv, s.size,
-                first > 0);
+        product(padded, size, depth / 2, pairs_of(columns), depth / 2, packed, size, gv, size, first > 0);
         for_rows(count, [&](auto group, int64_t i) {
           softmax_backward<group.value>(scores + i * padded, gradient + i * padded, padded);
         });
         // dq = gradient · k, dk = gradientᵀ · q
         round_rows(gradient, count, padded, rows);
-        product(count, s.size, padded / 2, pairs_of(rows), padded / 2, keys, s.size, gq, s.size);
+        product(count, size, padded / 2, pairs_of(rows), padded / 2, keys, size, gq, size);
         scatter(gq, count, s.size, scale, dq + query_at, s.query_stride);
         round_columns(gradient, count, padded, depth, columns);
         pack(mine, s.query_stride, count, s.size, depth, packed);
-        product(padded, s.size, depth / 2, pairs_of(columns), depth / 2, packed, s.size, gk, s.size,
-                first > 0);
+        product(padded, size, depth / 2, pairs_of(columns), depth / 2, packed, size, gk, size, first > 0);
       }
       scatter(gk, s.keys, s.size, scale, dk + key_at, s.key_stride);
       scatter(gv, s.keys, s.size, 1, dv + key_at, s.key_stride);

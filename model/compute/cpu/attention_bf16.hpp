@@ -5,8 +5,8 @@
 
 namespace bytecpu::cpu {
 
-// Whether this build has it and it takes the shape: heads of a multiple of 32 elements, queries an even
-// number of elements apart.
+// Whether this build has it and it takes the shape: heads and distances between queries of an even number of
+// elements.
 bool bf16_attention_takes(const Attention& shape);
 
 // As attention() and attention_backward(). Probabilities and their gradients are rounded to bf16.

@@ -4,6 +4,7 @@
 
 #include <immintrin.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <new>
@@ -36,6 +37,10 @@ inline const Pair* pairs_of(const Bf16* x) { return reinterpret_cast<const Pair*
 inline __m256i load16(const Bf16* x) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x)); }
 inline void store16(Bf16* x, __m512 values) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(x), reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(values)));
+}
+// The first `count` of a vector's elements, all where there are as many or more.
+inline __mmask16 first_of(int64_t count) {
+  return static_cast<__mmask16>(count >= lanes ? 0xffff : (1U << count) - 1);
 }
 
 // C [rows, 16 · Vectors] = or += A · B. A: rows of `depth` pairs, B: `depth` rows of pairs. Strides in elements.
@@ -109,31 +114,37 @@ inline void transpose16(__m512i (&r)[16]) {
   }
 }
 
-// Vectors x [positions, size] as the transposed factor: to[size / 2][padded], pairs along the size. Here and
-// below `padded` is the number of positions rounded up to a multiple of 16; those past the last one are zero.
+// Vectors x [positions, size] as the transposed factor: to[size / 2][padded], pairs along the size, which is even. Here
+// and below `padded` is the number of positions rounded up to a multiple of 16; those past the last one are zero.
 inline void pack_transposed(const Bf16* x, int64_t stride, int64_t positions, int64_t size, int64_t padded,
                             Pair* to) {
   for (int64_t i = 0; i < padded; i += lanes) {
     for (int64_t d = 0; d < size; d += 2 * lanes) {
+      const int64_t pairs = std::min((size - d) / 2, lanes);
       __m512i rows[16];
       for (int k = 0; k < 16; ++k) {
-        rows[k] = i + k < positions ? _mm512_loadu_si512(x + (i + k) * stride + d) : _mm512_setzero_si512();
+        rows[k] = i + k < positions ? _mm512_maskz_loadu_epi32(first_of(pairs), x + (i + k) * stride + d)
+                                    : _mm512_setzero_si512();
       }
       transpose16(rows);
-      for (int k = 0; k < 16; ++k) _mm512_storeu_si512(to + (d / 2 + k) * padded + i, rows[k]);
+      for (int k = 0; k < pairs; ++k) _mm512_storeu_si512(to + (d / 2 + k) * padded + i, rows[k]);
     }
   }
 }
 
-// Vectors x [positions, size] as the plain factor: to[padded / 2][size], pairs along the positions.
+inline int64_t round_up(int64_t n) { return (n + lanes - 1) / lanes * lanes; }
+
+// Vectors x [positions, size] as the plain factor: to[padded / 2][size rounded up], pairs along the positions; zeros
+// past the size.
 inline void pack(const Bf16* x, int64_t stride, int64_t positions, int64_t size, int64_t padded, Pair* to) {
   for (int64_t i = 0; i < padded; i += 2) {
     for (int64_t d = 0; d < size; d += lanes) {
       const auto load = [&](int64_t position) {
-        return position < positions ? _mm512_cvtepu16_epi32(load16(x + position * stride + d))
+        return position < positions ? _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(
+                                          first_of(size - d), x + position * stride + d))
                                     : _mm512_setzero_si512();
       };
-      _mm512_storeu_si512(to + i / 2 * size + d,
+      _mm512_storeu_si512(to + i / 2 * round_up(size) + d,
                           _mm512_or_si512(load(i), _mm512_slli_epi32(load(i + 1), 16)));
     }
   }
@@ -158,16 +169,16 @@ inline void round_columns(const float* x, int64_t rows, int64_t columns, int64_t
   }
 }
 
-// x [rows, size] · scale into rows of bf16 numbers, `stride` apart.
+// x [rows, size], its rows as long as `size` rounded up, · scale into rows of bf16 numbers, `stride` apart.
 inline void scatter(const float* x, int64_t rows, int64_t size, float scale, Bf16* to, int64_t stride) {
   const auto factor = _mm512_set1_ps(scale);
   for (int64_t i = 0; i < rows; ++i) {
     for (int64_t d = 0; d < size; d += lanes) {
-      store16(to + i * stride + d, _mm512_mul_ps(_mm512_loadu_ps(x + i * size + d), factor));
+      const auto rounded =
+          _mm512_cvtneps_pbh(_mm512_mul_ps(_mm512_loadu_ps(x + i * round_up(size) + d), factor));
+      _mm256_mask_storeu_epi16(to + i * stride + d, first_of(size - d), reinterpret_cast<__m256i>(rounded));
     }
   }
 }
-
-inline int64_t round_up(int64_t n) { return (n + lanes - 1) / lanes * lanes; }
 
 }  // namespace bytecpu::cpu
