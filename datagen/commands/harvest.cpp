@@ -2,7 +2,6 @@
 #include "datagen/dataset/harvest.hpp"
 
 #include "datagen/commands/commands.hpp"
-#include "datagen/programs/program_options.hpp"
 
 namespace bytecpu {
 namespace {
@@ -25,7 +24,8 @@ OptionList options(Values& v) {
         "ELF files, or folders of them; files of other kinds are passed over")
       .required()
       .positional();
-  machine_options(field, h.machine, h.memory_bytes);
+  field(h.machine, "machine", one_of(machine_names()), "machine");
+  field(h.memory_bytes, "memory", at_least(1), "length of the memory image, in bytes");
   field(v.kinds, "kinds",
         Names<Kinds>{{"both", Kinds::both}, {"blocks", Kinds::blocks}, {"functions", Kinds::functions}},
         "basic blocks, small functions that call nothing, or both");

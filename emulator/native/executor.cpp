@@ -420,7 +420,8 @@ uint64_t Executor::note_access(int size_at, uint64_t offset, uint64_t size) {
   return begun;
 }
 
-// Not called for what is fetched. One across two pages is called again for what it reads of each. A pair of loads that lie one after the other is one read.
+// Not called for what is fetched. Of a read across two pages it is called twice more, for what is read of each. A pair of
+// loads that lie one after the other is one read.
 void Executor::on_read(uint64_t address, uint64_t size) {
   if (inner_reads_ > 0) {
     --inner_reads_;

@@ -49,8 +49,8 @@ struct Description {
   std::vector<std::string> flag_bits;  // of the byte that records hold, lowest first
   int flags_id;
   std::vector<Register> registers;
-  // Indices in registers, or -1: what counts the repetitions of one instruction; the stack pointer; the link register, without which calls push their return
-  // address.
+  // Indices in registers, or -1: what counts the repetitions of one instruction; the stack pointer; the link
+  // register, without which calls push their return address.
   int repetitions = -1;
   int stack, link;
   // Of the registers: what holds the address of the data in random programs.

@@ -30,7 +30,7 @@ class Reader {
   std::vector<T> table(const Elf64_Shdr& section) const {
     const auto bytes = part(section.sh_offset, section.sh_size / sizeof(T) * sizeof(T));
     std::vector<T> rows(bytes.size() / sizeof(T));
-    std::memcpy(rows.data(), bytes.data(), bytes.size());
+    if (!bytes.empty()) std::memcpy(rows.data(), bytes.data(), bytes.size());
     return rows;
   }
   std::string_view text(std::string_view strings, uint64_t at) const {

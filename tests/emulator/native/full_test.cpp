@@ -177,6 +177,20 @@ TEST(Full, CallsPushesAndJumpsByMemoryRun) {
   EXPECT_EQ(trace.get(4, "WRITE_VALUE"), code + 8);
 }
 
+TEST(Full, RecordsShowWhatCallsAndPairsWrite) {
+  const auto machine = make_machine("arm64-full", 65536);
+  // BL 8; HLT; BLR X5; at 16: LDP X9, X10, [X2], #16; HLT
+  const auto trace = test::run_code(
+      *machine, words({0x94000002, 0xD4400000, 0xD63F00A0, 0xD4400000, 0xA8C12849, 0xD4400000}),
+      {{"X5", code + 16}, {"X2", data}}, std::vector<uint8_t>{1, 0, 0, 0, 0, 0, 0, 0, 2});
+  ASSERT_EQ(trace.stop, StopReason::halted);
+  EXPECT_EQ(trace.get(2, "LR"), code + 4);
+  EXPECT_EQ(trace.get(3, "LR"), code + 12);
+  EXPECT_EQ(trace.get(4, "X9"), 1u);
+  EXPECT_EQ(trace.get(4, "X10"), 2u);
+  EXPECT_EQ(trace.get(4, "X2"), data + 16);
+}
+
 TEST(Full, WhatIsReadOnlyIsNotWrittenNorFetched) {
   const auto machine = make_machine("x86_64-full", 65536);
   const uint64_t read_only = code + 0x6000;
