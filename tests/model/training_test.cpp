@@ -258,6 +258,7 @@ TEST_F(Training, StoppedBeforeItsNextStepItLeavesTheCheckpointItResumesFrom) {
   const auto model = load_model(checkpoint);
   TrainConfig config;
   config.steps = 20;
+  config.accumulate = 2;
   config.optimizer = "muon";
   config.operation_mix = "loss";
   config.average = 0.3;
