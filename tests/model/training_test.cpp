@@ -181,7 +181,8 @@ TEST_F(Training, LengthWarmupLetsProgramsGrow) {
   ProgramStream held_out(options);
   const auto model = make_model(model_config);
   const OutputFolder run(folder_ / "run");
-  bytecpu::train(*model, config, {programs, held_out}, {run}, std::atomic<bool>(false), [] {});
+  Ranks alone;
+  bytecpu::train(*model, config, {programs, held_out}, {&run}, alone, std::atomic<bool>(false), [] {});
   const auto& longest = programs.asked;
   EXPECT_EQ(longest.front(), 16);
   EXPECT_EQ(longest.back(), 63);
@@ -257,14 +258,17 @@ TEST_F(Training, StoppedBeforeItsNextStepItLeavesTheCheckpointItResumesFrom) {
   const auto model = load_model(checkpoint);
   TrainConfig config;
   config.steps = 20;
+  config.accumulate = 2;
   config.optimizer = "muon";
   config.operation_mix = "loss";
   config.average = 0.3;
   const ProgramStream::Options stream{.memory_bytes = 64, .programs = {.max_instructions = 6}};
   ProgramStream source(stream);
   const OutputFolder folder(run);
-  EXPECT_EQ(bytecpu::train(*model, config, {source, source}, {folder, checkpoint}, /*stop=*/true, [] {}),
-            TrainingEnd::stopped);
+  Ranks alone;
+  EXPECT_EQ(
+      bytecpu::train(*model, config, {source, source}, {&folder, checkpoint}, alone, /*stop=*/true, [] {}),
+      TrainingEnd::stopped);
   EXPECT_TRUE(files(checkpoint) == before);
 }
 
