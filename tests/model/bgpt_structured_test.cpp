@@ -119,6 +119,16 @@ TEST(StructuredBgpt, TakesAnySizes) {
     const auto rows = model->rows(documents(pool), Targets::scored);
     EXPECT_TRUE(std::isfinite(model->loss(rows.condition, rows.patches).nats.item<double>())) << patch;
   }
+  auto config = structured(64);
+  config.frame = frame_of_files();
+  const std::vector<uint8_t> text(40, 'a');
+  const std::vector files = {Document::file("txt", text)};
+  for (const int patch : {1, 4, 16}) {
+    config.patch_size = patch;
+    const auto model = make_model(config);
+    const auto rows = model->rows(files, Targets::all);
+    EXPECT_TRUE(std::isfinite(model->loss(rows.condition, rows.patches).nats.item<double>())) << patch;
+  }
 }
 
 }  // namespace
