@@ -162,6 +162,16 @@ void start_choosing(torch::Tensor& embedding, MlpImpl& mlp, const PatchPlaces& a
 
 }  // namespace
 
+void start_files(torch::Tensor embedding, torch::Tensor table, const ModelConfig& c) {
+  const auto features = symbol_features();
+  // [P, features, patch width]: every position reads the features through a projection of its own.
+  const auto project = torch::randn({c.patch_size, structured_features, c.patch_width}) *
+                       (0.02 * std::sqrt(static_cast<double>(c.patch_size)));
+  embedding.add_(torch::matmul(features, project).reshape({-1, c.patch_width}).t());
+  const int64_t shared = std::min<int64_t>(structured_features, c.byte_width);
+  table.slice(1, 0, shared) = features.slice(1, 0, shared) * 0.1;
+}
+
 void start_patches(torch::Tensor embedding, Gpt2& base, const ModelConfig& c, int64_t context_patches) {
   const PatchPlaces at(c);
   if (!at.fit) return;

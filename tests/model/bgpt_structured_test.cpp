@@ -131,5 +131,19 @@ TEST(StructuredBgpt, TakesAnySizes) {
   }
 }
 
+// Lanes, places and heads that copy make a model of files learn text more slowly.
+TEST(StructuredBgpt, OfFilesReadsBytesByTheirFeatures) {
+  auto config = structured(64);
+  config.frame = frame_of_files();
+  torch::manual_seed(1);
+  const auto model = make_model(config);
+  const auto table = parameter(*model, "byte_level_decoder.base.transformer.wte.weight");
+  EXPECT_TRUE(torch::equal(table.slice(1, 0, structured_features), symbol_features() * 0.1));
+  const auto bytes = parameter(*model, "patch_level_decoder.patch_embedding.weight");
+  EXPECT_LT(bytes.abs().max().item<double>(), 2);
+  const auto places = parameter(*model, "patch_level_decoder.base.wpe.weight");
+  EXPECT_LT(places.abs().max().item<double>(), 0.2);
+}
+
 }  // namespace
 }  // namespace bytecpu
