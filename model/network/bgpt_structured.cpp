@@ -137,8 +137,8 @@ struct PatchPlaces {
 void start_choosing(torch::Tensor& embedding, MlpImpl& mlp, const PatchPlaces& at) {
   const auto names = std::ssize(at.operands.names), values = std::ssize(at.operands.values);
   auto &up = mlp.c_fc->weight, &down = mlp.c_proj->weight;
-  // A name's coordinate is 1 where the operand has it and -2.5 where not; with a bit of ±1 that is 2 where the unit's bit of
-  // the byte that is named has the unit's value, and at most 0 everywhere else, however long the vector is.
+  // A name's coordinate is 1 where the operand has it and -2.5 where not; with a bit of ±1 that is 2 where the unit's
+  // bit of the byte that is named has the unit's value, and at most 0 everywhere else, however long the vector is.
   constexpr double scale = 1, write = 0.6;
   int64_t unit = 0;
   for (int64_t o = 0; o < names; ++o) {
