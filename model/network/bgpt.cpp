@@ -43,9 +43,13 @@ Bgpt::Bgpt(const ModelConfig& config) : ByteModel(config) {
   patch_level_->patch_embedding->weight.normal_(0, 0.02);
   patch_level_->patch_embedding->bias.zero_();
   if (c.byte_init == "structured") {
-    start_patches(patch_level_->patch_embedding->weight, patch_level_->base, c,
-                  frame().context_bytes / c.patch_size);
-    start_bytes(byte_level_->wte->weight, byte_level_->transformer, byte_level_->projection, c);
+    auto &embedding = patch_level_->patch_embedding->weight, &table = byte_level_->wte->weight;
+    if (frame().kind == DocumentKind::file) {
+      start_files(embedding, table, c);
+    } else {
+      start_patches(embedding, patch_level_->base, c, frame().context_bytes / c.patch_size);
+      start_bytes(table, byte_level_->transformer, byte_level_->projection, c);
+    }
   }
 }
 

@@ -137,8 +137,8 @@ struct PatchPlaces {
 void start_choosing(torch::Tensor& embedding, MlpImpl& mlp, const PatchPlaces& at) {
   const auto names = std::ssize(at.operands.names), values = std::ssize(at.operands.values);
   auto &up = mlp.c_fc->weight, &down = mlp.c_proj->weight;
-  // A name's coordinate is 1 where the operand has it and -2.5 where not; with a bit of ±1 that is 2 where the unit's bit of
-  // the byte that is named has the unit's value, and at most 0 everywhere else, however long the vector is.
+  // A name's coordinate is 1 where the operand has it and -2.5 where not; with a bit of ±1 that is 2 where the unit's
+  // bit of the byte that is named has the unit's value, and at most 0 everywhere else, however long the vector is.
   constexpr double scale = 1, write = 0.6;
   int64_t unit = 0;
   for (int64_t o = 0; o < names; ++o) {
@@ -161,6 +161,16 @@ void start_choosing(torch::Tensor& embedding, MlpImpl& mlp, const PatchPlaces& a
 }
 
 }  // namespace
+
+void start_files(torch::Tensor embedding, torch::Tensor table, const ModelConfig& c) {
+  const auto features = symbol_features();
+  // [P, features, patch width]: every position reads the features through a projection of its own.
+  const auto project = torch::randn({c.patch_size, structured_features, c.patch_width}) *
+                       (0.02 * std::sqrt(static_cast<double>(c.patch_size)));
+  embedding.add_(torch::matmul(features, project).reshape({-1, c.patch_width}).t());
+  const int64_t shared = std::min<int64_t>(structured_features, c.byte_width);
+  table.slice(1, 0, shared) = features.slice(1, 0, shared) * 0.1;
+}
 
 void start_patches(torch::Tensor embedding, Gpt2& base, const ModelConfig& c, int64_t context_patches) {
   const PatchPlaces at(c);

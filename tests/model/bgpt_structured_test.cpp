@@ -119,6 +119,30 @@ TEST(StructuredBgpt, TakesAnySizes) {
     const auto rows = model->rows(documents(pool), Targets::scored);
     EXPECT_TRUE(std::isfinite(model->loss(rows.condition, rows.patches).nats.item<double>())) << patch;
   }
+  auto config = structured(64);
+  config.frame = frame_of_files();
+  const std::vector<uint8_t> text(40, 'a');
+  const std::vector files = {Document::file("txt", text)};
+  for (const int patch : {1, 4, 16}) {
+    config.patch_size = patch;
+    const auto model = make_model(config);
+    const auto rows = model->rows(files, Targets::all);
+    EXPECT_TRUE(std::isfinite(model->loss(rows.condition, rows.patches).nats.item<double>())) << patch;
+  }
+}
+
+// Lanes, places and heads that copy make a model of files learn text more slowly.
+TEST(StructuredBgpt, OfFilesReadsBytesByTheirFeatures) {
+  auto config = structured(64);
+  config.frame = frame_of_files();
+  torch::manual_seed(1);
+  const auto model = make_model(config);
+  const auto table = parameter(*model, "byte_level_decoder.base.transformer.wte.weight");
+  EXPECT_TRUE(torch::equal(table.slice(1, 0, structured_features), symbol_features() * 0.1));
+  const auto bytes = parameter(*model, "patch_level_decoder.patch_embedding.weight");
+  EXPECT_LT(bytes.abs().max().item<double>(), 2);
+  const auto places = parameter(*model, "patch_level_decoder.base.wpe.weight");
+  EXPECT_LT(places.abs().max().item<double>(), 0.2);
 }
 
 }  // namespace
