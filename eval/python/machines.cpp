@@ -29,7 +29,8 @@ constexpr int64_t most_starts = std::numeric_limits<uint32_t>::max();
 // A machine that several threads may call: each has it alone.
 class PythonMachine {
  public:
-  PythonMachine(std::string_view name, int memory) : machine_(make_machine(name, memory)) {}
+  PythonMachine(std::string_view name, std::optional<int> memory)
+      : machine_(make_machine(name, memory.value_or(usual_memory(name)))) {}
 
   // What `use` makes of the machine. It runs without the interpreter's lock, and must touch nothing of Python's: who
   // waited for the machine with that lock held might wait for ever.
@@ -141,8 +142,8 @@ void add_machines(nb::module_& m) {
   nb::class_<PythonMachine>(m, "Machine",
                             "A machine inside Unicorn: runs programs and writes down every state. Several\n"
                             "threads may call it: one waits for the other.")
-      .def(nb::init<std::string_view, int>(), "name"_a = "toy8", "memory"_a = 1024,
-           "name: of machines(). memory: bytes of the memory image.")
+      .def(nb::init<std::string_view, std::optional<int>>(), "name"_a = "toy8", "memory"_a = nb::none(),
+           "name: of machines(). memory: bytes of the memory image; None: what is usual for the machine.")
       .def_prop_ro(
           "layout", &layout, nb::sig("def layout(self) -> dict[str, Any]"),
           "As in a dataset's manifest: memory_bytes, record_bytes, fields with name, offset and bytes.")

@@ -59,7 +59,7 @@ class Machines(unittest.TestCase):
 
     def test_every_machine_runs_its_random_programs_within_the_steps(self):
         for name in bytecpu.machines():
-            machine = bytecpu.Machine(name, memory=512)
+            machine = bytecpu.Machine(name)
             starts = machine.random_starts(20, seed=3)
             self.assertEqual(starts.shape, (20, machine.layout["memory_bytes"] + machine.layout["record_bytes"]))
             traces = machine.run(starts, steps=5)
