@@ -1,4 +1,4 @@
-# An image of the package. It has not been tried yet, nor has the build on Debian 13, to its end.
+# An image of the package. Its commands have been tried in a Debian 13, but not by Docker.
 # docker build -t bytecpu . && docker run --rm -v "$PWD:/work" -w /work bytecpu bytecpu-datagen generate --train 1000 --out data
 FROM debian:13-slim AS build
 COPY . /bytecpu

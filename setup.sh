@@ -1,7 +1,6 @@
 #!/bin/bash
-# Installs what bytecpu is built from, on Debian 12, and on Debian 13, where the build has not been tried to its end; with "tests"
-# also what only tests need, among it a browser to open reports in; with "small" only what does without LibTorch: machines,
-# datasets, the judge, the Python module.
+# Installs what bytecpu is built from, on Debian 12 and 13; with "tests" also what only tests need, among it a browser to
+# open reports in; with "small" only what does without LibTorch: machines, datasets, the judge, the Python module.
 # It can be run again at any time: where everything is installed it changes nothing.
 set -euo pipefail
 
