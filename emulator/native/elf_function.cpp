@@ -8,6 +8,7 @@
 #include <string>
 
 #include "emulator/error.hpp"
+#include "emulator/native/elf_bytes.hpp"
 
 namespace bytecpu::native {
 namespace {
@@ -29,10 +30,9 @@ std::string machine_name(uint16_t machine) {
   }
 }
 
-class ElfFile {
+class ElfFile : ElfBytes {
  public:
-  ElfFile(std::string_view contents, std::string_view name, uint16_t machine)
-      : contents_(contents), name_(name) {
+  ElfFile(std::string_view contents, std::string_view name, uint16_t machine) : ElfBytes(contents, name) {
     check_machine(contents, name, machine);
     header_ = read<Elf64_Ehdr>(0);
     if (header_.e_shoff == 0 || header_.e_shnum == 0) fail("an ELF file without sections");
@@ -72,21 +72,6 @@ class ElfFile {
   }
 
  private:
-  template <typename... Args>
-  [[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) const {
-    throw Error("{}: {}", name_, fmt::format(format, std::forward<Args>(args)...));
-  }
-
-  std::string_view part(uint64_t offset, uint64_t size) const {
-    if (offset > contents_.size() || size > contents_.size() - offset) fail("the file is cut short");
-    return contents_.substr(offset, size);
-  }
-  template <typename T>
-  T read(uint64_t offset) const {
-    T value;
-    std::memcpy(&value, part(offset, sizeof value).data(), sizeof value);
-    return value;
-  }
   const Elf64_Shdr& section(uint64_t index) const {
     if (index >= sections_.size()) fail("a symbol or table of a section that there is not");
     return sections_[index];
@@ -181,7 +166,6 @@ class ElfFile {
     std::memcpy(&code[at], &word, sizeof word);
   }
 
-  std::string_view contents_, name_;
   Elf64_Ehdr header_{};
   std::vector<Elf64_Shdr> sections_;
 };

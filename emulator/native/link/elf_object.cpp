@@ -3,45 +3,11 @@
 #include <cstring>
 
 #include "emulator/error.hpp"
+#include "emulator/native/elf_bytes.hpp"
 #include "emulator/native/elf_function.hpp"
 
 namespace bytecpu::native {
 namespace {
-
-class Reader {
- public:
-  Reader(std::string_view contents, std::string_view name) : contents_(contents), name_(name) {}
-
-  template <typename... Args>
-  [[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) const {
-    throw Error("{}: {}", name_, fmt::format(format, std::forward<Args>(args)...));
-  }
-  std::string_view part(uint64_t offset, uint64_t bytes) const {
-    if (offset > contents_.size() || bytes > contents_.size() - offset) fail("the file is cut short");
-    return contents_.substr(offset, bytes);
-  }
-  template <typename T>
-  T read(uint64_t offset) const {
-    T value;
-    std::memcpy(&value, part(offset, sizeof value).data(), sizeof value);
-    return value;
-  }
-  template <typename T>
-  std::vector<T> table(const Elf64_Shdr& section) const {
-    const auto bytes = part(section.sh_offset, section.sh_size / sizeof(T) * sizeof(T));
-    std::vector<T> rows(bytes.size() / sizeof(T));
-    if (!bytes.empty()) std::memcpy(rows.data(), bytes.data(), bytes.size());
-    return rows;
-  }
-  std::string_view text(std::string_view strings, uint64_t at) const {
-    if (at >= strings.size()) fail("a name is past its table");
-    const auto rest = strings.substr(at);
-    return rest.substr(0, rest.find('\0'));
-  }
-
- private:
-  std::string_view contents_, name_;
-};
 
 class Parser {
  public:
@@ -116,7 +82,7 @@ class Parser {
     }
   }
 
-  Reader reader_;
+  ElfBytes reader_;
   Elf64_Ehdr header_{};
   std::vector<Elf64_Shdr> headers_;
 };

@@ -1,9 +1,6 @@
 #include "emulator/native/link/linker.hpp"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
-#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -12,24 +9,16 @@
 #include "emulator/native/elf_function.hpp"
 #include "emulator/native/link/archive.hpp"
 #include "emulator/native/link/elf_object.hpp"
+#include "emulator/native/link/executable.hpp"
+#include "emulator/native/link/find_function.hpp"
 #include "emulator/native/link/relocation.hpp"
 #include "emulator/native/link/stand_ins.hpp"
 
 namespace bytecpu::native {
 namespace {
 
-constexpr size_t address_bytes = 8;
-
 size_t align(size_t offset, size_t alignment) {
   return alignment < 2 ? offset : (offset + alignment - 1) / alignment * alignment;
-}
-
-// Names for a message: not all of very many.
-std::string listed(std::vector<std::string> names) {
-  constexpr size_t most = 20;
-  const bool more = names.size() > most;
-  names.resize(std::min(names.size(), most));
-  return fmt::format("{}{}", fmt::join(names, ", "), more ? ", …" : "");
 }
 
 class Linker {
@@ -39,9 +28,10 @@ class Linker {
 
   Linked object(std::string_view contents, std::string_view function) {
     objects_.push_back(read_elf(contents, name_, machine_));
-    if (!objects_[0].is_relocatable()) return executable(objects_[0], function);
-    const Entry entry = find_function(function);
-    return link(entry);
+    if (!objects_[0].is_relocatable()) {
+      return load_executable(objects_[0], name_, function, machine_, places_, image_);
+    }
+    return link(find_function(objects_, name_, function));
   }
 
   Linked archive(std::string_view contents, std::string_view function) {
@@ -58,15 +48,12 @@ class Linker {
       fail("an archive without object files{}", skipped.empty() ? "" : ": it holds " + listed(skipped));
     }
     for (ElfObject& member : members_) objects_.push_back(std::move(member));
-    const Entry entry = find_function(function);
+    const SymbolPlace entry = find_function(objects_, name_, function);
     keep_needed(entry.object);
     return link({0, entry.symbol});
   }
 
  private:
-  struct Entry {
-    size_t object, symbol;
-  };
   // Where a section, or something that the linker makes, is in the image.
   static constexpr size_t nowhere = ~size_t{0};
   struct Target {
@@ -79,32 +66,6 @@ class Linker {
   template <typename... Args>
   [[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) const {
     throw Error("{}: {}", name_, fmt::format(format, std::forward<Args>(args)...));
-  }
-
-  // The one that is named, or the only one.
-  Entry find_function(std::string_view wanted) const {
-    std::vector<std::string> names;
-    std::vector<Entry> found;
-    for (size_t o = 0; o < objects_.size(); ++o) {
-      for (size_t s = 0; s < objects_[o].symbols.size(); ++s) {
-        const ElfSymbol& symbol = objects_[o].symbols[s];
-        // Assembly seldom says what is a function.
-        const bool label = symbol.type == STT_NOTYPE && symbol.section > SHN_UNDEF &&
-                           symbol.section < SHN_LORESERVE && !symbol.name.empty() && !wanted.empty() &&
-                           objects_[o].sections[symbol.section].runs();
-        if (!symbol.is_function() && !label) continue;
-        if (symbol.is_function()) names.emplace_back(symbol.name);
-        if (wanted.empty() ? symbol.is_function() : symbol.name == wanted) found.push_back({o, s});
-      }
-    }
-    if (found.size() == 1) return found[0];
-    if (found.size() > 1 && !wanted.empty()) {
-      const auto global = [&](const Entry& e) { return !objects_[e.object].symbols[e.symbol].is_local(); };
-      if (const auto first = std::ranges::find_if(found, global); first != found.end()) return *first;
-    }
-    if (names.empty()) fail("it names no function");
-    fail("{} function {}; there are: {}", found.empty() ? "no" : "more than one",
-         wanted.empty() ? "is named: give --function" : wanted, listed(names));
   }
 
   static bool defines(const ElfSymbol& s) {
@@ -128,7 +89,7 @@ class Linker {
         if (seen.insert(found->second).second) needed.push_back(found->second);
       }
     }
-    std::deque<ElfObject> kept;
+    std::vector<ElfObject> kept;
     for (const size_t o : needed) kept.push_back(std::move(objects_[o]));
     objects_ = std::move(kept);
   }
@@ -139,7 +100,7 @@ class Linker {
            (s.flags & SHF_TLS);
   }
 
-  Linked link(const Entry& entry) {
+  Linked link(const SymbolPlace& entry) {
     place_sections();
     place_stand_ins();
     place_tables();
@@ -344,14 +305,14 @@ class Linker {
     return {std::string(s.name), 0};
   }
 
-  std::optional<Entry> find_global(std::string_view name) const {
-    std::optional<Entry> weak;
+  std::optional<SymbolPlace> find_global(std::string_view name) const {
+    std::optional<SymbolPlace> weak;
     for (size_t o = 0; o < objects_.size(); ++o) {
       for (size_t s = 0; s < objects_[o].symbols.size(); ++s) {
         const ElfSymbol& symbol = objects_[o].symbols[s];
         if (!defines(symbol) || symbol.name != name) continue;
-        if (!symbol.is_weak()) return Entry{o, s};
-        if (!weak) weak = Entry{o, s};
+        if (!symbol.is_weak()) return SymbolPlace{o, s};
+        if (!weak) weak = SymbolPlace{o, s};
       }
     }
     return weak;
@@ -372,7 +333,7 @@ class Linker {
     return place_of({o, index});
   }
 
-  Target place_of(const Entry& entry) const {
+  Target place_of(const SymbolPlace& entry) const {
     const ElfSymbol& symbol = objects_[entry.object].symbols[entry.symbol];
     Target target{.name = std::string(symbol.name)};
     if (symbol.section == SHN_ABS) {
@@ -451,117 +412,16 @@ class Linker {
     return known->second;
   }
 
-  // At the addresses that it was linked for.
-  Linked executable(const ElfObject& object, std::string_view function) {
-    const uint64_t moved = object.type == ET_DYN ? places_.code : 0;
-    for (const ElfSection& section : object.sections) {
-      if (!section.loaded() || section.bytes == 0 || section.type == SHT_NOTE ||
-          section.name == ".eh_frame" || section.name == ".interp" ||
-          (section.flags & SHF_TLS && section.type == SHT_NOBITS)) {
-        continue;
-      }
-      const size_t offset = place_of_linked(object, section, section.address + moved);
-      std::ranges::copy(section.contents, image_.begin() + static_cast<std::ptrdiff_t>(offset));
-      add_part(object, section.name, offset, section.bytes);
-    }
-    for (const ElfRelocation& r : object.dynamic_relocations) apply_dynamic(object, r, moved);
-    uint64_t address = object.entry + moved;
-    linked_.function = "its entry";
-    if (!function.empty()) {
-      const Entry entry = find_function(function);
-      address = object.symbols[entry.symbol].value + moved;
-      linked_.function = function;
-    } else if (object.entry == 0) {
-      fail("it has no entry: give --function");
-    }
-    linked_.entry = places_.offset_of(address);
-    if (linked_.entry >= places_.code_bytes) fail("{} is not in the code", linked_.function);
-    return std::move(linked_);
-  }
-
-  // Of what is written some is written by the loader alone.
-  static bool is_written(const ElfSection& section) {
-    constexpr std::string_view by_loader[] = {".dynamic",     ".got",        ".got.plt",
-                                              ".data.rel.ro", ".init_array", ".fini_array"};
-    return section.written() && std::ranges::find(by_loader, section.name) == std::end(by_loader);
-  }
-
-  size_t place_of_linked(const ElfObject& object, const ElfSection& section, uint64_t address) const {
-    const size_t offset = places_.offset_of(address);
-    const bool data = section.written() && offset >= places_.fixed_bytes;
-    const bool behind_code = !section.runs() && offset >= places_.read_only;
-    const size_t end = data                  ? places_.fixed_bytes + places_.data_bytes
-                       : is_written(section) ? 0
-                       : behind_code         ? places_.fixed_bytes
-                                             : places_.code_bytes;
-    if (offset < end && section.bytes <= end - offset) return offset;
-    if (const size_t memory = memory_of_linked(object)) {
-      fail("{} of {} bytes at {:#x} is not in the {} of {} bytes of memory: use --memory {}", section.name,
-           section.bytes, address, data || section.written() ? "data" : "code", places_.memory_bytes, memory);
-    }
-    fail(
-        "{} of {} bytes at {:#x} is not in the {} of {} bytes of memory: give the object file, or link with "
-        "-Wl,-z,max-page-size=4096,-Ttext-segment={:#x},-Tdata={:#x}",
-        section.name, section.bytes, address, section.written() ? "data" : "code", places_.memory_bytes,
-        places_.code, places_.data);
-  }
-
-  // A length with which every section lies in its region; 0: there is none.
-  size_t memory_of_linked(const ElfObject& object) const {
-    const uint64_t moved = object.type == ET_DYN ? places_.code : 0;
-    constexpr size_t step = 8192, most = 16 << 20;
-    for (size_t memory = step; memory <= most; memory += step) {
-      const auto fits = [&](const ElfSection& s) {
-        if (!s.loaded() || s.bytes == 0) return true;
-        const uint64_t begin = s.address + moved - places_.code, end = begin + s.bytes;
-        const bool in_data = begin >= memory / 2 && end <= memory / 8 * 7;
-        if (is_written(s)) return in_data;
-        const size_t code = memory / 8 * 3;
-        const bool in_code = end <= code - 8, read_only = !s.runs() && begin >= code && end <= memory / 2;
-        return in_code || read_only || (s.written() && in_data);
-      };
-      if (std::ranges::all_of(object.sections, fits)) return memory;
-    }
-    return 0;
-  }
-
-  // What a loader does. Only addresses within the file.
-  void apply_dynamic(const ElfObject& object, const ElfRelocation& r, uint64_t moved) {
-    const bool x86 = machine_ == EM_X86_64;
-    const bool relative = r.type == (x86 ? R_X86_64_RELATIVE : R_AARCH64_RELATIVE);
-    const bool symbolic = r.type == (x86 ? R_X86_64_64 : R_AARCH64_ABS64) ||
-                          r.type == (x86 ? R_X86_64_GLOB_DAT : R_AARCH64_GLOB_DAT) ||
-                          r.type == (x86 ? R_X86_64_JUMP_SLOT : R_AARCH64_JUMP_SLOT);
-    if (r.type == 0) return;
-    if (!relative && !symbolic) {
-      fail("it needs a loader that knows relocation {}: link with -static -nostdlib, or give the object file",
-           r.type);
-    }
-    uint64_t value = moved + static_cast<uint64_t>(r.addend);
-    if (symbolic) {
-      if (r.symbol >= object.dynamic_symbols.size()) fail("a symbol that is not in its table");
-      const ElfSymbol& symbol = object.dynamic_symbols[r.symbol];
-      if (symbol.section == SHN_UNDEF && !symbol.is_weak()) {
-        fail("it needs {}, which is not in it: link with -static -nostdlib, or give the object file",
-             symbol.name);
-      }
-      value = symbol.section == SHN_UNDEF ? 0 : value + symbol.value;
-    }
-    const size_t at = places_.offset_of(r.offset + moved);
-    if (at + address_bytes > places_.memory_bytes) fail("a relocation outside of what is loaded");
-    std::memcpy(image_.data() + at, &value, address_bytes);
-  }
-
   const std::string name_;
   const uint16_t machine_;
   const LinkPlaces& places_;
   const std::span<uint8_t> image_;
-  std::deque<ElfObject> objects_;
+  std::vector<ElfObject> objects_;
   std::vector<ElfObject> members_;
   std::vector<std::vector<size_t>> offsets_;  // of objects' sections, in the image
   std::map<std::pair<size_t, size_t>, size_t> commons_;
   std::map<std::string, size_t> stand_ins_;
-  std::map<std::string_view, std::optional<Entry>> globals_;
+  std::map<std::string_view, std::optional<SymbolPlace>> globals_;
   std::map<std::pair<std::string, size_t>, size_t> table_;  // of addresses
   size_t code_end_ = 0, read_only_end_ = 0, table_end_ = 0;
   Linked linked_{};

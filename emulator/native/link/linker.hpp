@@ -12,6 +12,8 @@
 
 namespace bytecpu::native {
 
+inline constexpr size_t address_bytes = 8;
+
 // Where parts may lie: in the memory image, and as programs see it.
 struct LinkPlaces {
   uint64_t code, data;  // addresses of the image's start, and of its data
