@@ -12,9 +12,11 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "datagen/io/files.hpp"
 #include "emulator/error.hpp"
+#include "emulator/random.hpp"
 
 namespace bytecpu::test {
 
@@ -37,6 +39,13 @@ class TemporaryFolder {
  private:
   fs::path path_;
 };
+
+inline std::vector<uint8_t> random_bytes(size_t count, uint64_t seed) {
+  NativeRandom random(seed, 0);
+  std::vector<uint8_t> bytes(count);
+  for (auto& byte : bytes) byte = static_cast<uint8_t>(random.below(256));
+  return bytes;
+}
 
 struct Outcome {
   int code = -1;  // 128 + signal for a program that a signal ended, as in a shell

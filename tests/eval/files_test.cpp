@@ -8,26 +8,20 @@
 
 #include "datagen/files/pack.hpp"
 #include "emulator/error.hpp"
-#include "emulator/random.hpp"
 #include "eval/documents/text.hpp"
 #include "eval/files/compressors.hpp"
 #include "eval/files/file_scores.hpp"
+#include "tests/datagen/support.hpp"
 
 namespace bytecpu {
 namespace {
 
 namespace fs = std::filesystem;
+using test::random_bytes;
 using Bytes = std::vector<uint8_t>;
 
-Bytes noise(size_t count, uint64_t seed) {
-  NativeRandom random(seed, 0);
-  Bytes bytes(count);
-  for (auto& byte : bytes) byte = static_cast<uint8_t>(random.below(256));
-  return bytes;
-}
-
 TEST(Compressors, NeedAllOfNoiseAndNextToNothingOfWhatTheyHaveSeen) {
-  const auto a = noise(100'000, 1), b = noise(30'000, 2);
+  const auto a = random_bytes(100'000, 1), b = random_bytes(30'000, 2);
   for (const auto compressed : {xz_bytes, zstd_bytes}) {
     EXPECT_NEAR(static_cast<double>(compressed({a}, {b})), 30'000, 100);
     EXPECT_NEAR(static_cast<double>(compressed({}, {a, b})), 130'000, 150);
@@ -80,8 +74,8 @@ class FileScores : public testing::Test {
   void SetUp() override {
     fs::create_directories(folder_ / "in");
     for (int i = 0; i < 40; ++i) {
-      write(fmt::format("{:02}.abc", i), noise(static_cast<size_t>(10 + i), 2 * i));
-      write(fmt::format("{:02}.mid", i), noise(static_cast<size_t>(20 + i), 2 * i + 1));
+      write(fmt::format("{:02}.abc", i), random_bytes(static_cast<size_t>(10 + i), 2 * i));
+      write(fmt::format("{:02}.mid", i), random_bytes(static_cast<size_t>(20 + i), 2 * i + 1));
     }
   }
   void TearDown() override { fs::remove_all(folder_); }

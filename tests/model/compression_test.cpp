@@ -5,7 +5,6 @@
 #include <fstream>
 
 #include "emulator/error.hpp"
-#include "emulator/random.hpp"
 #include "model/inference/archive.hpp"
 #include "model/inference/arithmetic_coder.hpp"
 #include "tests/datagen/support.hpp"
@@ -14,14 +13,8 @@
 namespace bytecpu {
 namespace {
 
+using test::random_bytes;
 using Bytes = std::vector<uint8_t>;
-
-Bytes random_bytes(size_t count, uint64_t seed) {
-  NativeRandom random(seed, 0);
-  Bytes bytes(count);
-  for (auto& byte : bytes) byte = static_cast<uint8_t>(random.below(256));
-  return bytes;
-}
 
 TEST(ArithmeticCoder, SymbolsComeBackInAsManyBitsAsTheyAreImprobable) {
   NativeRandom random(1, 0);

@@ -1,8 +1,8 @@
 #include "emulator/native/link/linker.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <map>
-#include <optional>
 #include <set>
 
 #include "emulator/error.hpp"
@@ -42,12 +42,11 @@ class Linker {
         continue;
       }
       auto read = read_elf(member.contents, fmt::format("{}({})", name_, member.name), machine_);
-      if (read.is_relocatable()) members_.push_back(std::move(read));
+      if (read.is_relocatable()) objects_.push_back(std::move(read));
     }
-    if (members_.empty()) {
+    if (objects_.empty()) {
       fail("an archive without object files{}", skipped.empty() ? "" : ": it holds " + listed(skipped));
     }
-    for (ElfObject& member : members_) objects_.push_back(std::move(member));
     const SymbolPlace entry = find_function(objects_, name_, function);
     keep_needed(entry.object);
     return link({0, entry.symbol});
@@ -72,21 +71,32 @@ class Linker {
     return !s.is_local() && s.section != SHN_UNDEF && !s.name.empty();
   }
 
-  // Of an archive's members: the one of the function, and those that define what is missing.
-  void keep_needed(size_t first) {
-    std::map<std::string_view, size_t> definitions;
+  // Of every name, where it is defined; a weak definition gives way to another.
+  std::map<std::string_view, SymbolPlace> definitions() const {
+    std::map<std::string_view, SymbolPlace> all;
     for (size_t o = 0; o < objects_.size(); ++o) {
-      for (const ElfSymbol& s : objects_[o].symbols) {
-        if (defines(s)) definitions.emplace(s.name, o);
+      for (size_t s = 0; s < objects_[o].symbols.size(); ++s) {
+        const ElfSymbol& symbol = objects_[o].symbols[s];
+        if (!defines(symbol)) continue;
+        const auto [known, fresh] = all.try_emplace(symbol.name, SymbolPlace{o, s});
+        const SymbolPlace other = known->second;
+        if (!fresh && !symbol.is_weak() && objects_[other.object].symbols[other.symbol].is_weak())
+          known->second = {o, s};
       }
     }
+    return all;
+  }
+
+  // Of an archive's members: the one of the function, and those that define what is missing.
+  void keep_needed(size_t first) {
+    const auto defined = definitions();
     std::vector<size_t> needed = {first};
     std::set<size_t> seen = {first};
     for (size_t i = 0; i < needed.size(); ++i) {
       for (const ElfSymbol& s : objects_[needed[i]].symbols) {
-        const auto found = definitions.find(s.name);
-        if (s.section != SHN_UNDEF || s.is_weak() || found == definitions.end()) continue;
-        if (seen.insert(found->second).second) needed.push_back(found->second);
+        const auto found = defined.find(s.name);
+        if (s.section != SHN_UNDEF || s.is_weak() || found == defined.end()) continue;
+        if (seen.insert(found->second.object).second) needed.push_back(found->second.object);
       }
     }
     std::vector<ElfObject> kept;
@@ -101,6 +111,7 @@ class Linker {
   }
 
   Linked link(const SymbolPlace& entry) {
+    definitions_ = definitions();
     place_sections();
     place_stand_ins();
     place_tables();
@@ -263,7 +274,8 @@ class Linker {
     std::set<std::string_view> wanted;
     for (const ElfObject& object : objects_) {
       for (const ElfSymbol& s : object.symbols) {
-        if (s.section == SHN_UNDEF && !s.name.empty() && !find_global(s.name)) wanted.insert(s.name);
+        if (s.section == SHN_UNDEF && !s.name.empty() && !definitions_.contains(s.name))
+          wanted.insert(s.name);
       }
     }
     for (const std::string_view name : wanted) {
@@ -305,26 +317,12 @@ class Linker {
     return {std::string(s.name), 0};
   }
 
-  std::optional<SymbolPlace> find_global(std::string_view name) const {
-    std::optional<SymbolPlace> weak;
-    for (size_t o = 0; o < objects_.size(); ++o) {
-      for (size_t s = 0; s < objects_[o].symbols.size(); ++s) {
-        const ElfSymbol& symbol = objects_[o].symbols[s];
-        if (!defines(symbol) || symbol.name != name) continue;
-        if (!symbol.is_weak()) return SymbolPlace{o, s};
-        if (!weak) weak = SymbolPlace{o, s};
-      }
-    }
-    return weak;
-  }
-
   Target target_of(size_t o, uint32_t index) {
     const ElfSymbol& symbol = objects_[o].symbols[index];
     if (index == 0) return {.name = "an absolute address"};
     if (!symbol.is_local() && !symbol.name.empty()) {
-      auto [known, fresh] = globals_.try_emplace(symbol.name);
-      if (fresh) known->second = find_global(symbol.name);
-      if (known->second) return place_of(*known->second);
+      if (const auto found = definitions_.find(symbol.name); found != definitions_.end())
+        return place_of(found->second);
       if (const auto found = stand_ins_.find(std::string(symbol.name)); found != stand_ins_.end())
         return {.offset = found->second, .name = found->first};
       if (symbol.is_weak()) return {.name = std::string(symbol.name)};
@@ -417,11 +415,10 @@ class Linker {
   const LinkPlaces& places_;
   const std::span<uint8_t> image_;
   std::vector<ElfObject> objects_;
-  std::vector<ElfObject> members_;
   std::vector<std::vector<size_t>> offsets_;  // of objects' sections, in the image
   std::map<std::pair<size_t, size_t>, size_t> commons_;
   std::map<std::string, size_t> stand_ins_;
-  std::map<std::string_view, std::optional<SymbolPlace>> globals_;
+  std::map<std::string_view, SymbolPlace> definitions_;
   std::map<std::pair<std::string, size_t>, size_t> table_;  // of addresses
   size_t code_end_ = 0, read_only_end_ = 0, table_end_ = 0;
   Linked linked_{};
