@@ -45,9 +45,10 @@ struct PackResult {
 // Equal contents are never in both splits: files, windows and pairs that share one stay together. Reads all
 // files twice, and holds the names and digests of all but the bytes only of the shards that are being made. Goes
 // on where an earlier call with the same options and files stopped or was killed; what it leaves in the end is
-// the same, byte for byte. With a part it makes that part's shards and no manifest; parts may be made at once, in
-// one folder, and when all are there a call without a part makes the dataset of them. Throws UsageError for bad options, Error if the folder cannot be read or has nothing
-// to pack, a file changes while it is packed, `out` holds anything else or cannot be written.
+// the same, byte for byte. With a part it makes that part's shards and no manifest; parts may be made at once,
+// in one folder, and when all are there a call without a part makes the dataset of them. Throws UsageError for
+// bad options, Error if the folder cannot be read or has nothing to pack, a file changes while it is packed,
+// `out` holds anything else or cannot be written.
 PackResult pack(const PackOptions& options);
 
 }  // namespace bytecpu
