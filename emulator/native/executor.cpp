@@ -1,8 +1,6 @@
 #include "emulator/native/executor.hpp"
 
 #include <algorithm>
-#include <array>
-#include <bit>
 #include <cstring>
 
 #include "emulator/error.hpp"
@@ -26,7 +24,6 @@ Executor::Executor(const InstructionSet& set, const Layout& layout, Listing& lis
     : set_(set),
       about_(set.about()),
       layout_(layout),
-      at_(about_),
       address_(addresses_of(about_, layout.memory_bytes)),
       full_(about_.full()),
       code_bytes_(code_region_bytes(about_, layout.memory_bytes)),
@@ -34,14 +31,10 @@ Executor::Executor(const InstructionSet& set, const Layout& layout, Listing& lis
       code_(fixed_bytes()),
       data_(data_bytes()),
       engine_(about_.engine, about_.engine_mode, about_.engine_model),
+      recorder_(set, layout, engine_),
       fetched_(static_cast<Fetched*>(std::calloc(static_cast<size_t>(code_bytes()), sizeof(Fetched)))),
-      first_known_(static_cast<size_t>(code_bytes())),
-      record_(layout.record_bytes) {
+      first_known_(static_cast<size_t>(code_bytes())) {
   BYTECPU_CHECK(fetched_ != nullptr);
-  ids_.push_back(about_.flags_id);
-  for (const Register& r : about_.registers) ids_.push_back(r.id);
-  values_.resize(ids_.size());
-  for (uint64_t& value : values_) pointers_.push_back(&value);
   BYTECPU_CHECK(address_.code + code_.bytes().size() <= address_.data);
   if (!full_) pool_.emplace(engine_, about_);
   const size_t fetched = GuestMemory::whole_pages(static_cast<size_t>(code_bytes())),
@@ -78,11 +71,13 @@ void Executor::add_hooks() {
       InstructionPool::after_instruction, InstructionPool::after_branch);
   hook(
       UC_HOOK_MEM_READ, +[](uc_engine*, uc_mem_type, uint64_t address, int size, int64_t, void* user) {
-        guard(user, [&](Executor& executor) { executor.on_read(address, size); });
+        guard(user, [&](Executor& executor) { executor.stop_if(executor.recorder_.on_read(address, size)); });
       });
   hook(
       UC_HOOK_MEM_WRITE, +[](uc_engine*, uc_mem_type, uint64_t address, int size, int64_t value, void* user) {
-        guard(user, [&](Executor& executor) { executor.on_write(address, size, value); });
+        guard(user, [&](Executor& executor) {
+          executor.stop_if(executor.recorder_.on_write(address, size, value));
+        });
       });
   check(uc_ctl_exits_enable(engine_.get()), "enabling exits");
   // Exceptions of the processor. Of the instructions included only a division raises one.
@@ -106,28 +101,18 @@ void Executor::run(std::span<const uint8_t> starts, const Limits& limits, TraceB
 }
 
 void Executor::run_one(std::span<const uint8_t> start) {
-  const uint8_t* state = start.data() + layout_.memory_bytes;
+  const auto state = start.subspan(static_cast<size_t>(layout_.memory_bytes));
   out_->bytes.insert(out_->bytes.end(), start.begin(), start.end());
   load_image(start.first(layout_.memory_bytes));
-  std::ranges::fill(record_, 0);
   taken_ = 0;
   last_.reset();
-  inner_reads_ = 0;
-  written_ = ~uint32_t{0};
   stopped_ = stay_ = false;
   failure_ = nullptr;
   begin_ = std::chrono::steady_clock::now();
   if (pool_) pool_->reserve(code_bytes());
 
-  values_[0] = set_.unpack_flags(state[at_.flags]);
-  const int register_bytes = about_.register_bytes;
-  for (size_t i = 1; i < values_.size(); ++i) {
-    values_[i] = load(state + at_.registers + register_bytes * static_cast<int>(i - 1), register_bytes);
-  }
-  check(uc_reg_write_batch(engine_.get(), ids_.data(), pointers_.data(), static_cast<int>(ids_.size())),
-        "writing registers");
-
-  uint64_t offset = load(state + at_.pc, about_.offset_bytes);
+  recorder_.begin(state);
+  uint64_t offset = load(state.data(), about_.offset_bytes);  // PC
   if (offset % about_.alignment != 0) stop(StopReason::memory_fault);
   stay_ = !pool_ || !mostly_known(offset);
   while (!stopped_) {
@@ -323,66 +308,16 @@ void Executor::before_instruction(uint64_t offset) {
   if (fetched.repeats && ends_repetition(offset)) return;
   if (taken_ >= limits_.steps) return stop(StopReason::step_limit);
 
-  uint8_t* record = record_.data();
-  store_offset(record + at_.pc, offset);
-  std::memset(record + at_.insn, 0, about_.instruction_bytes);
-  std::memcpy(record + at_.insn, code() + offset, std::min<int>(fetched.bytes, about_.instruction_bytes));
-  if (full_) {
-    read_registers();
-    written_ = fetched.writes;
-  } else {
-    read_all_registers();
-  }
-  out_->bytes.insert(out_->bytes.end(), record_.begin(), record_.end());
-  if (record[at_.read_size] | record[at_.write_size])
-    std::memset(record + at_.access_offset, 0, at_.registers - at_.access_offset);
+  recorder_.add(offset, {code() + offset, static_cast<size_t>(fetched.bytes)}, fetched.writes, out_->bytes);
   ++taken_;
   last_ = offset;
 
-  if (full_ && (fetched.illegal || fetched.halts)) {
-    read_all_registers();  // none may have changed behind may_write()
-    BYTECPU_CHECK(std::equal(record_.begin() + at_.registers, record_.end(),
-                             out_->bytes.end() - (at_.end - at_.registers)));
-  }
+  if (full_ && (fetched.illegal || fetched.halts)) recorder_.check_registers(out_->bytes);
   if (fetched.illegal) return stop(StopReason::illegal_instruction);
   if (fetched.halts) return stop(StopReason::halted);
   if (limits_.time.count() > 0 && taken_ % steps_between_looks == 0 &&
       std::chrono::steady_clock::now() - begin_ >= limits_.time) {
     stop(StopReason::time_limit);
-  }
-}
-
-void Executor::read_all_registers() {
-  uint8_t* record = record_.data();
-  uc_reg_read_batch(engine_.get(), ids_.data(), pointers_.data(), static_cast<int>(ids_.size()));
-  record[at_.flags] = set_.pack_flags(static_cast<uint32_t>(values_[0]));
-  if (full_) {
-    std::memcpy(record + at_.registers, &values_[1], 8 * (values_.size() - 1));
-  } else {
-    for (size_t i = 1; i < values_.size(); ++i) store(record + at_.registers + 4 * (i - 1), values_[i], 4);
-  }
-}
-
-// Of the full layout: flags, and the registers that may have changed, as reading all takes longer than all else.
-void Executor::read_registers() {
-  constexpr int most = 4;
-  if (std::popcount(written_) > most) return read_all_registers();
-  std::array<int, most + 1> ids = {ids_[0]};
-  std::array<void*, most + 1> pointers = {pointers_[0]};
-  std::array<int, most> changed{};
-  int count = 0;
-  for (uint32_t left = written_; left != 0; left &= left - 1) {
-    const int r = std::countr_zero(left);
-    changed[static_cast<size_t>(count++)] = r;
-    ids[static_cast<size_t>(count)] = ids_[static_cast<size_t>(r) + 1];
-    pointers[static_cast<size_t>(count)] = pointers_[static_cast<size_t>(r) + 1];
-  }
-  uc_reg_read_batch(engine_.get(), ids.data(), pointers.data(), count + 1);
-  uint8_t* record = record_.data();
-  record[at_.flags] = set_.pack_flags(static_cast<uint32_t>(values_[0]));
-  for (int i = 0; i < count; ++i) {
-    const int r = changed[static_cast<size_t>(i)];
-    store(record + at_.registers + 8 * r, values_[static_cast<size_t>(r) + 1], 8);
   }
 }
 
@@ -392,60 +327,6 @@ bool Executor::ends_repetition(uint64_t offset) const {
   uint64_t left = 0;
   check(uc_reg_read(engine_.get(), about_.registers[about_.repetitions].id, &left), "reading a register");
   return left == 0;
-}
-
-// Where an access lies in the memory image; nothing where not all of it does.
-std::optional<uint64_t> Executor::image_offset(uint64_t address, uint64_t size) const {
-  const auto within = [&](uint64_t base, uint64_t bytes) {
-    return address >= base && address - base <= bytes && size <= bytes - (address - base);
-  };
-  if (within(address_.data, data_bytes())) return layout_.data_offset + (address - address_.data);
-  if (within(address_.code, fixed_bytes())) return address - address_.code;
-  return std::nullopt;
-}
-
-// Of an access so far, that it goes on here: parts that lie one after the other are one access. `size_at`: the place
-// of the field READ_SIZE or WRITE_SIZE. Returns the bytes before this part. Of two reads in different places, which CMPS
-// has, the second one counts.
-uint64_t Executor::note_access(int size_at, uint64_t offset, uint64_t size) {
-  uint8_t* record = record_.data();
-  uint64_t begun = record[size_at];
-  const bool goes_on = begun > 0 && offset == load(record + at_.access_offset, about_.offset_bytes) + begun;
-  if (!goes_on) {
-    BYTECPU_CHECK(begun == 0 || (full_ && size_at == at_.read_size));
-    begun = 0;
-    store_offset(record + at_.access_offset, offset);
-  }
-  record[size_at] = static_cast<uint8_t>(begun + size);
-  return begun;
-}
-
-// Not called for what is fetched. Of a read across two pages it is called twice more, for what is read of each. A pair of
-// loads that lie one after the other is one read.
-void Executor::on_read(uint64_t address, uint64_t size) {
-  if (inner_reads_ > 0) {
-    --inner_reads_;
-    return;
-  }
-  const auto offset = image_offset(address, size);
-  if (!offset) return stop(StopReason::memory_fault);
-  constexpr uint64_t page = 4096;
-  if (address % page + size > page) inner_reads_ = 2;
-  note_access(at_.read_size, *offset, size);
-}
-
-// A pair of stores that lie one after the other is one write. Where the instruction has read elsewhere, the
-// offset is the write's.
-void Executor::on_write(uint64_t address, uint64_t size, uint64_t value) {
-  const auto offset = image_offset(address, size);
-  if (!offset || *offset < static_cast<uint64_t>(layout_.data_offset)) {
-    const bool code =
-        address >= address_.code && address < address_.code + static_cast<uint64_t>(fixed_bytes());
-    return stop(code ? StopReason::code_write : StopReason::memory_fault);
-  }
-  const uint64_t begun = note_access(at_.write_size, *offset, size);
-  BYTECPU_CHECK(begun + size <= static_cast<uint64_t>(about_.value_bytes));
-  store(record_.data() + at_.write_value + begun, value, static_cast<int>(size));
 }
 
 }  // namespace bytecpu::native

@@ -14,6 +14,7 @@
 #include "emulator/native/instruction_set.hpp"
 #include "emulator/native/listing.hpp"
 #include "emulator/native/record.hpp"
+#include "emulator/native/recorder.hpp"
 #include "emulator/unicorn.hpp"
 
 namespace bytecpu::native {
@@ -58,28 +59,17 @@ class Executor {
     stopped_ = true;
     reason_ = reason;
   }
-  void read_registers();
-  void read_all_registers();
+  void stop_if(std::optional<StopReason> reason) {
+    if (reason) stop(*reason);
+  }
   bool ends_repetition(uint64_t offset) const;
   bool can_fetch(uint64_t offset) const {
     return offset < static_cast<uint64_t>(code_bytes()) && offset % about_.alignment == 0;
-  }
-  // Of PC and ACCESS_OFFSET.
-  void store_offset(uint8_t* at, uint64_t offset) const {
-    if (full_) {
-      store(at, offset, 4);
-    } else {
-      store(at, offset, 2);
-    }
   }
   const Fetched& fetch(size_t offset);
   void on_instruction(uint64_t offset);
   void after_alone(bool branched);
   void before_instruction(uint64_t offset);
-  std::optional<uint64_t> image_offset(uint64_t address, uint64_t size) const;
-  uint64_t note_access(int size_at, uint64_t offset, uint64_t size);
-  void on_read(uint64_t address, uint64_t size);
-  void on_write(uint64_t address, uint64_t size, uint64_t value);
   StopReason stop_of(uc_err error) const;
   // Calls a member from a hook. Nothing may be thrown through the engine's frames: it is kept for run_one().
   template <typename Function>
@@ -99,7 +89,6 @@ class Executor {
   const InstructionSet& set_;
   const Description& about_;
   const Layout& layout_;
-  const Places at_;
   const Addresses address_;
   const bool full_;
   const int code_bytes_;
@@ -107,10 +96,7 @@ class Executor {
   GuestMemory code_, data_;
   UnicornEngine engine_;
   std::optional<InstructionPool> pool_;  // none in the full layout
-  // Unicorn's, of flags and registers, as records hold them; their values, and pointers to those.
-  std::vector<int> ids_;
-  std::vector<uint64_t> values_;
-  std::vector<void*> pointers_;
+  Recorder recorder_;
 
   // The run that is under way.
   TraceBatch* out_ = nullptr;
@@ -127,10 +113,7 @@ class Executor {
   };
   std::unique_ptr<Fetched[], Free> fetched_;
   size_t first_known_, end_known_ = 0;
-  uint32_t written_ = 0;          // registers, since the last record, of the full layout
-  int inner_reads_ = 0;           // that Unicorn still makes of a read across two pages
   std::optional<uint64_t> last_;  // the offset of the last record's instruction
-  std::vector<uint8_t> record_;   // the next one; it has the access of the last instruction
   bool translated_ = false;       // in place, for this run or an earlier one
   bool in_place_ = false;         // some of this run's code is
   bool stay_ = false;     // all that follows runs in place: most of it is new, or some of it runs often
