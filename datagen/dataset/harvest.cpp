@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <chrono>
 #include <optional>
-#include <set>
 #include <unordered_set>
 
 #include "datagen/dataset/generate.hpp"
@@ -151,6 +150,10 @@ class Harvesting {
                          {"bytecpu", BYTECPU_VERSION},
                          {"seed", options_.seed},
                          {"starts", options_.starts},
+                         {"most", options_.most},
+                         {"kinds", !options_.functions ? "blocks"
+                                   : options_.blocks   ? "both"
+                                                       : "functions"},
                          {"max_steps", options_.most_steps},
                          {"faults", options_.keep_faults ? "keep" : "drop"},
                          {"files", result_.files},

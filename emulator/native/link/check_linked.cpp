@@ -86,7 +86,6 @@ class Check {
     });
     if (part == linked_.parts.end()) return;
     if (part->name == "addresses (GOT)") {
-      constexpr size_t address_bytes = 8;
       follow_references(offset, offset + address_bytes, false);
     } else if (is_code(*part)) {
       code_.push_back(offset);
