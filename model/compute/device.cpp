@@ -1,6 +1,8 @@
 #include "model/compute/device.hpp"
 
+#include <chrono>
 #include <cstdlib>
+#include <limits>
 #include <sstream>
 #include <string_view>
 #include <thread>
@@ -9,6 +11,7 @@
 
 #include "emulator/error.hpp"
 #include "model/compute/cuda/backend.hpp"
+#include "model/compute/product.hpp"
 #include "model/compute/torch_compat.hpp"
 
 namespace bytecpu {
@@ -37,9 +40,34 @@ void choose_gpu(int process, int processes) {
   ::setenv("CUDA_VISIBLE_DEVICES", mine.c_str(), 1);
 }
 
+namespace {
+
+// The least seconds of a few that a product of matrices as models have them takes.
+double seconds_of_product(torch::ScalarType precision) {
+  torch::NoGradGuard no_grad;
+  const auto options = torch::TensorOptions().dtype(precision);
+  const auto a = torch::full({512, 256}, 0.5, options), b = torch::full({256, 1024}, 0.5, options);
+  double least = std::numeric_limits<double>::infinity();
+  for (int i = 0; i < 6; ++i) {  // in the first the kernel is made
+    const auto start = std::chrono::steady_clock::now();
+    product(a, b);
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    least = std::min(least, took.count());
+  }
+  return least;
+}
+
+}  // namespace
+
 torch::ScalarType supported_precision(const std::string& precision, torch::Device device) {
   if (precision == "fp32") return torch::kFloat;
-  if (device.is_cuda() || cpu_has_bf16()) return torch::kBFloat16;
+  if (device.is_cuda()) return torch::kBFloat16;
+  if (precision == "auto") {
+    const bool faster =
+        cpu_has_bf16() && seconds_of_product(torch::kBFloat16) < seconds_of_product(torch::kFloat);
+    return faster ? torch::kBFloat16 : torch::kFloat;
+  }
+  if (cpu_has_bf16()) return torch::kBFloat16;
   fmt::print(stderr, "this processor has no bf16 instructions: computing in fp32\n");
   return torch::kFloat;
 }

@@ -10,16 +10,17 @@ namespace bytecpu {
 // "cpu", "cuda" or "auto" (CUDA where there is a GPU). Throws Error if "cuda" is asked for and not there.
 torch::Device choose_device(const std::string& device);
 
-// The number of threads that `threads` asks for (0: every core, or a share of them where `processes` of one training
-// are on this machine), told to LibTorch.
+// The number of threads that `threads` asks for (0: every core, or a share of them where `processes` of one
+// training are on this machine), told to LibTorch.
 int use_threads(int threads, int processes = 1);
 
-// Of `processes` on this machine each takes another GPU of those that are visible, number `process` the one of its
-// number: hides the rest. To be called before anything of CUDA is.
+// Of `processes` on this machine each takes another GPU of those that are visible, number `process` the one
+// of its number: hides the rest. To be called before anything of CUDA is.
 void choose_gpu(int process, int processes);
 
-// What "bf16" or "fp32" means on `device`: float, with a line on stderr, where the processor lacks bf16
-// instructions.
+// What "bf16", "fp32" or "auto" means on `device`. bf16: float, with a line on stderr, where the processor
+// lacks bf16 instructions. auto: bf16 on a GPU; on a processor that in which a product takes less time here,
+// measured.
 torch::ScalarType supported_precision(const std::string& precision, torch::Device device);
 
 // Floating-point operations a second that the device could do at best, which model FLOP utilisation (MFU) is

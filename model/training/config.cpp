@@ -26,8 +26,8 @@ OptionList options(TrainConfig& c) {
   field(c.length_warmup, "length-warmup", in(0, 1),
         "share of the training in which the longest fresh program grows from 16 instructions to its length");
   field(c.loss, "loss", one_of({"states", "all"}), "patches that count; all: bgpt only");
-  field(c.precision, "precision", one_of({"fp32", "bf16"}),
-        "of products; bf16 with fp32 accumulation and master weights");
+  field(c.precision, "precision", one_of({"auto", "fp32", "bf16"}),
+        "of products; bf16 with fp32 accumulation and master weights; auto: what is faster here");
   field(c.optimizer, "optimizer", one_of({"adamw", "muon"}), "muon: of hidden matrices, AdamW for the rest");
   field(c.muon_learning_rate, "muon-learning-rate", above(0), "Muon: highest learning rate");
   field(c.learning_rate, "learning-rate", above(0), "highest learning rate");

@@ -34,7 +34,9 @@ struct TrainConfig {
   double length_warmup = 0;
   std::string loss =
       "states";  // "states": records after state 0 and the end; "all": every patch but the first
-  std::string precision = "bf16";  // "fp32", or "bf16": bf16 products, fp32 accumulation and master weights
+  // "fp32"; "bf16": bf16 products, fp32 accumulation and master weights; "auto": one of them, as
+  // supported_precision()
+  std::string precision = "auto";
 
   std::string optimizer = "adamw";  // "adamw"; or "muon" for hidden matrices, AdamW for the rest
   double learning_rate = 1e-3;

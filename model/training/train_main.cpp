@@ -220,7 +220,10 @@ bool run(Values& o, const OptionList& given, Ranks& ranks) {
   check_lengths(*model, *corpora.train);
   if (!o.init.empty() && !checkpoint) load_initial_weights(o.init, *model);
   model->to(device);
-  model->set_precision(supported_precision(o.train.precision, device));
+  auto training = o.train;
+  const bool fp32 = supported_precision(training.precision, device) == torch::kFloat;
+  training.precision = ranks.of_first(fp32 ? "fp32" : "bf16");
+  model->set_precision(training.precision == "fp32" ? torch::kFloat : torch::kBFloat16);
 
   int64_t parameters = 0;
   for (const auto& p : model->parameters()) parameters += p.numel();
@@ -228,7 +231,7 @@ bool run(Values& o, const OptionList& given, Ranks& ranks) {
     fmt::print(
         "bytecpu {}\n{}\nmodel: {}, {:.2f} M parameters; {} on {}, {} threads{}\ndata: {}\nheld out: {}\n",
         version(), cli::command_line(), o.model.family, static_cast<double>(parameters) / 1e6,
-        model->precision() == torch::kFloat ? "fp32" : "bf16", device.str(), threads,
+        training.precision, device.str(), threads,
         ranks.alone() ? "" : fmt::format(" in each of {} processes", ranks.size()), corpora.train->describe(),
         corpora.held_out->describe());
     cli::flush();
@@ -240,14 +243,14 @@ bool run(Values& o, const OptionList& given, Ranks& ranks) {
                                          {"device", device.str()},
                                          {"threads", threads},
                                          {"processes", ranks.size()},
-                                         {"precision", model->precision() == torch::kFloat ? "fp32" : "bf16"},
+                                         {"precision", training.precision},
                                          {"parameters", parameters},
                                          {"data", corpora.train->describe()},
                                          {"held_out", corpora.held_out->describe()},
                                          {"model", o.model},
                                          {"training", to_json(o.train)}};
   const TrainingRun training_run{folder ? &*folder : nullptr, checkpoint, settings};
-  return train(*model, o.train, {*corpora.train, *corpora.held_out}, training_run, ranks, stop_requested,
+  return train(*model, training, {*corpora.train, *corpora.held_out}, training_run, ranks, stop_requested,
                [&] {
                  if (!folder) return;
                  folder->remove_temporaries();
