@@ -28,21 +28,27 @@ struct MixWordsFunction : Function<MixWordsFunction> {
   }
 };
 
-struct RotateWordsFunction : Function<RotateWordsFunction> {
-  static Tensor forward(AutogradContext* context, const Tensor& given_weights, const Tensor& given_words) {
-    const auto weights = given_weights.contiguous(), words = given_words.contiguous();
-    context->save_for_backward({weights, words});
-    return backend_on(words.device()).words()->rotate_words(weights, words);
+// An operation that is linear in each of two tensors.
+template <Tensor (WordBackend::*value)(const Tensor&, const Tensor&) const,
+          std::pair<Tensor, Tensor> (WordBackend::*gradients_of)(const Tensor&, const Tensor&, const Tensor&)
+              const>
+struct BilinearFunction : Function<BilinearFunction<value, gradients_of>> {
+  static Tensor forward(AutogradContext* context, const Tensor& given_first, const Tensor& given_second) {
+    const auto first = given_first.contiguous(), second = given_second.contiguous();
+    context->save_for_backward({first, second});
+    return (backend_on(second.device()).words()->*value)(first, second);
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto saved = context->get_saved_variables();
-    const auto [dweights, dwords] =
-        backend_on(saved[0].device())
-            .words()
-            ->rotate_words_backward(saved[0], saved[1], gradients[0].contiguous());
-    return {dweights, dwords};
+    const auto [dfirst, dsecond] =
+        (backend_on(saved[0].device()).words()->*gradients_of)(saved[0], saved[1], gradients[0].contiguous());
+    return {dfirst, dsecond};
   }
 };
+using RotateWordsFunction = BilinearFunction<&WordBackend::rotate_words, &WordBackend::rotate_words_backward>;
+using SumWordsFunction = BilinearFunction<&WordBackend::sum_words, &WordBackend::sum_words_backward>;
+using ConvolveWordsFunction =
+    BilinearFunction<&WordBackend::convolve_words, &WordBackend::convolve_words_backward>;
 
 }  // namespace
 
@@ -68,6 +74,17 @@ Tensor rotate_words(const Tensor& weights, const Tensor& words) {
   const auto turned = (place.unsqueeze(0) + place.unsqueeze(1)).bitwise_and(word_bits - 1);  // [d, i]
   return torch::einsum("rd,rdi->ri",
                        {weights, words.index_select(1, turned.flatten()).view({-1, word_bits, word_bits})});
+}
+
+Tensor sum_words(const Tensor& weights, const Tensor& words) {
+  if (word_backend_for(words)) return SumWordsFunction::apply(weights, words);
+  return torch::bmm(weights, words);
+}
+
+Tensor convolve_words(const Tensor& a, const Tensor& b) {
+  if (word_backend_for(b)) return ConvolveWordsFunction::apply(a, b);
+  const auto shifted = torch::constant_pad_nd(b, {word_bits - 1, word_bits}).unfold(1, word_bits, 1);
+  return torch::bmm(shifted, a.flip(1).unsqueeze(2)).squeeze(2);
 }
 
 }  // namespace bytecpu

@@ -1,4 +1,4 @@
-// Words of 32 bits out of longer rows of bits: chosen softly, or turned.
+// Words of 32 bits: chosen softly out of longer rows of bits, turned, added up, convolved.
 #pragma once
 
 #include <torch/torch.h>
@@ -17,7 +17,15 @@ inline constexpr int64_t word_bits = 32;
 torch::Tensor mix_words(const torch::Tensor& weights, const torch::Tensor& planes, const torch::Tensor& item,
                         const torch::Tensor& shift = {});
 
-// out[r, i] = sum over d of weights[r, d] · words[r, (i + d) mod 32]. All F32 [R, 32]; differentiable in both.
+// out[r, i] = sum over d of weights[r, d] · words[r, (i + d) mod 32]. All F32 [R, 32]; differentiable in
+// both.
 torch::Tensor rotate_words(const torch::Tensor& weights, const torch::Tensor& words);
+
+// Sums of a row's own words, weighted: out[r, h, i] = sum over s of weights[r, h, s] · words[r, s, i]. F32
+// [R, H, S] and [R, S, 32]; differentiable in both.
+torch::Tensor sum_words(const torch::Tensor& weights, const torch::Tensor& words);
+
+// out[r, k] = sum over i of a[r, i] · b[r, k - i]: F32 [R, 64] of [R, 32]; differentiable in both.
+torch::Tensor convolve_words(const torch::Tensor& a, const torch::Tensor& b);
 
 }  // namespace bytecpu

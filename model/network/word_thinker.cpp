@@ -6,6 +6,7 @@
 #include "model/compute/layer_norm.hpp"
 #include "model/compute/product.hpp"
 #include "model/compute/scan.hpp"
+#include "model/compute/sums.hpp"
 #include "model/compute/windows.hpp"
 
 namespace bytecpu {
@@ -21,8 +22,14 @@ constexpr int64_t number_bits = 5;
 constexpr int64_t turned_heads = 3;
 // Heads whose words go through wirings too, and how many wirings there are.
 constexpr int64_t wired_heads = 3, wirings = 12;
-// Words whose bits are set from a number's bit on.
+// Words whose bits are set from a number's bit on. The first turned words are handed on cut there too: what
+// is above an edge, and what is below.
 constexpr int64_t edges = 2;
+// Products of two words that heads read, and the terms of sums that their columns are.
+constexpr int64_t product_heads = 1, product_terms = 3 * product_heads;
+// Sums of words as numbers, how many words each adds up, and the periods, 2, 4, 8 …, of the waves that say
+// how large it is.
+constexpr int64_t tallies = 2, summands = 3, tally_periods = 7;
 // Words of a row's own making that the bits can use, besides those that heads read.
 constexpr int64_t literals = 4;
 // Ones beside the selecting bits, for a bias; as many as keep products' sizes even.
@@ -38,6 +45,9 @@ Tensor number_planes(const Tensor& bits) {
   const auto place = torch::arange(word_bits, both.options());
   return both.unsqueeze(1).eq(place.view({1, word_bits, 1})).to(torch::kChar);
 }
+
+// Words of bits -1, 0 (none), 1 as words of 0 and 1.
+Tensor zero_or_one(const Tensor& words) { return (words + words.square()) / 2; }
 
 // Of what is not a product: float, or double in a model of doubles.
 torch::ScalarType wide(torch::ScalarType precision) {
@@ -55,7 +65,8 @@ WordThinkerImpl::WordThinkerImpl(const ModelConfig& c)
   const int64_t words = layout.count(), feature = c.patch_width, row = c.row_width, bits = bits_;
   const int64_t heads = heads_, memory_heads = memory_heads_, memory = context_bytes_;
   const int64_t selecting = std::ssize(layout.selecting) * word_bits + ones;
-  const int64_t seen = heads + turned_heads + wired_heads + memory_heads + edges, channels = seen + literals;
+  const int64_t seen = heads + turned_heads + wired_heads + memory_heads + 3 * edges,
+                channels = seen + literals;
   const auto matrix = [&](const std::string& name, int64_t in, int64_t out, double gain) {
     return register_module(name, Matrix(in, out, gain));
   };
@@ -96,6 +107,9 @@ WordThinkerImpl::WordThinkerImpl(const ModelConfig& c)
   scale_ = matrix("scale", row, 2 * channels, 0.5);
   channel_in_ = matrix("channel_in", channels, bits, 1.0);
   row_bits_ = matrix("row_bits", row, bits, 0.5);
+  factor_ = matrix("factor", row, 2 * product_heads * heads, 1.0);
+  term_ = matrix("term", row, tallies * summands * (2 * (channels + product_terms) + 1), 1.0);
+  tally_in_ = matrix("tally_in", tallies * 2 * tally_periods, bits, 0.5);
   bit_position_ = register_module("bit_position", Table(word_bits, bits, 0.2));
   start_ = matrix("start", row, c.byte_layers * bits, 0.5);
   for (int i = 0; i < c.byte_layers; ++i) {
@@ -110,8 +124,8 @@ WordThinkerImpl::WordThinkerImpl(const ModelConfig& c)
   end_down_ = matrix("end_down", 2 * row, word_bits, 0.0);
 
   torch::NoGradGuard no_grad;
-  // Which of several equal words it is, an address, a distance: in binary, so that bits of an instruction or a
-  // register can name it.
+  // Which of several equal words it is, an address, a distance: in binary, so that bits of an instruction or
+  // a register can name it.
   for (int64_t w = 0; w < words; ++w) {
     const auto number = in_binary(16, 4)[layout.words[w].number % 16] * 0.7;
     for (const int64_t source : {w, words + w}) key_.select(1, source).slice(1, 0, 4) = number;
@@ -173,8 +187,8 @@ Tensor WordThinkerImpl::choose_words(const KnownRecords& known, const NextRecord
   return mix_words(allowed.softmax(2), planes, at.item);
 }
 
-// What the memory holds at the addresses that the first words are: F32 [M, memory heads, 32]. The second word of
-// a field is read one word further on.
+// What the memory holds at the addresses that the first words are: F32 [M, memory heads, 32]. The second word
+// of a field is read one word further on.
 Tensor WordThinkerImpl::dereference(const KnownRecords& known, const WordPlaces& at, const Tensor& thought,
                                     const Tensor& read) {
   const int64_t count = thought.size(0), heads = memory_heads_;
@@ -189,9 +203,9 @@ Tensor WordThinkerImpl::dereference(const KnownRecords& known, const WordPlaces&
   return mix_words(score.softmax(2), known.memory, at.item, shift);
 }
 
-// Distances that words are turned by, then edges: each a distribution over 0 … 31, F32 [M, turned + edges, 32]. A row
-// chooses of numbers: five adjacent bits of the instruction, the low bits of a word that was read, each to the
-// right or to the left, or a constant.
+// Distances that words are turned by, then edges: each a distribution over 0 … 31, F32 [M, turned + edges,
+// 32]. A row chooses of numbers: five adjacent bits of the instruction, the low bits of a word that was read,
+// each to the right or to the left, or a constant.
 Tensor WordThinkerImpl::numbers(const KnownRecords& known, const WordPlaces& at, const Tensor& thought,
                                 const Tensor& read) {
   const int64_t count = thought.size(0), named = known.numbers.size(2);
@@ -207,7 +221,7 @@ Tensor WordThinkerImpl::numbers(const KnownRecords& known, const WordPlaces& at,
     held = torch::cat({held * (1 - p), held * p}, 2);
   }
   const auto to_the_left = torch::cat({held.slice(2, 0, 1), held.slice(2, 1).flip(2)}, 2);
-  auto number = torch::bmm(choice.slice(2, named, named + 2 * heads_), torch::cat({held, to_the_left}, 1)) +
+  auto number = sum_words(choice.slice(2, named, named + 2 * heads_), torch::cat({held, to_the_left}, 1)) +
                 choice.slice(2, named + 2 * heads_);
   if (named > 0) number = number + mix_words(choice.slice(2, 0, named), known.numbers, at.item);
   return number;
@@ -221,16 +235,28 @@ Tensor WordThinkerImpl::wire(const Tensor& thought, const Tensor& read) {
                         .to(wide(thought.scalar_type()));
   const auto choice =
       wiring_choice_(thought).to(wide(thought.scalar_type())).view({count * wired_heads, 1, wirings});
-  return torch::bmm(choice, ways).view({count, wired_heads, word_bits});
+  return sum_words(choice, ways).view({count, wired_heads, word_bits});
 }
 
-// The bits' logits, F32 [M, 32], from words, F32 [M, channels, 32].
-Tensor WordThinkerImpl::spell(const Tensor& thought, const Tensor& words) {
+// Sums of words as numbers, as waves: [M, 32, tallies · 2 · periods]. A row chooses each summand of the
+// terms, F32 [M, terms, 32], of what is less than nothing by one of them, and of nothing.
+Tensor WordThinkerImpl::tally(const Tensor& thought, const Tensor& terms) {
+  const int64_t count = thought.size(0), size = terms.size(1);
+  const auto choice =
+      term_(thought).to(terms.dtype()).view({count, tallies, summands, 2 * size + 1}).softmax(3).sum(2);
+  const auto weight = choice.slice(2, 0, size) - choice.slice(2, size, 2 * size);
+  const auto sums = carried_sums(sum_words(weight, terms));  // [M, tallies, 32]
+  return binary_waves(sums.transpose(1, 2), tally_periods).flatten(2);
+}
+
+// The bits' logits, F32 [M, 32], from words, F32 [M, channels, 32], and what products of words add up.
+Tensor WordThinkerImpl::spell(const Tensor& thought, const Tensor& words, const Tensor& products) {
   const int64_t count = thought.size(0), bits = bits_, layers = std::ssize(*bit_in_);
   const auto channel = words.transpose(1, 2).to(thought.scalar_type()).contiguous();  // [M, 32, channels]
   const auto scale = scale_(thought).view({count, 1, 2, channel.size(2)});
+  const auto sums = tally(thought, torch::cat({zero_or_one(words), products}, 1)).to(thought.scalar_type());
   auto x = torch::relu(channel_in_(channel * (1 + scale.select(2, 1))) + row_bits_(thought).unsqueeze(1) +
-                       bit_position_->weight.to(thought.scalar_type()));
+                       tally_in_(sums) + bit_position_->weight.to(thought.scalar_type()));
   const auto start = start_(thought).tanh().view({count, layers, bits});
   for (int64_t i = 0; i < layers; ++i) {
     const auto gates = bit_in_->at<MatrixImpl>(i).forward(layer_norm(x));
@@ -265,14 +291,22 @@ Tensor WordThinkerImpl::logits(const KnownRecords& known, const NextRecords& nex
   const auto from = torch::arange(word_bits, at.word.options());
   const auto set_from = from.unsqueeze(0).ge(from.unsqueeze(1)).to(read.dtype()) * 2 - 1;
   const auto edge = torch::matmul(number.slice(1, turned_heads), set_from);
-  const auto seen = torch::cat({read, turned, wire(thought, read), found, edge}, 1);
+  const auto bits = zero_or_one(turned.slice(1, 0, edges)), above = zero_or_one(edge);
+  const auto cut = torch::cat({bits * above, bits * (1 - above)}, 1) * 2 - 1;
+  const auto seen = torch::cat({read, turned, wire(thought, read), found, edge, cut}, 1);
+  const auto chosen =
+      factor_(thought).to(wide(thought.scalar_type())).view({count, 2 * product_heads, heads_}).softmax(2);
+  const auto factors = sum_words(chosen, zero_or_one(read)).chunk(2, 1);
+  const auto products =
+      product_columns(factors[0].reshape({-1, word_bits}), factors[1].reshape({-1, word_bits}))
+          .view({count, product_terms, word_bits});
 
   const auto thought_and_seen = torch::cat({thought, seen.flatten(1).to(thought.scalar_type())}, 1);
   row = row + read_down_(relu_squared(read_up_(thought_and_seen)));
   row = row_->at<PlainBlockImpl>(1).mlp(row);
   thought = layer_norm(row);
   const auto own = literal_(thought).to(wide(thought.scalar_type())).view({count, literals, word_bits});
-  return spell(thought, torch::cat({seen, own}, 1)).slice(0, 0, asked);
+  return spell(thought, torch::cat({seen, own}, 1), products).slice(0, 0, asked);
 }
 
 double WordThinkerImpl::record_operations() const {
@@ -291,8 +325,8 @@ double WordThinkerImpl::word_operations() const {
   const auto sources = static_cast<double>(key_.size(1));
   double count = size(row_in_) + size(query_) + size(direct_query_) + size(address_query_) +
                  size(number_choice_) + size(wiring_choice_) + size(read_up_) + size(read_down_) +
-                 size(literal_) + size(scale_) + size(row_bits_) + size(start_) + size(end_up_) +
-                 size(end_down_);
+                 size(literal_) + size(scale_) + size(row_bits_) + size(factor_) + size(term_) +
+                 size(start_) + size(end_up_) + size(end_down_);
   for (size_t i = 0; i < row_->size(); ++i) {
     const auto& mlp = *row_->at<PlainBlockImpl>(i).up;
     count += 2 * static_cast<double>(mlp.weight.numel());
@@ -301,7 +335,8 @@ double WordThinkerImpl::word_operations() const {
   count += memory_heads * (size(pointer_) + memory * (address_width + word_bits));
   count += (turned_heads + edges) * word_bits * (2 * (numbers + heads) + word_bits);
   count += wired_heads * (size(wiring_) + wirings * word_bits);
-  count += word_bits * (size(channel_in_) + layers * bits * bits * (2 + 1 + 4) + bits);
+  count += product_heads * 2 * word_bits * word_bits + tallies * word_bits * (word_bits + heads);
+  count += word_bits * (size(channel_in_) + size(tally_in_) + layers * bits * bits * (2 + 1 + 4) + bits);
   return count;
 }
 
@@ -312,7 +347,7 @@ std::vector<TrainedParameter> WordThinkerImpl::trained_parameters() const {
     const auto in = [&](std::string_view folder) { return name.starts_with(folder); };
     const bool other = in("gate.") || in("pointer.") || in("word.") || in("address.") ||
                        in("bit_position.") || in("bit_head.") || in("scale.") || in("literal.") ||
-                       in("channel_in.");
+                       in("channel_in.") || in("factor.") || in("term.") || in("tally_in.");
     parameters.push_back({.name = name,
                           .tensor = item.value(),
                           .hidden_matrix = item.value().dim() == 2 && name.ends_with(".weight") && !other,

@@ -52,6 +52,10 @@ Attention cross_attention_shape(const Tensor& q, const Tensor& kv, int64_t heads
           .causal = causal};
 }
 
+OwnWords own_words(const Tensor& weights) {
+  return {.rows = weights.size(0), .heads = weights.size(1), .words = weights.size(2)};
+}
+
 class CpuWordBackend final : public WordBackend {
  public:
   Tensor mix_words(const Tensor& weights, const Tensor& planes, const Tensor& item,
@@ -84,6 +88,35 @@ class CpuWordBackend final : public WordBackend {
     cpu::rotate_words_backward(data<const float>(weights), data<const float>(words), data<const float>(dout),
                                data<float>(dweights), data<float>(dwords), words.size(0));
     return {dweights, dwords};
+  }
+
+  Tensor sum_words(const Tensor& weights, const Tensor& words) const override {
+    auto out = torch::empty({words.size(0), weights.size(1), words.size(2)}, words.options());
+    cpu::sum_words(own_words(weights), data<const float>(weights), data<const float>(words),
+                   data<float>(out));
+    return out;
+  }
+
+  std::pair<Tensor, Tensor> sum_words_backward(const Tensor& weights, const Tensor& words,
+                                               const Tensor& dout) const override {
+    auto dweights = torch::empty_like(weights), dwords = torch::empty_like(words);
+    cpu::sum_words_backward(own_words(weights), data<const float>(weights), data<const float>(words),
+                            data<const float>(dout), data<float>(dweights), data<float>(dwords));
+    return {dweights, dwords};
+  }
+
+  Tensor convolve_words(const Tensor& a, const Tensor& b) const override {
+    auto out = torch::empty({a.size(0), 2 * a.size(1)}, a.options());
+    cpu::convolve_words(data<const float>(a), data<const float>(b), data<float>(out), a.size(0));
+    return out;
+  }
+
+  std::pair<Tensor, Tensor> convolve_words_backward(const Tensor& a, const Tensor& b,
+                                                    const Tensor& dout) const override {
+    auto da = torch::empty_like(a), db = torch::empty_like(b);
+    cpu::convolve_words_backward(data<const float>(a), data<const float>(b), data<const float>(dout),
+                                 data<float>(da), data<float>(db), a.size(0));
+    return {da, db};
   }
 
   Tensor scan_bits(const Tensor& gates, const Tensor& start) const override {

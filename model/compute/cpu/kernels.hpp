@@ -94,6 +94,15 @@ void mix_words_backward(const Words& shape, const float* dout, const int8_t* pla
 void rotate_words(const float* weights, const float* words, float* out, int64_t rows);
 void rotate_words_backward(const float* weights, const float* words, const float* dout, float* dweights,
                            float* dwords, int64_t rows);
+struct OwnWords {
+  int64_t rows, heads, words;
+};
+void sum_words(const OwnWords& shape, const float* weights, const float* words, float* out);
+void sum_words_backward(const OwnWords& shape, const float* weights, const float* words, const float* dout,
+                        float* dweights, float* dwords);
+void convolve_words(const float* a, const float* b, float* out, int64_t rows);
+void convolve_words_backward(const float* a, const float* b, const float* dout, float* da, float* db,
+                             int64_t rows);
 template <typename T>
 void scan_bits(const T* gates, const T* start, T* out, int64_t rows, int64_t channels);
 template <typename T>

@@ -100,6 +100,78 @@ void rotate_words_backward(const float* weights, const float* words, const float
   }
 }
 
+void sum_words(const OwnWords& shape, const float* weights, const float* words, float* out) {
+#pragma omp parallel for schedule(static)
+  for (int64_t r = 0; r < shape.rows; ++r) {
+    for (int64_t h = 0; h < shape.heads; ++h) {
+      const float* w = weights + (r * shape.heads + h) * shape.words;
+      float y[bits] = {};
+      for (int64_t s = 0; s < shape.words; ++s) {
+        const float* word = words + (r * shape.words + s) * bits;
+#pragma omp simd
+        for (int64_t i = 0; i < bits; ++i) y[i] += w[s] * word[i];
+      }
+      std::memcpy(out + (r * shape.heads + h) * bits, y, sizeof y);
+    }
+  }
+}
+
+void sum_words_backward(const OwnWords& shape, const float* weights, const float* words, const float* dout,
+                        float* dweights, float* dwords) {
+#pragma omp parallel for schedule(static)
+  for (int64_t r = 0; r < shape.rows; ++r) {
+    for (int64_t s = 0; s < shape.words; ++s) {
+      const float* word = words + (r * shape.words + s) * bits;
+      float dword[bits] = {};
+      for (int64_t h = 0; h < shape.heads; ++h) {
+        const float* dy = dout + (r * shape.heads + h) * bits;
+        const int64_t at = (r * shape.heads + h) * shape.words + s;
+        float sum = 0;
+#pragma omp simd reduction(+ : sum)
+        for (int64_t i = 0; i < bits; ++i) {
+          sum += dy[i] * word[i];
+          dword[i] += weights[at] * dy[i];
+        }
+        dweights[at] = sum;
+      }
+      std::memcpy(dwords + (r * shape.words + s) * bits, dword, sizeof dword);
+    }
+  }
+}
+
+void convolve_words(const float* a, const float* b, float* out, int64_t rows) {
+#pragma omp parallel for schedule(static)
+  for (int64_t r = 0; r < rows; ++r) {
+    float y[2 * bits] = {};
+    for (int64_t i = 0; i < bits; ++i) {
+      const float w = a[r * bits + i];
+#pragma omp simd
+      for (int64_t j = 0; j < bits; ++j) y[i + j] += w * b[r * bits + j];
+    }
+    std::memcpy(out + r * 2 * bits, y, sizeof y);
+  }
+}
+
+void convolve_words_backward(const float* a, const float* b, const float* dout, float* da, float* db,
+                             int64_t rows) {
+#pragma omp parallel for schedule(static)
+  for (int64_t r = 0; r < rows; ++r) {
+    const float* dy = dout + r * 2 * bits;
+    float other[bits] = {};
+    for (int64_t i = 0; i < bits; ++i) {
+      const float w = a[r * bits + i];
+      float sum = 0;
+#pragma omp simd reduction(+ : sum)
+      for (int64_t j = 0; j < bits; ++j) {
+        sum += dy[i + j] * b[r * bits + j];
+        other[j] += w * dy[i + j];
+      }
+      da[r * bits + i] = sum;
+    }
+    std::memcpy(db + r * bits, other, sizeof other);
+  }
+}
+
 // The channels of a row are in quarters: up and down, of each first the sigmoid's and then the tanh's.
 template <typename T>
 void scan_bits(const T* gates, const T* start, T* out, int64_t rows, int64_t channels) {
