@@ -52,4 +52,8 @@ class UnicornEngine {
   std::unique_ptr<uc_engine, Close> engine_;
 };
 
+// Throws Error where this Unicorn does not call hooks on every access to memory, so that records would miss
+// some: on aarch64 before 2.1.2 (github.com/unicorn-engine/unicorn/pull/2028). Tried once a process.
+void require_memory_hooks();
+
 }  // namespace bytecpu

@@ -34,6 +34,7 @@ Executor::Executor(const InstructionSet& set, const Layout& layout, Listing& lis
       recorder_(set, layout, engine_),
       fetched_(static_cast<Fetched*>(std::calloc(static_cast<size_t>(code_bytes()), sizeof(Fetched)))),
       first_known_(static_cast<size_t>(code_bytes())) {
+  require_memory_hooks();
   BYTECPU_CHECK(fetched_ != nullptr);
   BYTECPU_CHECK(address_.code + code_.bytes().size() <= address_.data);
   if (!full_) pool_.emplace(engine_, about_);
