@@ -49,6 +49,24 @@ Tensor number_planes(const Tensor& bits) {
 // Words of bits -1, 0 (none), 1 as words of 0 and 1.
 Tensor zero_or_one(const Tensor& words) { return (words + words.square()) / 2; }
 
+// The first words turned by the first numbers: F32 [M, turned heads, 32].
+Tensor turn(const Tensor& words, const Tensor& numbers) {
+  const auto flat = [](const Tensor& x) { return x.slice(1, 0, turned_heads).reshape({-1, word_bits}); };
+  return rotate_words(flat(numbers), flat(words)).view({-1, turned_heads, word_bits});
+}
+
+// Words whose bits are 1 from a number on and -1 below it: F32 [M, edges, 32].
+Tensor edge_words(const Tensor& numbers) {
+  const auto place = torch::arange(word_bits, numbers.options());
+  return torch::matmul(numbers, place.unsqueeze(0).ge(place.unsqueeze(1)).to(numbers.dtype()) * 2 - 1);
+}
+
+// The first words with what is below an edge away, then with what is above it away: F32 [M, 2 · edges, 32].
+Tensor cut(const Tensor& words, const Tensor& edge) {
+  const auto bits = zero_or_one(words.slice(1, 0, edges)), above = zero_or_one(edge);
+  return torch::cat({bits * above, bits * (1 - above)}, 1) * 2 - 1;
+}
+
 // Of what is not a product: float, or double in a model of doubles.
 torch::ScalarType wide(torch::ScalarType precision) {
   return precision == torch::kDouble ? torch::kDouble : torch::kFloat;
@@ -227,6 +245,14 @@ Tensor WordThinkerImpl::numbers(const KnownRecords& known, const WordPlaces& at,
   return number;
 }
 
+// The columns of products of words that the row chooses of those read: F32 [M, product terms, 32].
+Tensor WordThinkerImpl::multiply(const Tensor& thought, const Tensor& read) {
+  const auto choice = factor_(thought).to(read.dtype()).view({-1, 2 * product_heads, heads_}).softmax(2);
+  const auto factors = sum_words(choice, zero_or_one(read)).chunk(2, 1);
+  return product_columns(factors[0].reshape({-1, word_bits}), factors[1].reshape({-1, word_bits}))
+      .view({-1, product_terms, word_bits});
+}
+
 // F32 [M, wired heads, 32]: each bit a sum of others, in ways that the row chooses of.
 Tensor WordThinkerImpl::wire(const Tensor& thought, const Tensor& read) {
   const int64_t count = thought.size(0);
@@ -284,22 +310,9 @@ Tensor WordThinkerImpl::logits(const KnownRecords& known, const NextRecords& nex
   const auto read = choose_words(known, next, at, thought);
   const auto found = dereference(known, at, thought, read);
   const auto number = numbers(known, at, thought, read);
-  const auto flat = [&](const Tensor& x) {
-    return x.slice(1, 0, turned_heads).reshape({count * turned_heads, word_bits});
-  };
-  const auto turned = rotate_words(flat(number), flat(read)).view({count, turned_heads, word_bits});
-  const auto from = torch::arange(word_bits, at.word.options());
-  const auto set_from = from.unsqueeze(0).ge(from.unsqueeze(1)).to(read.dtype()) * 2 - 1;
-  const auto edge = torch::matmul(number.slice(1, turned_heads), set_from);
-  const auto bits = zero_or_one(turned.slice(1, 0, edges)), above = zero_or_one(edge);
-  const auto cut = torch::cat({bits * above, bits * (1 - above)}, 1) * 2 - 1;
-  const auto seen = torch::cat({read, turned, wire(thought, read), found, edge, cut}, 1);
-  const auto chosen =
-      factor_(thought).to(wide(thought.scalar_type())).view({count, 2 * product_heads, heads_}).softmax(2);
-  const auto factors = sum_words(chosen, zero_or_one(read)).chunk(2, 1);
-  const auto products =
-      product_columns(factors[0].reshape({-1, word_bits}), factors[1].reshape({-1, word_bits}))
-          .view({count, product_terms, word_bits});
+  const auto turned = turn(read, number), edge = edge_words(number.slice(1, turned_heads));
+  const auto seen = torch::cat({read, turned, wire(thought, read), found, edge, cut(turned, edge)}, 1);
+  const auto products = multiply(thought, read);
 
   const auto thought_and_seen = torch::cat({thought, seen.flatten(1).to(thought.scalar_type())}, 1);
   row = row + read_down_(relu_squared(read_up_(thought_and_seen)));

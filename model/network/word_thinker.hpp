@@ -60,6 +60,7 @@ class WordThinkerImpl : public torch::nn::Module {
                             const torch::Tensor& read);
   torch::Tensor numbers(const KnownRecords& known, const WordPlaces& at, const torch::Tensor& thought,
                         const torch::Tensor& read);
+  torch::Tensor multiply(const torch::Tensor& thought, const torch::Tensor& read);
   torch::Tensor wire(const torch::Tensor& thought, const torch::Tensor& read);
   torch::Tensor tally(const torch::Tensor& thought, const torch::Tensor& terms);
   torch::Tensor spell(const torch::Tensor& thought, const torch::Tensor& words,
