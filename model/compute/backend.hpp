@@ -36,10 +36,6 @@ class WordBackend {
   // The gradients of weights and words.
   virtual std::pair<Tensor, Tensor> sum_words_backward(const Tensor& weights, const Tensor& words,
                                                        const Tensor& dout) const = 0;
-  virtual Tensor convolve_words(const Tensor& a, const Tensor& b) const = 0;
-  // The gradients of a and b.
-  virtual std::pair<Tensor, Tensor> convolve_words_backward(const Tensor& a, const Tensor& b,
-                                                            const Tensor& dout) const = 0;
   virtual Tensor scan_bits(const Tensor& gates, const Tensor& start) const = 0;
   // The gradients of gates and start; h is scan_bits'.
   virtual std::pair<Tensor, Tensor> scan_bits_backward(const Tensor& gates, const Tensor& start,

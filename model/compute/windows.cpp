@@ -47,8 +47,6 @@ struct BilinearFunction : Function<BilinearFunction<value, gradients_of>> {
 };
 using RotateWordsFunction = BilinearFunction<&WordBackend::rotate_words, &WordBackend::rotate_words_backward>;
 using SumWordsFunction = BilinearFunction<&WordBackend::sum_words, &WordBackend::sum_words_backward>;
-using ConvolveWordsFunction =
-    BilinearFunction<&WordBackend::convolve_words, &WordBackend::convolve_words_backward>;
 
 }  // namespace
 
@@ -79,12 +77,6 @@ Tensor rotate_words(const Tensor& weights, const Tensor& words) {
 Tensor sum_words(const Tensor& weights, const Tensor& words) {
   if (word_backend_for(words)) return SumWordsFunction::apply(weights, words);
   return torch::bmm(weights, words);
-}
-
-Tensor convolve_words(const Tensor& a, const Tensor& b) {
-  if (word_backend_for(b)) return ConvolveWordsFunction::apply(a, b);
-  const auto shifted = torch::constant_pad_nd(b, {word_bits - 1, word_bits}).unfold(1, word_bits, 1);
-  return torch::bmm(shifted, a.flip(1).unsqueeze(2)).squeeze(2);
 }
 
 }  // namespace bytecpu

@@ -1,4 +1,4 @@
-// Words of 32 bits: chosen softly out of longer rows of bits, turned, added up, convolved.
+// Words of 32 bits: chosen softly out of longer rows of bits, turned, added up.
 #pragma once
 
 #include <torch/torch.h>
@@ -24,8 +24,5 @@ torch::Tensor rotate_words(const torch::Tensor& weights, const torch::Tensor& wo
 // Sums of a row's own words, weighted: out[r, h, i] = sum over s of weights[r, h, s] · words[r, s, i]. F32
 // [R, H, S] and [R, S, 32]; differentiable in both.
 torch::Tensor sum_words(const torch::Tensor& weights, const torch::Tensor& words);
-
-// out[r, k] = sum over i of a[r, i] · b[r, k - i]: F32 [R, 64] of [R, 32]; differentiable in both.
-torch::Tensor convolve_words(const torch::Tensor& a, const torch::Tensor& b);
 
 }  // namespace bytecpu

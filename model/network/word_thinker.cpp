@@ -6,7 +6,6 @@
 #include "model/compute/layer_norm.hpp"
 #include "model/compute/product.hpp"
 #include "model/compute/scan.hpp"
-#include "model/compute/sums.hpp"
 #include "model/compute/windows.hpp"
 
 namespace bytecpu {
@@ -22,14 +21,8 @@ constexpr int64_t number_bits = 5;
 constexpr int64_t turned_heads = 3;
 // Heads whose words go through wirings too, and how many wirings there are.
 constexpr int64_t wired_heads = 3, wirings = 12;
-// Words whose bits are set from a number's bit on. The first turned words are handed on cut there too: what
-// is above an edge, and what is below.
+// Words whose bits are set from a number's bit on.
 constexpr int64_t edges = 2;
-// Products of two words that heads read, and the terms of sums that their columns are.
-constexpr int64_t product_heads = 1, product_terms = 3 * product_heads;
-// Sums of words as numbers, how many words each adds up, and the periods, 2, 4, 8 …, of the waves that say
-// how large it is.
-constexpr int64_t tallies = 2, summands = 3, tally_periods = 7;
 // Words of a row's own making that the bits can use, besides those that heads read.
 constexpr int64_t literals = 4;
 // Ones beside the selecting bits, for a bias; as many as keep products' sizes even.
@@ -44,27 +37,6 @@ Tensor number_planes(const Tensor& bits) {
   const auto both = torch::cat({number, (word_bits - number).remainder(word_bits)}, 1);
   const auto place = torch::arange(word_bits, both.options());
   return both.unsqueeze(1).eq(place.view({1, word_bits, 1})).to(torch::kChar);
-}
-
-// Words of bits -1, 0 (none), 1 as words of 0 and 1.
-Tensor zero_or_one(const Tensor& words) { return (words + words.square()) / 2; }
-
-// The first words turned by the first numbers: F32 [M, turned heads, 32].
-Tensor turn(const Tensor& words, const Tensor& numbers) {
-  const auto flat = [](const Tensor& x) { return x.slice(1, 0, turned_heads).reshape({-1, word_bits}); };
-  return rotate_words(flat(numbers), flat(words)).view({-1, turned_heads, word_bits});
-}
-
-// Words whose bits are 1 from a number on and -1 below it: F32 [M, edges, 32].
-Tensor edge_words(const Tensor& numbers) {
-  const auto place = torch::arange(word_bits, numbers.options());
-  return torch::matmul(numbers, place.unsqueeze(0).ge(place.unsqueeze(1)).to(numbers.dtype()) * 2 - 1);
-}
-
-// The first words with what is below an edge away, then with what is above it away: F32 [M, 2 · edges, 32].
-Tensor cut(const Tensor& words, const Tensor& edge) {
-  const auto bits = zero_or_one(words.slice(1, 0, edges)), above = zero_or_one(edge);
-  return torch::cat({bits * above, bits * (1 - above)}, 1) * 2 - 1;
 }
 
 // Of what is not a product: float, or double in a model of doubles.
@@ -83,8 +55,7 @@ WordThinkerImpl::WordThinkerImpl(const ModelConfig& c)
   const int64_t words = layout.count(), feature = c.patch_width, row = c.row_width, bits = bits_;
   const int64_t heads = heads_, memory_heads = memory_heads_, memory = context_bytes_;
   const int64_t selecting = std::ssize(layout.selecting) * word_bits + ones;
-  const int64_t seen = heads + turned_heads + wired_heads + memory_heads + 3 * edges,
-                channels = seen + literals;
+  const int64_t seen = heads + turned_heads + wired_heads + memory_heads + edges, channels = seen + literals;
   const auto matrix = [&](const std::string& name, int64_t in, int64_t out, double gain) {
     return register_module(name, Matrix(in, out, gain));
   };
@@ -125,9 +96,6 @@ WordThinkerImpl::WordThinkerImpl(const ModelConfig& c)
   scale_ = matrix("scale", row, 2 * channels, 0.5);
   channel_in_ = matrix("channel_in", channels, bits, 1.0);
   row_bits_ = matrix("row_bits", row, bits, 0.5);
-  factor_ = matrix("factor", row, 2 * product_heads * heads, 1.0);
-  term_ = matrix("term", row, tallies * summands * (2 * (channels + product_terms) + 1), 1.0);
-  tally_in_ = matrix("tally_in", tallies * 2 * tally_periods, bits, 0.5);
   bit_position_ = register_module("bit_position", Table(word_bits, bits, 0.2));
   start_ = matrix("start", row, c.byte_layers * bits, 0.5);
   for (int i = 0; i < c.byte_layers; ++i) {
@@ -142,8 +110,8 @@ WordThinkerImpl::WordThinkerImpl(const ModelConfig& c)
   end_down_ = matrix("end_down", 2 * row, word_bits, 0.0);
 
   torch::NoGradGuard no_grad;
-  // Which of several equal words it is, an address, a distance: in binary, so that bits of an instruction or
-  // a register can name it.
+  // Which of several equal words it is, an address, a distance: in binary, so that bits of an instruction or a
+  // register can name it.
   for (int64_t w = 0; w < words; ++w) {
     const auto number = in_binary(16, 4)[layout.words[w].number % 16] * 0.7;
     for (const int64_t source : {w, words + w}) key_.select(1, source).slice(1, 0, 4) = number;
@@ -205,8 +173,8 @@ Tensor WordThinkerImpl::choose_words(const KnownRecords& known, const NextRecord
   return mix_words(allowed.softmax(2), planes, at.item);
 }
 
-// What the memory holds at the addresses that the first words are: F32 [M, memory heads, 32]. The second word
-// of a field is read one word further on.
+// What the memory holds at the addresses that the first words are: F32 [M, memory heads, 32]. The second word of
+// a field is read one word further on.
 Tensor WordThinkerImpl::dereference(const KnownRecords& known, const WordPlaces& at, const Tensor& thought,
                                     const Tensor& read) {
   const int64_t count = thought.size(0), heads = memory_heads_;
@@ -221,9 +189,9 @@ Tensor WordThinkerImpl::dereference(const KnownRecords& known, const WordPlaces&
   return mix_words(score.softmax(2), known.memory, at.item, shift);
 }
 
-// Distances that words are turned by, then edges: each a distribution over 0 … 31, F32 [M, turned + edges,
-// 32]. A row chooses of numbers: five adjacent bits of the instruction, the low bits of a word that was read,
-// each to the right or to the left, or a constant.
+// Distances that words are turned by, then edges: each a distribution over 0 … 31, F32 [M, turned + edges, 32]. A row
+// chooses of numbers: five adjacent bits of the instruction, the low bits of a word that was read, each to the
+// right or to the left, or a constant.
 Tensor WordThinkerImpl::numbers(const KnownRecords& known, const WordPlaces& at, const Tensor& thought,
                                 const Tensor& read) {
   const int64_t count = thought.size(0), named = known.numbers.size(2);
@@ -245,14 +213,6 @@ Tensor WordThinkerImpl::numbers(const KnownRecords& known, const WordPlaces& at,
   return number;
 }
 
-// The columns of products of words that the row chooses of those read: F32 [M, product terms, 32].
-Tensor WordThinkerImpl::multiply(const Tensor& thought, const Tensor& read) {
-  const auto choice = factor_(thought).to(read.dtype()).view({-1, 2 * product_heads, heads_}).softmax(2);
-  const auto factors = sum_words(choice, zero_or_one(read)).chunk(2, 1);
-  return product_columns(factors[0].reshape({-1, word_bits}), factors[1].reshape({-1, word_bits}))
-      .view({-1, product_terms, word_bits});
-}
-
 // F32 [M, wired heads, 32]: each bit a sum of others, in ways that the row chooses of.
 Tensor WordThinkerImpl::wire(const Tensor& thought, const Tensor& read) {
   const int64_t count = thought.size(0);
@@ -264,25 +224,13 @@ Tensor WordThinkerImpl::wire(const Tensor& thought, const Tensor& read) {
   return sum_words(choice, ways).view({count, wired_heads, word_bits});
 }
 
-// Sums of words as numbers, as waves: [M, 32, tallies · 2 · periods]. A row chooses each summand of the
-// terms, F32 [M, terms, 32], of what is less than nothing by one of them, and of nothing.
-Tensor WordThinkerImpl::tally(const Tensor& thought, const Tensor& terms) {
-  const int64_t count = thought.size(0), size = terms.size(1);
-  const auto choice =
-      term_(thought).to(terms.dtype()).view({count, tallies, summands, 2 * size + 1}).softmax(3).sum(2);
-  const auto weight = choice.slice(2, 0, size) - choice.slice(2, size, 2 * size);
-  const auto sums = carried_sums(sum_words(weight, terms));  // [M, tallies, 32]
-  return binary_waves(sums.transpose(1, 2), tally_periods).flatten(2);
-}
-
-// The bits' logits, F32 [M, 32], from words, F32 [M, channels, 32], and what products of words add up.
-Tensor WordThinkerImpl::spell(const Tensor& thought, const Tensor& words, const Tensor& products) {
+// The bits' logits, F32 [M, 32], from words, F32 [M, channels, 32].
+Tensor WordThinkerImpl::spell(const Tensor& thought, const Tensor& words) {
   const int64_t count = thought.size(0), bits = bits_, layers = std::ssize(*bit_in_);
   const auto channel = words.transpose(1, 2).to(thought.scalar_type()).contiguous();  // [M, 32, channels]
   const auto scale = scale_(thought).view({count, 1, 2, channel.size(2)});
-  const auto sums = tally(thought, torch::cat({zero_or_one(words), products}, 1)).to(thought.scalar_type());
   auto x = torch::relu(channel_in_(channel * (1 + scale.select(2, 1))) + row_bits_(thought).unsqueeze(1) +
-                       tally_in_(sums) + bit_position_->weight.to(thought.scalar_type()));
+                       bit_position_->weight.to(thought.scalar_type()));
   const auto start = start_(thought).tanh().view({count, layers, bits});
   for (int64_t i = 0; i < layers; ++i) {
     const auto gates = bit_in_->at<MatrixImpl>(i).forward(layer_norm(x));
@@ -310,16 +258,21 @@ Tensor WordThinkerImpl::logits(const KnownRecords& known, const NextRecords& nex
   const auto read = choose_words(known, next, at, thought);
   const auto found = dereference(known, at, thought, read);
   const auto number = numbers(known, at, thought, read);
-  const auto turned = turn(read, number), edge = edge_words(number.slice(1, turned_heads));
-  const auto seen = torch::cat({read, turned, wire(thought, read), found, edge, cut(turned, edge)}, 1);
-  const auto products = multiply(thought, read);
+  const auto flat = [&](const Tensor& x) {
+    return x.slice(1, 0, turned_heads).reshape({count * turned_heads, word_bits});
+  };
+  const auto turned = rotate_words(flat(number), flat(read)).view({count, turned_heads, word_bits});
+  const auto from = torch::arange(word_bits, at.word.options());
+  const auto set_from = from.unsqueeze(0).ge(from.unsqueeze(1)).to(read.dtype()) * 2 - 1;
+  const auto edge = torch::matmul(number.slice(1, turned_heads), set_from);
+  const auto seen = torch::cat({read, turned, wire(thought, read), found, edge}, 1);
 
   const auto thought_and_seen = torch::cat({thought, seen.flatten(1).to(thought.scalar_type())}, 1);
   row = row + read_down_(relu_squared(read_up_(thought_and_seen)));
   row = row_->at<PlainBlockImpl>(1).mlp(row);
   thought = layer_norm(row);
   const auto own = literal_(thought).to(wide(thought.scalar_type())).view({count, literals, word_bits});
-  return spell(thought, torch::cat({seen, own}, 1), products).slice(0, 0, asked);
+  return spell(thought, torch::cat({seen, own}, 1)).slice(0, 0, asked);
 }
 
 double WordThinkerImpl::record_operations() const {
@@ -338,8 +291,8 @@ double WordThinkerImpl::word_operations() const {
   const auto sources = static_cast<double>(key_.size(1));
   double count = size(row_in_) + size(query_) + size(direct_query_) + size(address_query_) +
                  size(number_choice_) + size(wiring_choice_) + size(read_up_) + size(read_down_) +
-                 size(literal_) + size(scale_) + size(row_bits_) + size(factor_) + size(term_) +
-                 size(start_) + size(end_up_) + size(end_down_);
+                 size(literal_) + size(scale_) + size(row_bits_) + size(start_) + size(end_up_) +
+                 size(end_down_);
   for (size_t i = 0; i < row_->size(); ++i) {
     const auto& mlp = *row_->at<PlainBlockImpl>(i).up;
     count += 2 * static_cast<double>(mlp.weight.numel());
@@ -348,8 +301,7 @@ double WordThinkerImpl::word_operations() const {
   count += memory_heads * (size(pointer_) + memory * (address_width + word_bits));
   count += (turned_heads + edges) * word_bits * (2 * (numbers + heads) + word_bits);
   count += wired_heads * (size(wiring_) + wirings * word_bits);
-  count += product_heads * 2 * word_bits * word_bits + tallies * word_bits * (word_bits + heads);
-  count += word_bits * (size(channel_in_) + size(tally_in_) + layers * bits * bits * (2 + 1 + 4) + bits);
+  count += word_bits * (size(channel_in_) + layers * bits * bits * (2 + 1 + 4) + bits);
   return count;
 }
 
@@ -360,7 +312,7 @@ std::vector<TrainedParameter> WordThinkerImpl::trained_parameters() const {
     const auto in = [&](std::string_view folder) { return name.starts_with(folder); };
     const bool other = in("gate.") || in("pointer.") || in("word.") || in("address.") ||
                        in("bit_position.") || in("bit_head.") || in("scale.") || in("literal.") ||
-                       in("channel_in.") || in("factor.") || in("term.") || in("tally_in.");
+                       in("channel_in.");
     parameters.push_back({.name = name,
                           .tensor = item.value(),
                           .hidden_matrix = item.value().dim() == 2 && name.ends_with(".weight") && !other,

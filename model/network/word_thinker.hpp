@@ -60,11 +60,8 @@ class WordThinkerImpl : public torch::nn::Module {
                             const torch::Tensor& read);
   torch::Tensor numbers(const KnownRecords& known, const WordPlaces& at, const torch::Tensor& thought,
                         const torch::Tensor& read);
-  torch::Tensor multiply(const torch::Tensor& thought, const torch::Tensor& read);
   torch::Tensor wire(const torch::Tensor& thought, const torch::Tensor& read);
-  torch::Tensor tally(const torch::Tensor& thought, const torch::Tensor& terms);
-  torch::Tensor spell(const torch::Tensor& thought, const torch::Tensor& words,
-                      const torch::Tensor& products);
+  torch::Tensor spell(const torch::Tensor& thought, const torch::Tensor& words);
 
   const int64_t heads_, memory_heads_, bits_, context_bytes_;
   Matrix feature_in_{nullptr}, gate_{nullptr}, row_in_{nullptr};
@@ -83,8 +80,6 @@ class WordThinkerImpl : public torch::nn::Module {
   Matrix read_up_{nullptr}, read_down_{nullptr};
   // The bits.
   Matrix literal_{nullptr}, scale_{nullptr}, channel_in_{nullptr}, row_bits_{nullptr}, start_{nullptr};
-  // Products and sums of words as numbers.
-  Matrix factor_{nullptr}, term_{nullptr}, tally_in_{nullptr};
   Table bit_position_{nullptr};
   Matrix bit_head_{nullptr}, end_up_{nullptr}, end_down_{nullptr};
 };

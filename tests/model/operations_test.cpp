@@ -1,10 +1,7 @@
 // The operations with kernels against the plain ones: values and gradients.
 #include <gtest/gtest.h>
 
-#include <cmath>
-#include <cstdint>
 #include <functional>
-#include <numbers>
 
 #include "model/compute/attention.hpp"
 #include "model/compute/backend.hpp"
@@ -14,7 +11,6 @@
 #include "model/compute/layer_norm.hpp"
 #include "model/compute/mlp.hpp"
 #include "model/compute/scan.hpp"
-#include "model/compute/sums.hpp"
 #include "model/compute/windows.hpp"
 
 namespace bytecpu {
@@ -221,8 +217,6 @@ TEST_P(Operations, WordsEqualThePlainOnes) {
     expect_equal([](const auto& in) { return sum_words(in[0], in[1]); },
                  {torch::randn({7, 3, words}), torch::randn({7, words, 32})}, setting, 1e-5);
   }
-  expect_equal([](const auto& in) { return convolve_words(in[0], in[1]); },
-               {torch::randn({9, 32}), torch::randn({9, 32})}, setting, 1e-5);
 }
 
 TEST_P(Operations, ScanOfBitsEqualsThePlainOne) {
@@ -269,51 +263,6 @@ TEST(Words, AScanAdds) {
   for (int64_t i = 0; i < 32; ++i) {
     const int64_t low = (int64_t{2} << i) - 1;
     EXPECT_EQ(carry[i].item<double>() > 0, (a & low) + (b & low) > low) << i;
-  }
-}
-
-// Bits 0 … 1 of numbers: [R, 32], in double, in which sums of columns are exact.
-Tensor bits_of_numbers(const std::vector<uint32_t>& numbers) {
-  auto bits = torch::zeros({std::ssize(numbers), 32}, torch::kDouble);
-  for (size_t r = 0; r < numbers.size(); ++r) {
-    for (int i = 0; i < 32; ++i) bits[static_cast<int64_t>(r)][i] = static_cast<double>(numbers[r] >> i & 1);
-  }
-  return bits;
-}
-
-// The word that columns are carried to: bit k is the lowest of what column k holds.
-uint32_t carried(const Tensor& columns) {
-  const auto sums = carried_sums(columns).contiguous();
-  uint32_t word = 0;
-  for (int i = 0; i < 32; ++i) {
-    word |= (static_cast<int64_t>(std::floor(sums[i].item<double>())) & 1 ? 1U : 0U) << i;
-  }
-  return word;
-}
-
-TEST(Words, ColumnsAreCarriedToSumsAndProducts) {
-  const std::vector<uint32_t> a = {0, 1, 0xFFFFFFFF, 0x80000000, 0x12345678, 0xDEADBEEF, 0x7FFFFFFF},
-                              b = {0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0x80000000, 0x9ABCDEF0, 0xFFFFFFFE, 3};
-  const auto columns = product_columns(bits_of_numbers(a), bits_of_numbers(b));
-  for (size_t r = 0; r < a.size(); ++r) {
-    const auto of = columns[static_cast<int64_t>(r)];
-    EXPECT_EQ(carried(of[0]), a[r] * b[r]) << r;
-    EXPECT_EQ(carried(of[1]), uint64_t{a[r]} * b[r] >> 32) << r;
-    const int64_t product = int64_t{static_cast<int32_t>(a[r])} * static_cast<int32_t>(b[r]);
-    EXPECT_EQ(carried(of[2]), static_cast<uint32_t>(product >> 32)) << r;
-    const auto both = bits_of_numbers({a[r], b[r]});
-    EXPECT_EQ(carried(both[0] + both[1]), a[r] + b[r]) << r;
-    EXPECT_EQ(carried(both[0] - both[1]), a[r] - b[r]) << r;
-  }
-}
-
-TEST(Words, WavesTellWhichBitsAreSet) {
-  const auto waves = binary_waves(torch::arange(16, torch::kFloat), 4);
-  ASSERT_EQ(waves.sizes(), (torch::IntArrayRef{16, 8}));
-  for (int64_t n = 0; n < 16; ++n) {
-    EXPECT_NEAR(waves[n][4].item<double>(), n % 2 ? -1 : 1, 1e-4) << n;                      // period 2
-    EXPECT_NEAR(waves[n][1].item<double>(), n % 2 ? (n % 4 == 1 ? 1 : -1) : 0, 1e-4) << n;   // period 4
-    EXPECT_NEAR(waves[n][7].item<double>(), std::cos(n * std::numbers::pi / 8), 1e-4) << n;  // period 16
   }
 }
 

@@ -105,20 +105,6 @@ class CpuWordBackend final : public WordBackend {
     return {dweights, dwords};
   }
 
-  Tensor convolve_words(const Tensor& a, const Tensor& b) const override {
-    auto out = torch::empty({a.size(0), 2 * a.size(1)}, a.options());
-    cpu::convolve_words(data<const float>(a), data<const float>(b), data<float>(out), a.size(0));
-    return out;
-  }
-
-  std::pair<Tensor, Tensor> convolve_words_backward(const Tensor& a, const Tensor& b,
-                                                    const Tensor& dout) const override {
-    auto da = torch::empty_like(a), db = torch::empty_like(b);
-    cpu::convolve_words_backward(data<const float>(a), data<const float>(b), data<const float>(dout),
-                                 data<float>(da), data<float>(db), a.size(0));
-    return {da, db};
-  }
-
   Tensor scan_bits(const Tensor& gates, const Tensor& start) const override {
     auto out = torch::empty({gates.size(0), gates.size(1), start.size(1)}, gates.options());
     for_type(gates, [&]<typename T>(T*) {

@@ -100,9 +100,6 @@ struct OwnWords {
 void sum_words(const OwnWords& shape, const float* weights, const float* words, float* out);
 void sum_words_backward(const OwnWords& shape, const float* weights, const float* words, const float* dout,
                         float* dweights, float* dwords);
-void convolve_words(const float* a, const float* b, float* out, int64_t rows);
-void convolve_words_backward(const float* a, const float* b, const float* dout, float* da, float* db,
-                             int64_t rows);
 template <typename T>
 void scan_bits(const T* gates, const T* start, T* out, int64_t rows, int64_t channels);
 template <typename T>

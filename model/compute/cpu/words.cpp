@@ -139,39 +139,6 @@ void sum_words_backward(const OwnWords& shape, const float* weights, const float
   }
 }
 
-void convolve_words(const float* a, const float* b, float* out, int64_t rows) {
-#pragma omp parallel for schedule(static)
-  for (int64_t r = 0; r < rows; ++r) {
-    float y[2 * bits] = {};
-    for (int64_t i = 0; i < bits; ++i) {
-      const float w = a[r * bits + i];
-#pragma omp simd
-      for (int64_t j = 0; j < bits; ++j) y[i + j] += w * b[r * bits + j];
-    }
-    std::memcpy(out + r * 2 * bits, y, sizeof y);
-  }
-}
-
-void convolve_words_backward(const float* a, const float* b, const float* dout, float* da, float* db,
-                             int64_t rows) {
-#pragma omp parallel for schedule(static)
-  for (int64_t r = 0; r < rows; ++r) {
-    const float* dy = dout + r * 2 * bits;
-    float other[bits] = {};
-    for (int64_t i = 0; i < bits; ++i) {
-      const float w = a[r * bits + i];
-      float sum = 0;
-#pragma omp simd reduction(+ : sum)
-      for (int64_t j = 0; j < bits; ++j) {
-        sum += dy[i + j] * b[r * bits + j];
-        other[j] += w * dy[i + j];
-      }
-      da[r * bits + i] = sum;
-    }
-    std::memcpy(db + r * bits, other, sizeof other);
-  }
-}
-
 // The channels of a row are in quarters: up and down, of each first the sigmoid's and then the tanh's.
 template <typename T>
 void scan_bits(const T* gates, const T* start, T* out, int64_t rows, int64_t channels) {
