@@ -63,7 +63,7 @@ inline torch::Tensor upload(const torch::Tensor& tensor, torch::Device device) {
   return device.is_cuda() ? tensor.pin_memory().to(device, /*non_blocking=*/true) : tensor;
 }
 
-// Whether products of bf16 numbers are faster than those of float numbers on this processor.
+// Whether this processor has instructions for products of bf16 numbers.
 inline bool cpu_has_bf16() {
 #if defined(__x86_64__)
   return __builtin_cpu_supports("avx512bf16");
