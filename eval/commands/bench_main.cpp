@@ -115,6 +115,7 @@ void train(Training& t, const OptionList& given) {
   const auto model = fresh_model(t.model, t.common, t.train.seed);
   model->to(choose_device(t.train.device));
   model->set_precision(supported_precision(t.train.precision, model->device()));
+  t.train.precision = precision_name(model->precision());
   fit_length(given, *make_machine(t.common.stream.machine, t.common.stream.memory_bytes),
              t.common.stream.programs);
   benchmark_train(*model, t.train, t.common.stream.programs, t.common.seconds, print);

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "datagen/corpus/program_stream.hpp"
+#include "model/compute/device.hpp"
 #include "model/compute/product.hpp"
 #include "model/heads/next_step.hpp"
 #include "model/inference/rollout.hpp"
@@ -46,7 +47,7 @@ ordered_json describe(const ByteModel& model) {
           {"parameters", parameters},
           {"machine", layout.machine},
           {"memory_bytes", layout.memory_bytes},
-          {"precision", model.precision() == torch::kFloat ? "fp32" : "bf16"},
+          {"precision", precision_name(model.precision())},
           {"device", model.device().str()},
           {"threads", at::get_num_threads()}};
 }

@@ -8,6 +8,7 @@
 #include "emulator/error.hpp"
 #include "emulator/machine.hpp"
 #include "eval/predictors/model_details.hpp"
+#include "model/compute/device.hpp"
 #include "model/inference/prepare.hpp"
 #include "model/inference/rollout.hpp"
 #include "model/inference/steps.hpp"
@@ -96,12 +97,9 @@ nlohmann::ordered_json details_of(const ByteModel& model, const std::filesystem:
                                   int64_t step) {
   int64_t parameters = 0;
   for (const auto& p : model.parameters()) parameters += p.numel();
-  return {{"checkpoint", checkpoint.string()},
-          {"step", step},
-          {"parameters", parameters},
-          {"precision", model.precision() == torch::kFloat ? "fp32" : "bf16"},
-          {"device", model.device().str()},
-          {"model", model.config()}};
+  return {{"checkpoint", checkpoint.string()}, {"step", step},
+          {"parameters", parameters},          {"precision", precision_name(model.precision())},
+          {"device", model.device().str()},    {"model", model.config()}};
 }
 
 std::unique_ptr<Predictor> load_model_predictor(const std::filesystem::path& checkpoint,

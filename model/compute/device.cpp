@@ -72,6 +72,10 @@ torch::ScalarType supported_precision(const std::string& precision, torch::Devic
   return torch::kFloat;
 }
 
+std::string precision_name(torch::ScalarType precision) {
+  return precision == torch::kFloat ? "fp32" : "bf16";
+}
+
 double peak_flops(double peak_tflops, const std::string& precision, torch::Device device) {
   const bool listed = device.is_cuda() && cuda::built() && precision == "bf16";
   if (peak_tflops > 0 || !listed) return peak_tflops * 1e12;

@@ -22,6 +22,8 @@ void choose_gpu(int process, int processes);
 // lacks bf16 instructions. auto: bf16 on a GPU; on a processor that in which a product takes less time here,
 // measured.
 torch::ScalarType supported_precision(const std::string& precision, torch::Device device);
+// The other way round: "fp32" or "bf16".
+std::string precision_name(torch::ScalarType precision);
 
 // Floating-point operations a second that the device could do at best, which model FLOP utilisation (MFU) is
 // a share of: the given peak_tflops, or for "bf16" a known GPU's own; 0: not known.

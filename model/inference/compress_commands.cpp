@@ -5,6 +5,7 @@
 #include "datagen/files/names.hpp"
 #include "datagen/io/files.hpp"
 #include "datagen/io/output_folder.hpp"
+#include "model/compute/device.hpp"
 #include "model/inference/archive.hpp"
 #include "model/inference/file_model.hpp"
 
@@ -36,7 +37,7 @@ OptionList options(CompressValues& v) {
 
 // What "auto" and 0 came to.
 InferenceOptions resolved(const ByteModel& model) {
-  return {at::get_num_threads(), model.precision() == torch::kFloat ? "fp32" : "bf16",
+  return {at::get_num_threads(), precision_name(model.precision()),
           model.device().is_cuda() ? "cuda" : "cpu"};
 }
 

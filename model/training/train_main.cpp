@@ -221,8 +221,7 @@ bool run(Values& o, const OptionList& given, Ranks& ranks) {
   if (!o.init.empty() && !checkpoint) load_initial_weights(o.init, *model);
   model->to(device);
   auto training = o.train;
-  const bool fp32 = supported_precision(training.precision, device) == torch::kFloat;
-  training.precision = ranks.of_first(fp32 ? "fp32" : "bf16");
+  training.precision = ranks.of_first(precision_name(supported_precision(training.precision, device)));
   model->set_precision(training.precision == "fp32" ? torch::kFloat : torch::kBFloat16);
 
   int64_t parameters = 0;
