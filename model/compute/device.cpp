@@ -42,19 +42,25 @@ void choose_gpu(int process, int processes) {
 
 namespace {
 
-// The least seconds of a few that a product of matrices as models have them takes.
+// The seconds that a product of matrices as models have them takes.
 double seconds_of_product(torch::ScalarType precision) {
   torch::NoGradGuard no_grad;
   const auto options = torch::TensorOptions().dtype(precision);
   const auto a = torch::full({512, 256}, 0.5, options), b = torch::full({256, 1024}, 0.5, options);
-  double least = std::numeric_limits<double>::infinity();
-  for (int i = 0; i < 6; ++i) {  // in the first the kernel is made
-    const auto start = std::chrono::steady_clock::now();
-    product(a, b);
-    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-    least = std::min(least, took.count());
+  const auto start = std::chrono::steady_clock::now();
+  product(a, b);
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  return took.count();
+}
+
+// The least of several each, in turn, as other work comes and goes; in the first of each its kernel is made.
+bool bf16_is_faster() {
+  double bf16 = std::numeric_limits<double>::infinity(), fp32 = bf16;
+  for (int i = 0; i < 16; ++i) {
+    bf16 = std::min(bf16, seconds_of_product(torch::kBFloat16));
+    fp32 = std::min(fp32, seconds_of_product(torch::kFloat));
   }
-  return least;
+  return bf16 < fp32;
 }
 
 }  // namespace
@@ -63,9 +69,7 @@ torch::ScalarType supported_precision(const std::string& precision, torch::Devic
   if (precision == "fp32") return torch::kFloat;
   if (device.is_cuda()) return torch::kBFloat16;
   if (precision == "auto") {
-    const bool faster =
-        cpu_has_bf16() && seconds_of_product(torch::kBFloat16) < seconds_of_product(torch::kFloat);
-    return faster ? torch::kBFloat16 : torch::kFloat;
+    return cpu_has_bf16() && bf16_is_faster() ? torch::kBFloat16 : torch::kFloat;
   }
   if (cpu_has_bf16()) return torch::kBFloat16;
   fmt::print(stderr, "this processor has no bf16 instructions: computing in fp32\n");
