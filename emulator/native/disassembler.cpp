@@ -1,5 +1,6 @@
 #include "emulator/native/disassembler.hpp"
 
+#include <array>
 #include <cctype>
 
 #include "emulator/error.hpp"
@@ -19,7 +20,8 @@ std::string to_string(const InstructionText& text) {
   return fmt::format("{}{}{}", text.mnemonic, text.operands.empty() ? "" : " ", text.operands);
 }
 
-Disassembler::Disassembler(cs_arch arch, cs_mode mode, Rewrite rewrite) : rewrite_(rewrite) {
+Disassembler::Disassembler(cs_arch arch, cs_mode mode, Rewrite rewrite)
+    : thumb_(arch == CS_ARCH_ARM && (mode & CS_MODE_THUMB) != 0), rewrite_(rewrite) {
   const cs_err error = cs_open(arch, mode, &handle_);
   if (error != CS_ERR_OK) throw Error("Capstone: {}", cs_strerror(error));
   instruction_ = cs_malloc(handle_);
@@ -39,8 +41,19 @@ std::optional<InstructionText> Disassembler::decode(std::span<const uint8_t> cod
   size_t size = code.size();
   if (!cs_disasm_iter(handle_, &bytes, &size, &address, instruction_)) return std::nullopt;
   InstructionText text{instruction_->size, instruction_->mnemonic, instruction_->op_str};
+  if (thumb_ && text.mnemonic.starts_with("it")) forget_conditions();
   if (rewrite_) rewrite_(code.first(text.bytes), text);
   return text;
+}
+
+// Capstone keeps the conditions of an IT for the instructions that it decodes next, up to four, wherever they are from.
+void Disassembler::forget_conditions() const {
+  constexpr std::array<uint8_t, 8> nops = {0x00, 0xBF, 0x00, 0xBF, 0x00, 0xBF, 0x00, 0xBF};
+  const uint8_t* bytes = nops.data();
+  size_t size = nops.size();
+  uint64_t address = 0;
+  while (size > 0 && cs_disasm_iter(handle_, &bytes, &size, &address, instruction_)) {
+  }
 }
 
 std::string Disassembler::kinds(std::string_view operands) const {

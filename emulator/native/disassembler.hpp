@@ -35,8 +35,11 @@ class Disassembler {
   std::string kinds(std::string_view operands) const;
 
  private:
+  void forget_conditions() const;
+
   csh handle_ = 0;
-  Rewrite rewrite_;
+  const bool thumb_;
+  const Rewrite rewrite_;
   cs_insn* instruction_ = nullptr;
   std::set<std::string, std::less<>> registers_;
 };

@@ -115,6 +115,19 @@ TEST_F(ThumbTest, BranchesFollowTheirConditionForAllFlags) {
   }
 }
 
+// An IT, which is left out, makes the instructions behind it conditional. What is described next is none of them.
+TEST_F(ThumbTest, AnItDoesNotChangeWhatIsDescribedNext) {
+  std::vector<uint8_t> record(static_cast<size_t>(machine_->layout().record_bytes));
+  const auto text_of = [&](uint64_t instruction) {
+    test::set(machine_->layout(), record, "INSN", instruction);
+    return machine_->describe(record).text;
+  };
+  for (const uint64_t it : {0xBF08, 0xBF05}) {  // of one instruction, and of four
+    EXPECT_EQ(text_of(it).substr(0, 2), "it");
+    EXPECT_EQ(text_of(0x0A04), "lsrs r4, r0, #8");
+  }
+}
+
 TEST_F(ThumbTest, EveryOperationHasACase) {
   std::set<std::string> covered = {"b"};
   for (const test::Case& c : cases) covered.insert(c.mnemonic());
