@@ -65,9 +65,9 @@ size_t FileDataset::size(Split split) const {
 
 Document FileDataset::document(Split split, size_t index) const {
   const auto [shard, entry, reversed] = place(split, index);
-  const auto file = [&](size_t f) {
-    const auto& extension = manifest_.extensions[static_cast<size_t>(shard.extension(entry, f))];
-    return std::pair(std::string_view(extension), shard.bytes(entry, f));
+  const auto file = [&, &in = shard, at = entry](size_t f) {
+    const auto& extension = manifest_.extensions[static_cast<size_t>(in.extension(at, f))];
+    return std::pair(std::string_view(extension), in.bytes(at, f));
   };
   const size_t target = manifest_.pairs && !reversed ? 1 : 0;
   const auto [extension, bytes] = file(target);

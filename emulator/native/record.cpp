@@ -21,12 +21,12 @@ constexpr uint64_t page = 4096;
 
 std::vector<LayoutRegion> regions_of(const Description& d, int memory_bytes, int data_offset) {
   if (!d.full()) return {};
-  const auto [code, data] = addresses_of(d, memory_bytes);
+  const Addresses base = addresses_of(d, memory_bytes);
   const int code_end = code_region_bytes(d, memory_bytes),
             stack = memory_bytes - stack_region_bytes(d, memory_bytes);
   const auto address = [&](int offset) {
-    return offset < data_offset ? code + static_cast<uint64_t>(offset)
-                                : data + static_cast<uint64_t>(offset - data_offset);
+    return offset < data_offset ? base.code + static_cast<uint64_t>(offset)
+                                : base.data + static_cast<uint64_t>(offset - data_offset);
   };
   std::vector<LayoutRegion> regions;
   const auto add = [&](const char* name, int begin, int end) {
