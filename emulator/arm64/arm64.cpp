@@ -78,6 +78,7 @@ const Description full_description = [] {
   d.value_bytes = 16;  // of STP
   d.offset_bytes = 4;
   d.register_bytes = 8;
+  d.went_on = d.branched = d.next = {};
   static const std::array<std::string, 29> names = [] {
     std::array<std::string, 29> all;
     for (size_t i = 0; i < all.size(); ++i) all[i] = fmt::format("X{}", i);

@@ -13,6 +13,8 @@ namespace {
 constexpr uint64_t steps_between_looks = 1024;
 // Of an instruction, one by one: code that runs more often is translated in place.
 constexpr int most_visits = 8;
+// Of a program, to tell whether most of it is new.
+constexpr int most_looked_at = 256;
 
 void check(uc_err error, std::string_view what) {
   if (error != UC_ERR_OK) throw Error("Unicorn: {}: {}", what, uc_strerror(error));
@@ -37,7 +39,7 @@ Executor::Executor(const InstructionSet& set, const Layout& layout, Listing& lis
   require_memory_hooks();
   BYTECPU_CHECK(fetched_ != nullptr);
   BYTECPU_CHECK(address_.code + code_.bytes().size() <= address_.data);
-  if (!full_) pool_.emplace(engine_, about_);
+  if (about_.has_pool()) pool_.emplace(engine_, about_);
   const size_t fetched = GuestMemory::whole_pages(static_cast<size_t>(code_bytes())),
                all = code_.bytes().size();
   engine_.map(address_.code, code_.bytes().first(fetched), UC_PROT_READ | UC_PROT_EXEC);
@@ -72,7 +74,10 @@ void Executor::add_hooks() {
       InstructionPool::after_instruction, InstructionPool::after_branch);
   hook(
       UC_HOOK_MEM_READ, +[](uc_engine*, uc_mem_type, uint64_t address, int size, int64_t, void* user) {
-        guard(user, [&](Executor& executor) { executor.stop_if(executor.recorder_.on_read(address, size)); });
+        guard(user, [&](Executor& executor) {
+          if (!std::exchange(executor.skips_read_, false))
+            executor.stop_if(executor.recorder_.on_read(address, size));
+        });
       });
   hook(
       UC_HOOK_MEM_WRITE, +[](uc_engine*, uc_mem_type, uint64_t address, int size, int64_t value, void* user) {
@@ -107,15 +112,15 @@ void Executor::run_one(std::span<const uint8_t> start) {
   load_image(start.first(layout_.memory_bytes));
   taken_ = 0;
   last_.reset();
-  stopped_ = stay_ = false;
+  stopped_ = stay_ = skips_read_ = false;
   failure_ = nullptr;
   begin_ = std::chrono::steady_clock::now();
-  if (pool_) pool_->reserve(code_bytes());
+  if (pool_ && pool_->reserve(code_bytes())) forget_fetched();
 
   recorder_.begin(state);
   uint64_t offset = load(state.data(), about_.offset_bytes);  // PC
   if (offset % about_.alignment != 0) stop(StopReason::memory_fault);
-  stay_ = !pool_ || !mostly_known(offset);
+  stay_ = !pool_ || in_place_ || !mostly_known(offset);
   while (!stopped_) {
     const Fetched* fetched = can_fetch(offset) ? &fetch(offset) : nullptr;
     if (!fetched || fetched->halts || fetched->illegal) {
@@ -134,31 +139,35 @@ void Executor::run_one(std::span<const uint8_t> start) {
 // In the full layout, what is known of the code stays where the same program runs again.
 void Executor::load_image(std::span<const uint8_t> image) {
   const auto fixed = image.first(static_cast<size_t>(fixed_bytes()));
-  const bool again = full_ && translated_ && std::equal(fixed.begin(), fixed.end(), code());
-  in_place_ = again;
-  if (!again) {
+  if (!full_ || !std::equal(fixed.begin(), fixed.end(), code())) {
+    in_place_ = false;
     std::ranges::copy(fixed, code());
-    if (first_known_ < end_known_) {
-      std::fill(fetched_.get() + first_known_, fetched_.get() + end_known_, Fetched{});
-    }
-    first_known_ = static_cast<size_t>(code_bytes());
-    end_known_ = 0;
+    forget_fetched();
   }
   std::memcpy(data(), image.data() + fixed.size(), static_cast<size_t>(data_bytes()));
+}
+
+void Executor::forget_fetched() {
+  if (first_known_ < end_known_)
+    std::fill(fetched_.get() + first_known_, fetched_.get() + end_known_, Fetched{});
+  first_known_ = static_cast<size_t>(code_bytes());
+  end_known_ = 0;
 }
 
 // Whether at least half of the instructions from `offset` on are ones that earlier programs had. It takes
 // twice as long to translate one alone as in place.
 bool Executor::mostly_known(uint64_t offset) {
-  for (uint64_t at = offset; at < static_cast<uint64_t>(code_bytes());) {
+  int left = most_looked_at;
+  for (uint64_t at = offset; at < static_cast<uint64_t>(code_bytes()) && left > 0; --left) {
     const std::span<const uint8_t> rest(code() + at, code_bytes() - at);
     const Decoded decoded = set_.decode(rest);
     if (decoded.bytes == 0 || decoded.halts) break;
-    if (decoded.anywhere) pool_->prefetch(pool_->key_of(rest.first(decoded.bytes), decoded.displacement));
+    if (decoded.anywhere && pool_->can_hold(decoded.bytes))
+      pool_->prefetch(pool_->key_of(rest.first(decoded.bytes), decoded.displacement));
     at += decoded.bytes;
   }
   int known = 0, fresh = 0;
-  while (offset < static_cast<uint64_t>(code_bytes())) {
+  for (left = most_looked_at; offset < static_cast<uint64_t>(code_bytes()) && left > 0; --left) {
     const size_t before = pool_->size();
     const Fetched& fetched = fetch(offset);
     if (fetched.halts || fetched.illegal) break;
@@ -191,7 +200,9 @@ void Executor::after_alone(bool branched) {
     stay_ = ++fetched_[offset_].visits > most_visits;
     if (!stay_) {
       before_instruction(offset_);
-      if (!stopped_) pool_->next(fetched_[offset_].alone);
+      if (stopped_) return;
+      pool_->next(fetched_[offset_].alone);
+      skips_read_ = pool_->reads_next();
       return;
     }
   }
@@ -272,18 +283,21 @@ const Executor::Fetched& Executor::fetch(size_t offset) {
   end_known_ = std::max(end_known_, offset + 1);
   const auto [bytes, halts, shape, anywhere, displacement, repeats] = set_.decode(rest);
   const auto instruction = rest.first(bytes);
-  const bool alone = pool_ && bytes > 0 && anywhere && !halts;
-  if (alone) {
+  bool included = false;
+  if (pool_ && bytes > 0 && anywhere && !halts && pool_->can_hold(bytes)) {
     const auto key = pool_->key_of(instruction, displacement);
     fetched.alone = pool_->find(key);
-    if (!fetched.alone && listing_.includes(instruction, shape)) fetched.alone = pool_->add(key, bytes);
+    included = fetched.alone || listing_.includes(instruction, shape);
+    if (included && !fetched.alone && !stay_) fetched.alone = pool_->add(key, bytes);
+  } else {
+    included = listing_.includes(instruction, shape);
   }
-  if (fetched.alone || (!alone && listing_.includes(instruction, shape))) {
+  if (included) {
     fetched.bytes = static_cast<int8_t>(bytes);
     fetched.halts = halts;
     fetched.repeats = repeats;
     if (full_) fetched.writes = set_.may_write(instruction);
-    fetched.branches = alone && displacement.width > 0;
+    fetched.branches = fetched.alone && displacement.width > 0;
     if (fetched.branches) fetched.distance = static_cast<int32_t>(displacement.get(instruction));
   } else {
     fetched.bytes = static_cast<int8_t>(std::min<size_t>(about_.instruction_bytes, rest.size()));

@@ -1,6 +1,6 @@
 // Runs programs of a native machine on Unicorn and records every state. Instructions that earlier programs had
-// run one by one out of the pool; what is mostly new, or runs often, is translated in place. The full layout leaves no
-// register to the pool: all runs in place, and a program that runs again has its translations still.
+// run one by one out of the pool; what is mostly new, or runs often, is translated in place. The full layout of arm64
+// leaves no register to the pool: all runs in place. A full program that runs again has its translations still.
 #pragma once
 
 #include <cstdlib>
@@ -51,6 +51,7 @@ class Executor {
   void add_hooks();
   void run_one(std::span<const uint8_t> start);
   void load_image(std::span<const uint8_t> image);
+  void forget_fetched();
   bool mostly_known(uint64_t offset);
   uint64_t run_alone(uint64_t offset);
   uint64_t run_in_place(uint64_t offset);
@@ -95,7 +96,7 @@ class Executor {
   Listing& listing_;
   GuestMemory code_, data_;
   UnicornEngine engine_;
-  std::optional<InstructionPool> pool_;  // none in the full layout
+  std::optional<InstructionPool> pool_;  // where the machine can have one
   Recorder recorder_;
 
   // The run that is under way.
@@ -116,6 +117,7 @@ class Executor {
   std::optional<uint64_t> last_;  // the offset of the last record's instruction
   bool translated_ = false;       // in place, for this run or an earlier one
   bool in_place_ = false;         // some of this run's code is
+  bool skips_read_ = false;       // the engine is about to read where the pool's next instruction is
   bool stay_ = false;     // all that follows runs in place: most of it is new, or some of it runs often
   bool entered_ = false;  // running in place: past its first instruction
   bool alone_ = false;    // instructions run one by one

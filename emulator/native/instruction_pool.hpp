@@ -21,23 +21,27 @@ class InstructionPool {
   // The caller puts a code hook on both addresses: the engine comes by after_branch when a branch was taken,
   // by after_instruction otherwise, and the hook names the next() instruction or stops the engine.
   InstructionPool(UnicornEngine& engine, const Description& about);
-  static constexpr uint64_t after_instruction = 0x1000000, after_branch = after_instruction + 16;
+  static constexpr uint64_t after_instruction = 0x40000000, after_branch = after_instruction + 16;
 
-  // Makes room for so many instructions: once there is none, all that were added are forgotten.
-  void reserve(size_t instructions);
+  // Makes room for so many instructions, or for a quarter of what the pool can have. True: there was none, and all that
+  // were added are forgotten.
+  bool reserve(size_t instructions);
   size_t size() const { return size_; }
 
   // An instruction for which Decoded::anywhere holds, zero padded, its displacement the pool's.
   using Key = std::array<uint8_t, 12>;
+  bool can_hold(int bytes) const;
   Key key_of(std::span<const uint8_t> instruction, const Displacement& displacement) const;
   // For several keys before the first is looked for: the table is larger than caches.
   void prefetch(const Key& key) const;
-  uint64_t find(const Key& key) const;  // its guest address; 0 where it is not there
-  uint64_t add(const Key& key, int bytes);
+  uint64_t find(const Key& key) const;      // its guest address; 0 where it is not there
+  uint64_t add(const Key& key, int bytes);  // the same; 0 where there is no room
 
   // Runs the instruction at an address in the pool, and those that the hook names after it.
   uc_err run(uint64_t address);
   void next(uint64_t address);
+  // Whether next() makes the engine read memory: before all that the instruction reads.
+  bool reads_next() const { return about_.next.by.width > 0; }
 
  private:
   struct Entry {
@@ -47,6 +51,7 @@ class InstructionPool {
 
   UnicornEngine& engine_;
   const Description& about_;
+  const size_t slot_bytes_;
   GuestMemory memory_;
   size_t size_ = 0;  // slots used; what follows instructions is in the first two
   struct Free {

@@ -17,10 +17,12 @@
 
 namespace bytecpu::native {
 
-// A branch to where a register leads, one that no instruction included reads or writes.
+// A jump of the instruction pool's: to where a register leads, one that no instruction included reads or writes, or by a
+// displacement.
 struct Jump {
-  int id;  // Unicorn's
+  int id = 0;  // Unicorn's, of the register
   std::vector<uint8_t> code;
+  Displacement by = {};
 };
 
 // A register as records show it.
@@ -56,16 +58,19 @@ struct Description {
   // Of the registers: what holds the address of the data in random programs.
   int data;
 
-  int alignment;                 // of instructions
-  uint64_t fetch_mode;           // added to the address where a run begins (Thumb's bit 0)
-  std::vector<uint8_t> halt;     // the instruction that ends a program
-  std::vector<uint8_t> filler;   // what is illegal and lies behind a given program, as long as the alignment
-  Jump went_on, branched, next;  // between instructions that run one by one; none in the full layout
-  int room;                      // code bytes that each instruction of a random program may take
-  uint16_t elf_machine;          // EM_…; 0: no functions out of ELF objects
+  int alignment;                // of instructions
+  uint64_t fetch_mode;          // added to the address where a run begins (Thumb's bit 0)
+  std::vector<uint8_t> halt;    // the instruction that ends a program
+  std::vector<uint8_t> filler;  // what is illegal and lies behind a given program, as long as the alignment
+  // Between instructions that run one by one; no code where they cannot. The displacement of `next` is that of the
+  // place in memory which holds where it leads.
+  Jump went_on, branched, next;
+  int room;              // code bytes that each instruction of a random program may take
+  uint16_t elf_machine;  // EM_…; 0: no functions out of ELF objects
 
   // The layout that holds all of the processor's general registers.
   bool full() const { return register_bytes == 8; }
+  bool has_pool() const { return !next.code.empty(); }
 };
 
 // How random programs use an operation.

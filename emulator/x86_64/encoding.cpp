@@ -214,7 +214,7 @@ native::Decoded decode(std::span<const uint8_t> code, const Extent& extent) {
 
   if (!code.empty() && (code[0] == 0x66 || code[0] == 0x2E)) {
     if (const int bytes = padding_bytes(code)) {
-      return {.bytes = bytes, .shape = 0x1F0F662E, .anywhere = bytes <= static_cast<int>(compact.most_bytes)};
+      return {.bytes = bytes, .shape = 0x1F0F662E, .anywhere = true};
     }
   }
 
@@ -231,7 +231,8 @@ native::Decoded decode(std::span<const uint8_t> code, const Extent& extent) {
 
   uint64_t shape = opcode | two << 8 | operand16 << 9 | f3 << 10 | f2 << 11 | notrack << 12 |
                    static_cast<uint64_t>(rex) << 16;
-  bool immediate = true, reads_pc = false;
+  bool immediate = true, reads_pc = false, goes_by_operand = false;
+  const bool repeats = (form & string) && (f2 || f3);
   const auto included = [&](int number) { return number < extent.registers; };
   if (form & in_opcode) {
     if (!included((opcode & 7) | (rex & 1) << 3)) return {};
@@ -244,7 +245,8 @@ native::Decoded decode(std::span<const uint8_t> code, const Extent& extent) {
       if (form & test_imm) immediate = reg == 0;
       // CALL, JMP, PUSH: of 64 bits, and NOTRACK before the first two alone.
       if (!two && opcode == 0xFF && reg >= 2 && (operand16 || w)) return {};
-      if (notrack && reg != 2 && reg != 4) return {};
+      goes_by_operand = !two && opcode == 0xFF && (reg == 2 || reg == 4);  // CALL, JMP
+      if (notrack && !goes_by_operand) return {};
     } else if (!included(reg | (rex & 4) << 1)) {
       return {};
     }
@@ -284,7 +286,7 @@ native::Decoded decode(std::span<const uint8_t> code, const Extent& extent) {
   if (extent.full && two && opcode == 0xB1 && !w && !operand16) return {};
   if (!reader.whole(extent.most_bytes)) return {};
   const auto bytes = static_cast<uint8_t>(reader.at());
-  const bool call = !two && opcode == 0xE8, ret = !two && opcode == 0xC3;
+  const bool call = !two && opcode == 0xE8, ret = !two && (opcode == 0xC2 || opcode == 0xC3);
   const bool near = two ? (opcode & 0xF0) == 0x80 : call || opcode == 0xE9;  // by 32 bits
   const bool counts = extent.full && (opcode & 0xFC) == 0xE0;
   const bool is_short = !two && ((opcode & 0xF0) == 0x70 || opcode == 0xEB || counts);  // by 8
@@ -292,9 +294,9 @@ native::Decoded decode(std::span<const uint8_t> code, const Extent& extent) {
   return {.bytes = bytes,
           .halts = !two && opcode == 0xF4,
           .shape = shape,
-          .anywhere = !call && !ret && !reads_pc,
+          .anywhere = !call && !ret && !goes_by_operand && !reads_pc && !repeats,
           .displacement = {.bit = static_cast<uint8_t>(8 * bytes - width), .width = width, .origin = bytes},
-          .repeats = (form & string) && (f2 || f3)};
+          .repeats = repeats};
 }
 
 native::Flow flow(std::span<const uint8_t> code, const Extent& extent) {

@@ -57,8 +57,8 @@ const Description description = {
     .alignment = 1,
     .fetch_mode = 0,
     .halt = {0xF4},
-    .filler = {0xCC},  // INT3
-    .went_on = {UC_X86_REG_R13, {0x41, 0xFF, 0xE5}},
+    .filler = {0xCC},                                 // INT3
+    .went_on = {UC_X86_REG_R13, {0x41, 0xFF, 0xE5}},  // JMP R13, R14, R15
     .branched = {UC_X86_REG_R14, {0x41, 0xFF, 0xE6}},
     .next = {UC_X86_REG_R15, {0x41, 0xFF, 0xE7}},
     .room = 6,
@@ -75,6 +75,8 @@ const Description full_description = [] {
   d.offset_bytes = 4;
   d.register_bytes = 8;
   d.repetitions = rcx;
+  d.went_on = d.branched = {.code = {0xE9, 0, 0, 0, 0}, .by = {.bit = 8, .width = 32, .origin = 5}};
+  d.next = {.code = {0xFF, 0x25, 0, 0, 0, 0}, .by = {.bit = 16, .width = 32, .origin = 6}};  // JMP [RIP + …]
   d.registers = {
       {"RAX", UC_X86_REG_RAX}, {"RCX", UC_X86_REG_RCX}, {"RDX", UC_X86_REG_RDX}, {"RBX", UC_X86_REG_RBX},
       {"RSP", UC_X86_REG_RSP}, {"RBP", UC_X86_REG_RBP}, {"RSI", UC_X86_REG_RSI}, {"RDI", UC_X86_REG_RDI},

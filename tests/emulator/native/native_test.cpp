@@ -7,6 +7,7 @@
 #include <set>
 
 #include "emulator/native/disassembler.hpp"
+#include "emulator/native/instruction_pool.hpp"
 #include "tests/emulator/native/support.hpp"
 
 namespace bytecpu {
@@ -333,7 +334,14 @@ TEST_P(NativeTest, AProgramRunAgainHasTheSameTrace) {
     add("\xf7\xf3"s, 0);                                                        // DIV EBX, thrice a fault
     add("\x31\xdb\xf7\xf3"s, 0);                                                // after XOR EBX, EBX
     add("\x0f\x84\x01\0\0\0\xf4\x0f\x85\xfa\xff\xff\xff\xe9\x00\x10\0\0"s, 0);  // JE, JNE, JMP by 32 bits
-    add("\xe8\x01\0\0\0\xf4\x58\x05\xff\x0f\xff\0\x50\xc3"s, 0);  // returns beyond the machine's memory
+    // Returns beyond the machine's memory, to where instructions are that run one by one.
+    for (const uint64_t into : {0, 16, 0x1004}) {
+      const auto by =
+          static_cast<uint32_t>(native::InstructionPool::after_instruction + into - (code_address + 5));
+      add("\xe8\x01\0\0\0\xf4\x58\x05"s + std::string(reinterpret_cast<const char*>(&by), sizeof by) +
+              "\x50\xc3",
+          0);
+    }
   }
   const Limits limits{.steps = 3000};
   const auto first = test::run(*machine_, starts, limits);
