@@ -52,9 +52,18 @@ done
 if ((${#missing[@]})); then
   echo "setup.sh: installing ${missing[*]}"
   apt=(env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -qq)
-  as_root "${apt[@]}" update ||
+  log=$(mktemp)
+  trap 'rm -f "$log"' EXIT
+  # Shows what the command printed only if it fails.
+  quietly() {
+    "$@" >"$log" 2>&1 </dev/null || {
+      tail -n 20 "$log" >&2
+      return 1
+    }
+  }
+  quietly as_root "${apt[@]}" update ||
     fail "apt-get update failed (its message is above): check the network and /etc/apt/sources.list"
-  as_root "${apt[@]}" install --yes --no-install-recommends "${missing[@]}" ||
+  quietly as_root "${apt[@]}" install --yes --no-install-recommends "${missing[@]}" ||
     fail "apt-get install failed (its message is above); wanted: ${missing[*]}"
 fi
 
