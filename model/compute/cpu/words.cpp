@@ -1,4 +1,5 @@
 // Words of 32 bits: mixed, turned, and a gated recurrence over their bits.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <vector>
@@ -10,6 +11,8 @@ namespace bytecpu::cpu {
 namespace {
 
 constexpr int64_t bits = 32;
+constexpr int64_t lanes = 16;  // of a vector
+constexpr int64_t whole_vectors(int64_t count) { return (count + lanes - 1) / lanes * lanes; }
 
 inline float sigmoid(float x) {
   const float e = exp_negative(-std::abs(x));
@@ -22,21 +25,29 @@ inline float tanh_of(float x) {
 
 }  // namespace
 
+// Rows are made as long as whole vectors: what is left over would be computed one by one, which takes longer than the rest.
 void mix_words(const Words& shape, const float* weights, const int8_t* planes, const int64_t* item,
                const int64_t* shift, float* out) {
-  const int64_t words = shape.words, length = shape.length;
-#pragma omp parallel for schedule(static)
-  for (int64_t m = 0; m < shape.queries; ++m) {
-    const int8_t* own = planes + item[m] * shape.planes * length + shift[m];
-    for (int64_t h = 0; h < shape.heads; ++h) {
-      const float* w = weights + (m * shape.heads + h) * words;
-      float* y = out + (m * shape.heads + h) * bits;
+  const int64_t heads = shape.heads, words = shape.words, length = shape.length, row = whole_vectors(words);
+#pragma omp parallel
+  {
+    std::vector<float> w(static_cast<size_t>(heads * row)), plane(static_cast<size_t>(row));
+#pragma omp for schedule(static)
+    for (int64_t m = 0; m < shape.queries; ++m) {
+      const int8_t* own = planes + item[m] * shape.planes * length + shift[m];
+      for (int64_t h = 0; h < heads; ++h) std::copy_n(weights + (m * heads + h) * words, words, &w[h * row]);
       for (int64_t b = 0; b < bits; ++b) {
-        const int8_t* plane = own + b % shape.planes * length + b / shape.planes;
-        float sum = 0;
+        std::copy_n(own + b % shape.planes * length + b / shape.planes, words, plane.data());
+        for (int64_t h = 0; h < heads; ++h) {
+          float sums[lanes] = {}, sum = 0;
+          for (int64_t s = 0; s < row; s += lanes) {
+#pragma omp simd
+            for (int64_t i = 0; i < lanes; ++i) sums[i] += w[h * row + s + i] * plane[s + i];
+          }
 #pragma omp simd reduction(+ : sum)
-        for (int64_t s = 0; s < words; ++s) sum += w[s] * static_cast<float>(plane[s]);
-        y[b] = sum;
+          for (int64_t i = 0; i < lanes; ++i) sum += sums[i];
+          out[(m * heads + h) * bits + b] = sum;
+        }
       }
     }
   }
@@ -44,20 +55,24 @@ void mix_words(const Words& shape, const float* weights, const int8_t* planes, c
 
 void mix_words_backward(const Words& shape, const float* dout, const int8_t* planes, const int64_t* item,
                         const int64_t* shift, float* dweights) {
-  const int64_t words = shape.words, length = shape.length;
-#pragma omp parallel for schedule(static)
-  for (int64_t m = 0; m < shape.queries; ++m) {
-    const int8_t* own = planes + item[m] * shape.planes * length + shift[m];
-    for (int64_t h = 0; h < shape.heads; ++h) {
-      const float* dy = dout + (m * shape.heads + h) * bits;
-      float* dw = dweights + (m * shape.heads + h) * words;
-      std::fill_n(dw, words, 0.0F);
+  const int64_t heads = shape.heads, words = shape.words, length = shape.length, row = whole_vectors(words);
+#pragma omp parallel
+  {
+    std::vector<float> dw(static_cast<size_t>(heads * row)), plane(static_cast<size_t>(row));
+#pragma omp for schedule(static)
+    for (int64_t m = 0; m < shape.queries; ++m) {
+      const int8_t* own = planes + item[m] * shape.planes * length + shift[m];
+      std::fill(dw.begin(), dw.end(), 0.0F);
       for (int64_t b = 0; b < bits; ++b) {
-        const int8_t* plane = own + b % shape.planes * length + b / shape.planes;
-        const float g = dy[b];
+        std::copy_n(own + b % shape.planes * length + b / shape.planes, words, plane.data());
+        for (int64_t h = 0; h < heads; ++h) {
+          const float g = dout[(m * heads + h) * bits + b];
 #pragma omp simd
-        for (int64_t s = 0; s < words; ++s) dw[s] += g * static_cast<float>(plane[s]);
+          for (int64_t s = 0; s < row; ++s) dw[h * row + s] += g * plane[s];
+        }
       }
+      for (int64_t h = 0; h < heads; ++h)
+        std::copy_n(&dw[h * row], words, dweights + (m * heads + h) * words);
     }
   }
 }
