@@ -41,6 +41,12 @@ std::string own_address(const Launch& launch) {
   return address;
 }
 
+// Since 2.4 LibTorch takes libuv where it is not told otherwise, which Debian's is built without.
+template <typename Options>
+void leave_out_libuv(Options& options) {
+  if constexpr (requires { options.useLibUV; }) options.useLibUV = false;
+}
+
 }  // namespace
 
 std::string first_line(const std::exception& error) {
@@ -54,6 +60,7 @@ Store meet(const Launch& launch) {
   options.port = static_cast<uint16_t>(launch.port);
   options.isServer = launch.rank == 0 && !launch.launcher_listens;
   options.waitWorkers = false;
+  leave_out_libuv(options);
   try {
     const auto store = c10::make_intrusive<c10d::TCPStore>(launch.address, options);
     // A launcher that starts all anew keeps what was said before.

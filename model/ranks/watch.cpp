@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <future>
+#include <memory>
 #include <utility>
 
 namespace bytecpu {
@@ -115,13 +117,19 @@ void Watch::tell_others(int64_t word) {
   for (int rank = 1; rank < launch_.size; ++rank) send(word, rank);
 }
 
+// In a thread of its own: where the first process, which holds the store, stands still, LibTorch 2.6 waits for it for ever.
 bool Watch::first_has_told() const {
-  try {
-    store_->wait({verdict}, verdict_patience);
-    return true;
-  } catch (const std::exception&) {
-    return false;
-  }
+  const auto told = std::make_shared<std::promise<bool>>();
+  auto answer = told->get_future();
+  std::thread([told, store = store_] {
+    try {
+      store->wait({verdict}, verdict_patience);
+      told->set_value(true);
+    } catch (const std::exception&) {
+      told->set_value(false);
+    }
+  }).detach();
+  return answer.wait_for(2 * verdict_patience) == std::future_status::ready && answer.get();
 }
 
 void Watch::tell(int rank, Clock::duration silent_for) const {
