@@ -129,7 +129,7 @@ bool Watch::first_has_told() const {
       told->set_value(false);
     }
   }).detach();
-  return answer.wait_for(2 * verdict_patience) == std::future_status::ready && answer.get();
+  return answer.wait_for(verdict_patience + between) == std::future_status::ready && answer.get();
 }
 
 void Watch::tell(int rank, Clock::duration silent_for) const {
