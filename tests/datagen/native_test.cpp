@@ -21,7 +21,7 @@ class NativeDatasets : public testing::TestWithParam<std::string> {};
 std::vector<std::string> native_machines() {
   std::vector<std::string> names;
   for (const auto name : machine_names()) {
-    if (make_machine(name, usual_memory(name))->layout().data_offset > 0) names.emplace_back(name);
+    if (name != "toy8") names.emplace_back(name);
   }
   return names;
 }
