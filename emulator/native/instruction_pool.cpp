@@ -13,8 +13,8 @@ namespace {
 constexpr uint64_t pool_address = InstructionPool::after_instruction;
 constexpr size_t most_instructions = 1 << 19;
 constexpr size_t first_slot = 2;  // of an instruction
-constexpr uint64_t next_cell =
-    32;  // offset of the address that next() sets, where a register does not hold it
+// Offset of the address that next() sets, where no register holds it.
+constexpr uint64_t next_cell = 32;
 constexpr size_t huge_page = 2 << 20;
 
 size_t hash(const InstructionPool::Key& key) {

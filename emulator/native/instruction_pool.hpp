@@ -40,7 +40,7 @@ class InstructionPool {
   // Runs the instruction at an address in the pool, and those that the hook names after it.
   uc_err run(uint64_t address);
   void next(uint64_t address);
-  // Whether next() makes the engine read memory: before all that the instruction reads.
+  // Whether the engine reads memory to find the next() instruction, before it runs that.
   bool reads_next() const { return about_.next.by.width > 0; }
 
  private:

@@ -75,8 +75,9 @@ const Description full_description = [] {
   d.offset_bytes = 4;
   d.register_bytes = 8;
   d.repetitions = rcx;
+  // JMP by 32 bits, and JMP [RIP + …]: no register is free.
   d.went_on = d.branched = {.code = {0xE9, 0, 0, 0, 0}, .by = {.bit = 8, .width = 32, .origin = 5}};
-  d.next = {.code = {0xFF, 0x25, 0, 0, 0, 0}, .by = {.bit = 16, .width = 32, .origin = 6}};  // JMP [RIP + …]
+  d.next = {.code = {0xFF, 0x25, 0, 0, 0, 0}, .by = {.bit = 16, .width = 32, .origin = 6}};
   d.registers = {
       {"RAX", UC_X86_REG_RAX}, {"RCX", UC_X86_REG_RCX}, {"RDX", UC_X86_REG_RDX}, {"RBX", UC_X86_REG_RBX},
       {"RSP", UC_X86_REG_RSP}, {"RBP", UC_X86_REG_RBP}, {"RSI", UC_X86_REG_RSI}, {"RDI", UC_X86_REG_RDI},
