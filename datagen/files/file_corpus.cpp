@@ -1,5 +1,6 @@
 #include "datagen/files/file_corpus.hpp"
 
+#include <algorithm>
 #include <limits>
 
 #include "emulator/error.hpp"
@@ -25,6 +26,8 @@ FileCorpus::FileCorpus(const std::filesystem::path& folder, Split split, uint64_
   if (size() > std::numeric_limits<uint32_t>::max()) {
     throw Error("{}: more than 2^32 - 1 {} documents", folder.string(), to_string(split));
   }
+  for (size_t i = 0; i < dataset_.size(split); ++i)
+    longest_ = std::max(longest_, static_cast<int>(dataset_.document(split, i).count()));
 }
 
 std::string FileCorpus::describe() const {
@@ -35,18 +38,19 @@ std::string FileCorpus::describe() const {
                      to_string(split_), what, dataset_.size(split_), seed_, pool_documents_);
 }
 
-void FileCorpus::fill(uint64_t index, const Emphasis&, Pool& out) {
+void FileCorpus::fill(uint64_t index, const Emphasis& emphasis, Pool& out) {
   out.traces.clear();
   out.skills.clear();
   out.files.clear();
-  for (const uint32_t i : epochs_.pool(index)) add(i, out);
+  for (const uint32_t i : epochs_.pool(index)) add(i, emphasis.longest, out);
 }
 
-void FileCorpus::add(size_t number, Pool& out) const {
+void FileCorpus::add(size_t number, int longest, Pool& out) const {
   const size_t files = dataset_.size(split_), file = number % files;
   const auto document = dataset_.document(split_, file);
   if (learn_ == Learn::files || (learn_ == Learn::both && number < files))
-    return out.files.push_back(document);
+    return out.files.push_back(longest > 0 && document.count() > longest ? document.first(longest)
+                                                                         : document);
   const int label = dataset_.label(split_, file);
   if (label >= 0) out.files.push_back(Document::label(frame_.labels[static_cast<size_t>(label)], document));
 }

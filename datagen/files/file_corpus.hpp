@@ -27,12 +27,14 @@ class FileCorpus final : public Corpus {
 
   const Frame& frame() const override { return frame_; }
   std::string describe() const override;
+  // Longer ones than the emphasis wants are cut to their first steps.
+  int longest() const override { return longest_; }
   void fill(uint64_t index, const Emphasis& emphasis, Pool& out) override;
 
  private:
   // Documents of an epoch; of files without a label there is none to learn.
   size_t size() const { return dataset_.size(split_) * (learn_ == Learn::both ? 2 : 1); }
-  void add(size_t number, Pool& out) const;
+  void add(size_t number, int longest, Pool& out) const;
 
   std::filesystem::path folder_;
   FileDataset dataset_;
@@ -42,6 +44,7 @@ class FileCorpus final : public Corpus {
   uint64_t seed_;
   size_t pool_documents_;
   Epochs epochs_;
+  int longest_ = 0;
 };
 
 }  // namespace bytecpu

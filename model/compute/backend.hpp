@@ -1,5 +1,5 @@
 // Who computes the operations of this folder. Each operation has a file, with its gradient (layer_norm, mlp,
-// attention, embedding, class_loss, greedy, adamw, product), and asks once for the backend that has kernels for
+// attention, embedding, class_loss, greedy, pointer, adamw, product), and asks once for the backend that has kernels for
 // its tensors:
 //   cpu/    float and bf16 on the processor; kernels.hpp lists the kernels, backend.cpp calls them on tensors
 //   cuda/   bf16 on a GPU; the same files, and none.cpp where LibTorch is no CUDA build
@@ -15,6 +15,7 @@
 
 #include "model/compute/adamw.hpp"
 #include "model/compute/greedy.hpp"
+#include "model/compute/pointer.hpp"
 
 namespace bytecpu {
 
@@ -111,6 +112,19 @@ class Backend {
   virtual Classes cross_entropy(const Tensor& logits, const Tensor& targets) const = 0;
   // The gradient of the logits for that of the mean of nats, a scalar.
   virtual Tensor cross_entropy_backward(const Tensor& gradient, const Tensor& dmean) const = 0;
+
+  // Whether it has kernels for pointers (pointer.hpp), in float.
+  virtual bool moves_pointers() const { return false; }
+  struct Pointed {
+    Tensor places;  // [N, T, I]
+    Tensor sums;    // [N, T], what the rows were divided by
+  };
+  virtual Pointed move_pointers(const PointerMoves& /*moves*/) const { return {}; }
+  // The gradients of all but the start.
+  virtual PointerMoves move_pointers_backward(const PointerMoves& /*moves*/, const Pointed& /*pointed*/,
+                                              const Tensor& /*dplaces*/) const {
+    return {};
+  }
 
   // Its kernels for words of bits; null where it has none.
   virtual const WordBackend* words() const { return nullptr; }

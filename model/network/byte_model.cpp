@@ -6,6 +6,7 @@
 #include "model/compute/class_loss.hpp"
 #include "model/network/bgpt.hpp"
 #include "model/network/fields.hpp"
+#include "model/network/pointer.hpp"
 #include "model/network/transition.hpp"
 
 namespace bytecpu {
@@ -15,6 +16,7 @@ std::shared_ptr<ByteModel> make_model(const ModelConfig& config) {
   if (config.family == "bgpt") return std::make_shared<Bgpt>(config);
   if (config.family == "transition") return std::make_shared<Transition>(config);
   if (config.family == "fields") return std::make_shared<Fields>(config);
+  if (config.family == "pointer") return std::make_shared<Pointer>(config);
   throw Error("unknown model family \"{}\"", config.family);
 }
 

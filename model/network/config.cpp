@@ -18,7 +18,7 @@ void require(bool good, std::string_view what) {
 
 OptionList options(ModelConfig& c) {
   OptionList field("Model");
-  field(c.family, "family", one_of({"bgpt", "transition", "fields"}), "model family");
+  field(c.family, "family", one_of({"bgpt", "transition", "fields", "pointer"}), "model family");
   field(c.patch_size, "patch-size", in(1, most_width), "bytes a patch");
   field(c.patch_length, "patch-length", in(1, most_patches), "longest sequence, in patches");
   field(c.patch_layers, "patch-layers", in(0, most_layers), "layers of the patch-level decoder");
@@ -28,15 +28,17 @@ OptionList options(ModelConfig& c) {
   field(c.byte_width, "byte-width", in(1, most_width), "width of the byte-level decoder");
   field(c.byte_heads, "byte-heads", in(1, most_heads), "attention heads of the byte-level decoder");
   field(c.encoder_layers, "encoder-layers", in(0, most_layers),
-        "transition: layers over the current record's bytes");
-  field(c.encoder_mlp, "encoder-mlp", in(1, most_width), "transition: hidden width of their MLPs, in widths");
+        "transition: layers over the current record's bytes; pointer: over the input's");
+  field(c.encoder_mlp, "encoder-mlp", in(1, most_width),
+        "transition, pointer: hidden width of their MLPs, in widths");
   field(c.mixer_layers, "mixer-layers", in(0, most_layers),
         "transition: layers over the conditions of the next record's bytes");
   field(c.byte_mlp, "byte-mlp", in(1, most_width),
-        "transition: hidden width of mixer's and decoder's MLPs, in widths");
+        "transition, pointer: hidden width of the decoder's MLPs, of transition the mixer's too, in widths");
   field(c.memory_width, "memory-width", in(1, most_width),
         "transition: width of the attention to the memory image");
-  field(c.memory_heads, "memory-heads", in(1, most_heads), "transition: its heads");
+  field(c.memory_heads, "memory-heads", in(1, most_heads),
+        "transition: its heads; pointer: pointers to the input");
   field(c.patch_history, "patch-history", "transition: patch-level attention over earlier records");
   field(c.row_width, "row-width", in(1, most_width), "fields: width of what is thought of one word");
   field(c.byte_init, "byte-init", one_of({"normal", "structured"}), "byte embeddings at the start");
@@ -75,8 +77,16 @@ void check(const ModelConfig& c) {
   auto copy = c;
   options(copy).check();
   const bool fields = c.family == "fields", transition = c.family == "transition";
-  require(c.frame.kind == DocumentKind::trace || c.family == "bgpt",
-          fmt::format("the family {} learns traces of machines; family = bgpt learns files", c.family));
+  const bool pointer = c.family == "pointer", files = c.frame.kind == DocumentKind::file;
+  require(!files || c.family == "bgpt" || pointer,
+          fmt::format("the family {} learns traces of machines; family = bgpt or pointer learns files",
+                      c.family));
+  if (pointer) {
+    require(files,
+            "the family pointer learns files; family = bgpt, transition or fields learns traces of machines");
+    require(c.patch_size == 1, "patch-size must be 1 for the family pointer");
+    require(c.byte_width % c.memory_heads == 0, "byte-width must be a multiple of memory-heads");
+  }
   if (fields || transition) {
     require(c.patch_size == c.frame.step_bytes,
             fmt::format("patch-size must be the record's {} bytes for the family {}", c.frame.step_bytes,

@@ -31,6 +31,7 @@ struct ModelConfig {
   int memory_heads = 4;
   bool patch_history =
       false;  // patch-level attention over earlier records; off: the current one is all it sees
+  // The family "pointer" has encoder layers over its input's bytes, memory-heads pointers to them, and byte layers.
   // Of the family "fields", which reads words with patch-heads heads and the memory with memory-heads, and whose
   // byte level is over the bits of a word:
   int row_width = 128;  // of what is thought of one word

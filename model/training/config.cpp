@@ -23,8 +23,9 @@ OptionList options(TrainConfig& c) {
         "batches looked at for the hardest states of one, once few states are wrong; 1: train on all");
   field(c.operation_floor, "operation-floor", above_to(0, 1),
         "operation-mix: smallest weight of an operation");
-  field(c.length_warmup, "length-warmup", in(0, 1),
-        "share of the training in which the longest fresh program grows from 16 instructions to its length");
+  field(
+      c.length_warmup, "length-warmup", in(0, 1),
+      "share of the training in which the longest fresh program grows from 16 instructions to its length, what is learned of a file from 256 bytes");
   field(c.loss, "loss", one_of({"states", "all"}), "patches that count; all: bgpt only");
   field(c.precision, "precision", one_of({"auto", "fp32", "bf16"}),
         "of products; bf16 with fp32 accumulation and master weights; auto: what is faster here");

@@ -29,8 +29,9 @@ struct TrainConfig {
   // trained on.
   int candidates = 1;
   double operation_floor = 0.1;  // not "uniform": smallest weight of an operation, at most 1
-  // Share of the training during which fresh programs grow: the longest has 16 instructions at first and
-  // max-instructions at its end, doubling in equal times. 0: all lengths from the start.
+  // Share of the training during which documents grow, doubling in equal times. The longest fresh program has 16
+  // instructions at first and max-instructions at its end; files longer than 16 steps are cut there at first. 0: all
+  // lengths from the start.
   double length_warmup = 0;
   std::string loss =
       "states";  // "states": records after state 0 and the end; "all": every patch but the first

@@ -56,7 +56,7 @@ OptionList fixed_by_data(Values& v) {
   OptionList fixed = options(v.stream);
   fixed(v.train.operation_mix, "operation-mix", text(""), "");
   fixed(v.train.operation_floor, "operation-floor", any_number(), "");
-  fixed(v.train.length_warmup, "length-warmup", any_number(), "");
+  if (v.data.empty() || !holds_files(v.data)) fixed(v.train.length_warmup, "length-warmup", any_number(), "");
   return fixed;
 }
 
@@ -109,6 +109,10 @@ void check(Values& v, const OptionList& given) {
   }
   const ModelConfig& m = v.model;
   const TrainConfig& t = v.train;
+  if (m.family == "pointer") {
+    given.refuse_flags("goes with another family than pointer", m.patch_layers, m.patch_width, m.patch_heads,
+                       m.mixer_layers, m.memory_width, m.patch_history);
+  }
   if (m.family == "bgpt") {
     given.refuse_flags("goes with --family transition", m.encoder_layers, m.encoder_mlp, m.mixer_layers,
                        m.byte_mlp, m.memory_width, m.memory_heads, m.patch_history);

@@ -111,6 +111,10 @@ double fewest_elements(const ModelConfig& c) {
     return 4.0 * c.patch_layers * patch_width * patch_width + 7.0 * c.byte_layers * byte_width * byte_width +
            4.0 * c.byte_mlp * row * row + patch_width * row + 64 * heads * row + 32.0 * c.frame.context_bytes;
   }
+  if (c.family == "pointer") {
+    const double multiples = 2.0 * (c.encoder_layers * c.encoder_mlp + c.byte_layers * c.byte_mlp);
+    return (multiples * byte_width + symbols) * byte_width;
+  }
   // Without a history the patch-level layers are MLPs alone.
   const double patch_blocks = block(c.patch_layers, patch_width, 4) -
                               (c.patch_history ? 0 : 4.0 * c.patch_layers * patch_width * patch_width);

@@ -10,6 +10,7 @@
 #include "model/compute/greedy.hpp"
 #include "model/compute/layer_norm.hpp"
 #include "model/compute/mlp.hpp"
+#include "model/compute/pointer.hpp"
 #include "model/compute/scan.hpp"
 #include "model/compute/windows.hpp"
 
@@ -223,6 +224,23 @@ TEST_P(Operations, ScanOfBitsEqualsThePlainOne) {
   for (const int64_t channels : {4, 24, 64}) {
     expect([](const auto& in) { return scan_bits(in[0], in[1].tanh()); },
            {torch::randn({5, 32, 2 * channels}) * 2, torch::randn({5, channels})});
+  }
+}
+
+TEST_P(Operations, PointersMoveAsThePlainOnes) {
+  for (const int64_t places : {2, 7, 40}) {
+    expect(
+        [&](std::vector<Tensor> in) {
+          for (auto& x : in) x = x.to(torch::promote_types(x.scalar_type(), torch::kFloat));
+          return move_pointers({.scores = in[0],
+                                .stops = in[1].sigmoid(),
+                                .targets = in[2].softmax(1),
+                                .advances = in[3].sigmoid(),
+                                .jumps = in[4].sigmoid(),
+                                .start = torch::ones_like(in[1]).softmax(1)});
+        },
+        {torch::randn({3, 9, places}) * 2, torch::randn({3, places}), torch::randn({3, places}),
+         torch::randn({3, 9}), torch::randn({3, 9}) - 2});
   }
 }
 

@@ -56,6 +56,18 @@ OwnWords own_words(const Tensor& weights) {
   return {.rows = weights.size(0), .heads = weights.size(1), .words = weights.size(2)};
 }
 
+Pointers pointers_of(const PointerMoves& moves) {
+  return {.pointers = moves.scores.size(0), .steps = moves.scores.size(1), .places = moves.scores.size(2)};
+}
+PointerInputs inputs_of(const PointerMoves& m) {
+  return {.scores = data<const float>(m.scores),
+          .stops = data<const float>(m.stops),
+          .targets = data<const float>(m.targets),
+          .advances = data<const float>(m.advances),
+          .jumps = data<const float>(m.jumps),
+          .start = data<const float>(m.start)};
+}
+
 class CpuWordBackend final : public WordBackend {
  public:
   Tensor mix_words(const Tensor& weights, const Tensor& planes, const Tensor& item,
@@ -295,6 +307,28 @@ class CpuBackend final : public Backend {
                   logits.size(1));
     });
     return g;
+  }
+
+  bool moves_pointers() const override { return true; }
+  Pointed move_pointers(const PointerMoves& moves) const override {
+    Pointed pointed{.places = torch::empty_like(moves.scores), .sums = torch::empty_like(moves.advances)};
+    cpu::move_pointers(pointers_of(moves), inputs_of(moves), data<float>(pointed.places),
+                       data<float>(pointed.sums));
+    return pointed;
+  }
+  PointerMoves move_pointers_backward(const PointerMoves& moves, const Pointed& pointed,
+                                      const Tensor& dplaces) const override {
+    PointerMoves d{.scores = torch::empty_like(moves.scores),
+                   .stops = torch::empty_like(moves.stops),
+                   .targets = torch::empty_like(moves.targets),
+                   .advances = torch::empty_like(moves.advances),
+                   .jumps = torch::empty_like(moves.jumps),
+                   .start = {}};
+    cpu::move_pointers_backward(pointers_of(moves), inputs_of(moves), data<const float>(pointed.places),
+                                data<const float>(pointed.sums), data<const float>(dplaces),
+                                {data<float>(d.scores), data<float>(d.stops), data<float>(d.targets),
+                                 data<float>(d.advances), data<float>(d.jumps)});
+    return d;
   }
 
   const WordBackend* words() const override { return &words_; }

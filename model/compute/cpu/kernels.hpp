@@ -106,6 +106,21 @@ template <typename T>
 void scan_bits_backward(const T* gates, const T* start, const T* out, const T* dout, T* dgates, T* dstart,
                         int64_t rows, int64_t channels);
 
+// pointer.cpp; what it computes and the shapes are in pointer.hpp.
+struct Pointers {
+  int64_t pointers, steps, places;
+};
+struct PointerInputs {
+  const float *scores, *stops, *targets, *advances, *jumps, *start;
+};
+struct PointerGradients {
+  float *scores, *stops, *targets, *advances, *jumps;
+};
+// places: [pointers, steps, places]; sums: [pointers, steps], what each row was divided by.
+void move_pointers(const Pointers& shape, const PointerInputs& in, float* places, float* sums);
+void move_pointers_backward(const Pointers& shape, const PointerInputs& in, const float* places,
+                            const float* sums, const float* dplaces, const PointerGradients& out);
+
 // adamw.cpp
 // AdamW's update of one tensor, its gradient times gradient_scale; correctionN = 1 - betaN^steps.
 struct AdamWStep {

@@ -1,0 +1,372 @@
+#include "model/network/pointer.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+#include "emulator/error.hpp"
+#include "model/compute/attention.hpp"
+#include "model/compute/embedding.hpp"
+#include "model/compute/layer_norm.hpp"
+#include "model/compute/torch_compat.hpp"
+
+namespace bytecpu {
+namespace {
+
+using torch::Tensor;
+
+// Symbols beside each other that are seen at once: of the input those around a place, of the output the last ones.
+constexpr int64_t input_window = 5, output_window = 8;
+constexpr int64_t table_width = 64, key_width = 16;
+
+// The input of a document as a model reads it: what is wanted, what the input is, the input; each ended.
+std::vector<int64_t> input_of(const Document& d) {
+  std::vector<int64_t> symbols_;
+  const auto add = [&](auto bytes) {
+    for (const auto byte : bytes) symbols_.push_back(static_cast<uint8_t>(byte));
+    symbols_.push_back(nothing);
+  };
+  add(d.extension);
+  if (d.context_extension) add(*d.context_extension);
+  if (!d.context.empty()) add(d.context);
+  return symbols_;
+}
+int64_t input_length(const Document& d) {
+  return std::ssize(d.extension) + 1 + (d.context_extension ? std::ssize(*d.context_extension) + 1 : 0) +
+         (d.context.empty() ? 0 : std::ssize(d.context) + 1);
+}
+
+int64_t bytes_and_end(const Document& d) { return std::ssize(d.steps) + (d.complete ? 1 : 0); }
+
+// Rows of x [all, ...], counts[i] each, what is left over at the end.
+std::vector<Tensor> split(const Tensor& x, std::vector<int64_t> counts) {
+  counts.push_back(x.size(0) - std::accumulate(counts.begin(), counts.end(), int64_t{0}));
+  return x.split_with_sizes(counts, 0);
+}
+// As many rows as `like` has, zeros behind those of the parts.
+Tensor join(std::vector<Tensor> parts, const Tensor& like) {
+  int64_t rows = 0;
+  for (const auto& part : parts) rows += part.size(0);
+  if (rows < like.size(0)) parts.push_back(torch::zeros({like.size(0) - rows, like.size(1)}, like.options()));
+  return torch::cat(parts, 0);
+}
+
+// Attention in each document: q [rows, width], the documents' rows beside each other.
+Tensor attend(const Tensor& q, const std::vector<int64_t>& counts, const std::vector<Tensor>& keys_values,
+              int64_t heads) {
+  const auto queries = split(q, counts);
+  std::vector<Tensor> found;
+  for (size_t b = 0; b < counts.size(); ++b)
+    found.push_back(cross_attention(queries[b].unsqueeze(0), keys_values[b], heads).squeeze(0));
+  return join(std::move(found), q);
+}
+
+// [rows, heads · width] → [heads, rows, width].
+Tensor by_head(const Tensor& x, int64_t heads) {
+  return x.view({x.size(0), heads, x.size(1) / heads}).transpose(0, 1).contiguous();
+}
+
+// At each of the documents' places the window around it, or before it: I64 [rows, width].
+class Windows {
+ public:
+  explicit Windows(int64_t width) : width_(width) {}
+  // Windows of symbols[first … first + count), which end `after` symbols behind each.
+  void add(const std::vector<int64_t>& symbols_, int64_t first, int64_t count, int64_t after) {
+    for (int64_t i = first; i < first + count; ++i) {
+      for (int64_t k = i + after - width_ + 1; k <= i + after; ++k)
+        all_.push_back(k < 0 || k >= std::ssize(symbols_) ? nothing : symbols_[static_cast<size_t>(k)]);
+    }
+    rows_ += count;
+  }
+  int64_t rows() const { return rows_; }
+  // Padded to `rows`.
+  Tensor padded(int64_t rows) {
+    all_.resize(static_cast<size_t>(rows * width_), nothing);
+    return torch::tensor(all_, torch::kLong).view({rows, width_});
+  }
+
+ private:
+  int64_t width_, rows_ = 0;
+  std::vector<int64_t> all_;
+};
+
+// What stands before the output's first byte, then the output.
+std::vector<int64_t> output_of(const Document& d) {
+  std::vector<int64_t> symbols_(d.extension.begin(), d.extension.end());
+  for (auto& symbol : symbols_) symbol &= 0xff;
+  symbols_.push_back(nothing);
+  symbols_.insert(symbols_.end(), d.steps.begin(), d.steps.end());
+  return symbols_;
+}
+
+}  // namespace
+
+Pointer::Pointer(const ModelConfig& config) : ByteModel(config) {
+  const auto& c = config_;
+  const int64_t width = c.byte_width, pointers = c.memory_heads;
+  const auto matrix = [&](const std::string& name, int64_t in, int64_t out, double gain) {
+    return register_module(name, Matrix(in, out, gain));
+  };
+  input_symbol_ = register_module("input_symbol", Table(symbols, table_width, 0.3));
+  symbol_ = register_module("symbol", Table(symbols, table_width, 0.3));
+  input_in_ = matrix("input_in", input_window * table_width, width, 1.0);
+  in_ = matrix("in", output_window * table_width, width, 1.0);
+  for (int i = 0; i < c.encoder_layers; ++i) encoder_->push_back(PlainBlock(width, 0, c.encoder_mlp));
+  register_module("encoder", encoder_);
+  query_ = matrix("query", width, pointers * key_width, 0.3);
+  key_ = matrix("key", width, pointers * key_width, 0.3);
+  value_ = matrix("value", width, width, 1.0);
+  found_ = matrix("found", width, width, 0.0);
+  place_ = matrix("place", width, 2 * pointers, 0.0);
+  move_ = matrix("move", width, 2 * pointers, 0.0);
+  for (int i = 0; i <= c.byte_layers; ++i) mlps_->push_back(PlainBlock(width, 0, c.byte_mlp));
+  for (int i = 1; i < c.byte_layers; ++i) {
+    queries_->push_back(Matrix(width, width, 1.0));
+    keys_values_->push_back(Matrix(width, 2 * width, 1.0));
+    outs_->push_back(Matrix(width, width, 0.0));
+  }
+  register_module("mlp", mlps_);
+  register_module("attention_query", queries_);
+  register_module("attention_key_value", keys_values_);
+  register_module("attention_out", outs_);
+  head_ = register_module("head", Table(symbols, width, 0.015));
+  // At the start some pointers move on by less than a place a byte, some by about one, some by several, as an input is
+  // shorter than the output, or longer. None jumps.
+  const auto bias = [&](const std::string& name, std::vector<float> first) {
+    auto start = torch::zeros({2, pointers});
+    for (int64_t h = 0; h < pointers; ++h) start[0][h] = first[static_cast<size_t>(h) % first.size()];
+    return register_parameter(name, start.flatten());
+  };
+  place_bias_ = bias("place_bias", {2.0F, 0.0F, -1.5F, 0.0F});
+  move_bias_ = bias("move_bias", {-1.5F, 0.0F, 2.0F, -1.5F});
+  torch::NoGradGuard no_grad;
+  move_bias_.slice(0, pointers).fill_(-6);
+  if (c.byte_init == "structured") {
+    const auto features = symbol_features();
+    const int64_t shared = std::min(structured_features, width);
+    for (auto& table : {input_symbol_, symbol_})
+      table->weight.slice(1, 0, structured_features) = features * 0.7;
+    head_->weight.slice(1, 0, shared) = features.slice(1, 0, shared) * 0.1;
+  }
+}
+
+Tensor Pointer::embed(const Tensor& windows, const Table& table, Matrix& in) const {
+  const auto none = torch::zeros({windows.size(1), table_width}, table->weight.options());
+  return in(bytecpu::embed(windows, table->weight, none, precision_).flatten(1));
+}
+
+std::vector<Pointer::Input> Pointer::read(std::span<const Document> documents) {
+  const int64_t pointers = config_.memory_heads;
+  std::vector<int64_t> counts;
+  Windows windows(input_window);
+  for (const auto& d : documents) {
+    const auto input = input_of(d);
+    windows.add(input, 0, std::ssize(input), input_window / 2);
+    counts.push_back(std::ssize(input));
+  }
+  auto x =
+      embed(upload(windows.padded(next_common_size(windows.rows())), device()), input_symbol_, input_in_);
+  for (size_t i = 0; i < encoder_->size(); ++i) {
+    x = encoder_->at<PlainBlockImpl>(i).mlp(x);
+  }
+  x = layer_norm(x);
+  const auto keys = split(key_(x).to(wide()), counts), values = split(value_(x).to(wide()), counts);
+  const auto places = split(torch::addmm(place_bias_, x.to(wide()), place_->weight), counts);
+  std::vector<Input> inputs;
+  for (size_t b = 0; b < counts.size(); ++b) {
+    const auto of_places = places[b].t().contiguous();  // [2 · H, I]
+    inputs.push_back({.keys = by_head(keys[b], pointers).transpose(1, 2),
+                      .values = by_head(values[b], pointers),
+                      .stops = of_places.slice(0, 0, pointers).sigmoid(),
+                      .targets = of_places.slice(0, pointers).softmax(1)});
+  }
+  for (size_t i = 0; i < keys_values_->size(); ++i) {
+    const auto of_layer = split(keys_values_->at<MatrixImpl>(i).forward(x), counts);
+    for (size_t b = 0; b < counts.size(); ++b) inputs[b].keys_values.push_back(of_layer[b].unsqueeze(0));
+  }
+  return inputs;
+}
+
+Tensor Pointer::write(const Tensor& windows, const std::vector<int64_t>& counts,
+                      const std::vector<Input>& inputs, std::vector<Tensor>& places) {
+  const int64_t pointers = config_.memory_heads;
+  auto x = mlps_->at<PlainBlockImpl>(0).mlp(embed(windows, symbol_, in_));
+  const auto normal = layer_norm(x);
+  const auto queries = split(query_(normal).to(wide()), counts);
+  const auto moves = split(torch::addmm(move_bias_, normal.to(wide()), move_->weight).sigmoid(), counts);
+  std::vector<Tensor> found;
+  for (size_t b = 0; b < counts.size(); ++b) {
+    const auto of_moves = moves[b].t().contiguous();  // [2 · H, T]
+    const auto at = move_pointers({.scores = torch::bmm(by_head(queries[b], pointers), inputs[b].keys) * 0.5,
+                                   .stops = inputs[b].stops,
+                                   .targets = inputs[b].targets,
+                                   .advances = of_moves.slice(0, 0, pointers),
+                                   .jumps = of_moves.slice(0, pointers),
+                                   .start = places[b]});
+    places[b] = at.select(1, counts[b] - 1).detach();
+    found.push_back(torch::bmm(at, inputs[b].values).transpose(0, 1).flatten(1).to(precision_));
+  }
+  x = found_->add_to(x, join(std::move(found), x));
+  for (size_t i = 0; i < queries_->size(); ++i) {
+    x = mlps_->at<PlainBlockImpl>(i + 1).mlp(x);
+    std::vector<Tensor> keys_values;
+    for (const auto& input : inputs) keys_values.push_back(input.keys_values[i]);
+    const auto q = queries_->at<MatrixImpl>(i).forward(layer_norm(x));
+    x = outs_->at<MatrixImpl>(i).add_to(x, attend(q, counts, keys_values, config_.byte_heads));
+  }
+  return mlps_->at<PlainBlockImpl>(mlps_->size() - 1).mlp(x);
+}
+
+namespace {
+
+// Before the first byte every pointer is at the input's first place.
+Tensor first_place(const Tensor& stops) {
+  auto start = torch::zeros_like(stops.detach());
+  start.select(1, 0).fill_(1);
+  return start;
+}
+
+}  // namespace
+
+Rows Pointer::rows(std::span<const Document> documents, Targets targets, const Tensor& chosen) {
+  if (targets == Targets::all) throw Error("family pointer predicts outputs only: loss must be states");
+  std::vector<int64_t> counts, step, document, symbols_;
+  Windows windows(output_window);
+  for (int64_t b = 0; b < std::ssize(documents); ++b) {
+    const auto& d = documents[static_cast<size_t>(b)];
+    if (length(d) > config_.patch_length) {
+      throw Error(
+          "a file and its input are {} bytes, the model takes {}: raise patch-length or take shorter files",
+          length(d), config_.patch_length);
+    }
+    const int64_t count = bytes_and_end(d), before = std::ssize(d.extension);
+    windows.add(output_of(d), before, count, 0);
+    counts.push_back(count);
+    for (int64_t i = 0; i < count; ++i) {
+      const bool end = i == std::ssize(d.steps);
+      symbols_.push_back(end ? nothing : d.steps[static_cast<size_t>(i)]);
+      step.push_back(end ? d.count() : i / frame().step_bytes);
+      document.push_back(b);
+    }
+  }
+  const int64_t rows = windows.rows();
+  Rows result{.condition = {},
+              .patches = upload(torch::tensor(symbols_, torch::kLong).unsqueeze(1), device()),
+              .step = torch::tensor(step, torch::kLong),
+              .document = torch::tensor(document, torch::kLong)};
+  if (rows > 0) {
+    const auto inputs = read(documents);
+    std::vector<Tensor> places;
+    for (const auto& input : inputs) places.push_back(first_place(input.stops));
+    const auto all = upload(windows.padded(next_common_size(rows)), device());
+    result.condition = write(all, counts, inputs, places).slice(0, 0, rows);
+  }
+  if (!chosen.defined()) return result;
+  const auto index = chosen.nonzero().flatten(), there = index.to(device());
+  return {.condition = result.condition.index_select(0, there),
+          .patches = result.patches.index_select(0, there),
+          .step = result.step.index_select(0, index),
+          .document = result.document.index_select(0, index)};
+}
+
+Tensor Pointer::logits(const Tensor& condition, const Tensor&, int64_t end, ByteCache* cache) {
+  if (cache) cache->positions = end;
+  return symbol_logits(layer_norm(condition).unsqueeze(1), head_->weight.to(precision_));
+}
+
+class PointerHistory final : public History {
+ public:
+  PointerHistory(Pointer& model, std::span<const Document> starts)
+      : model_(model), inputs_(model.read(starts)) {
+    std::vector<int64_t> counts, last;
+    Windows windows(output_window);
+    for (const auto& d : starts) {
+      const auto output = output_of(d);
+      windows.add(output, std::ssize(d.extension), std::ssize(d.steps) + 1, 0);
+      counts.push_back(std::ssize(d.steps) + 1);
+      last.push_back(windows.rows() - 1);
+    }
+    for (const auto& input : inputs_) places_.push_back(first_place(input.stops));
+    const auto index = torch::tensor(last, torch::kLong).to(model.device());
+    const auto all = windows.padded(windows.rows()).to(model.device());
+    condition_ = model.write(all, counts, inputs_, places_).index_select(0, index);
+    windows_ = all.index_select(0, index);
+  }
+
+  Tensor condition() override { return condition_; }
+  void append(const Tensor& patches) override {
+    windows_ = torch::cat({windows_.slice(1, 1), patches}, 1);
+    condition_ = model_.write(windows_, std::vector<int64_t>(inputs_.size(), 1), inputs_, places_);
+  }
+  void keep(const Tensor& index) override {
+    const auto of = index.cpu();
+    std::vector<Pointer::Input> inputs;
+    std::vector<Tensor> places;
+    for (int64_t i = 0; i < of.numel(); ++i) {
+      const auto at = static_cast<size_t>(of.data_ptr<int64_t>()[i]);
+      inputs.push_back(std::move(inputs_[at]));
+      places.push_back(std::move(places_[at]));
+    }
+    inputs_ = std::move(inputs);
+    places_ = std::move(places);
+    windows_ = windows_.index_select(0, index);
+    condition_ = condition_.index_select(0, index);
+  }
+
+ private:
+  Pointer& model_;
+  std::vector<Pointer::Input> inputs_;
+  std::vector<Tensor> places_;  // F32 [H, I]
+  Tensor windows_, condition_;  // I64 [B, 8], [B, width]
+};
+
+std::unique_ptr<History> Pointer::begin(std::span<const Document> starts) {
+  return std::make_unique<PointerHistory>(*this, starts);
+}
+
+int64_t Pointer::most_steps() const { return config_.patch_length / frame().step_bytes; }
+
+int64_t Pointer::length(const Document& document) const {
+  return input_length(document) + std::ssize(document.steps) + 1;
+}
+
+int64_t Pointer::predicted(const Document& document, Targets) const { return bytes_and_end(document); }
+
+Tensor Pointer::frozen(const std::string& name, const Tensor& parameter) const {
+  // embed() takes tables as they are; what pointers do is not computed in bf16.
+  for (const char* as_it_is : {"symbol.", "input_symbol.", "place", "move"}) {
+    if (name.starts_with(as_it_is)) return parameter;
+  }
+  return parameter.to(precision_);
+}
+
+double Pointer::forward_flops(std::span<const Document> documents, Targets) const {
+  const auto& c = config_;
+  const double width = c.byte_width, pointers = c.memory_heads, layers = c.byte_layers - 1;
+  const double of_input = 2 * width *
+                          (input_window * table_width + c.encoder_layers * 2 * c.encoder_mlp * width +
+                           pointers * key_width + width + 2 * pointers + layers * 2 * width);
+  const double of_output = 2 * width *
+                           (output_window * table_width + (c.byte_layers + 1) * 2 * c.byte_mlp * width +
+                            pointers * key_width + 2 * pointers + width + layers * 2 * width + symbols);
+  double flops = 0;
+  for (const auto& d : documents) {
+    const auto input = static_cast<double>(input_length(d)), output = static_cast<double>(bytes_and_end(d));
+    flops += input * of_input + output * of_output +
+             output * input * (2 * pointers * key_width + 2 * width + 20 * pointers + layers * 4 * width);
+  }
+  return flops;
+}
+
+std::vector<TrainedParameter> Pointer::trained_parameters() const {
+  std::vector<TrainedParameter> parameters;
+  for (const auto& item : named_parameters()) {
+    const auto& name = item.key();
+    const bool other = item.value().dim() != 2 || name == "place.weight" || name == "move.weight" ||
+                       name == "head.weight" || name.find("symbol.") != std::string::npos;
+    const int parts = name.starts_with("attention_key_value") ? 2 : 1;
+    parameters.push_back({.name = name, .tensor = item.value(), .hidden_matrix = !other, .parts = parts});
+  }
+  return parameters;
+}
+
+}  // namespace bytecpu
