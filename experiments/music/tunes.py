@@ -15,7 +15,7 @@ import zipfile
 import midi
 
 PATCH, PATCHES = 16, 128  # a pair must fit in 2,048 bytes: patches of both files, and three of extensions and end
-TESTED = 500
+TESTED = 500  # but no more than a tenth
 FIRST = 1000
 ENDS = 20
 
@@ -95,7 +95,7 @@ def main(wheel, abc2midi, converted, out):
         print(f"  left out: {number}, {reason}")
     sizes = collections.Counter(groups.find(abc) for abc in pairs)
     order = sorted(pairs, key=digest)  # as good as drawn, and the same everywhere
-    test = [abc for abc in order if sizes[groups.find(abc)] == 1][:TESTED]
+    test = [abc for abc in order if sizes[groups.find(abc)] == 1][:min(TESTED, len(order) // 10)]
     tested = set(test)
     train = [abc for abc in order if abc not in tested]
     for name, tunes in ("train", train), ("test", test), ("thousand", train[:FIRST]):
