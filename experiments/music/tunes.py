@@ -1,7 +1,8 @@
 """Tunes as pairs of files: tunes.py WHEEL ABC2MIDI CONVERTED OUT.
 
 Takes the ABC tunes of the corpus in WHEEL, music21's package, cleans them, makes each one's MIDI with ABC2MIDI, and writes pairs
-NAME.abc and NAME.mid to OUT/train and OUT/test, and the first thousand training pairs to OUT/thousand. CONVERTED keeps what ABC2MIDI made,
+NAME.abc and NAME.mid to OUT/train and OUT/test, and the first thousand training pairs to OUT/thousand. NAME is NUMBER_COLLECTION,
+and the tunes are in no order, so that the first ones by name are as good as drawn. CONVERTED keeps what ABC2MIDI made,
 so that an interrupted run goes on from there. Prints what was left out and why. The same input gives the same files.
 """
 import collections
@@ -72,17 +73,16 @@ def features(data):
 
 
 def main(wheel, abc2midi, converted, out):
-    names, dropped = {}, collections.Counter()
-    found = 0
+    collection_of, dropped, found = {}, collections.Counter(), 0
     for found, (collection, tune) in enumerate(corpus(wheel), 1):
         tune = clean(tune)
-        if tune in names:
+        if tune in collection_of:
             dropped["the same as another tune once it is cleaned"] += 1
         else:
-            names[tune] = f"{collection}_{found:05}"
+            collection_of[tune] = collection
     print(f"{found} tunes", flush=True)
     pairs, groups = {}, Groups()
-    for abc, (data, messages) in zip(names, midi.abc2midi(abc2midi, converted, list(names))):
+    for abc, (data, messages) in zip(collection_of, midi.abc2midi(abc2midi, converted, list(collection_of))):
         if data is None:
             dropped["abc2midi reports an error" if b"Error" in messages else "abc2midi makes nothing of it"] += 1
         elif patches(abc) + patches(data) + 3 > PATCHES:
@@ -102,9 +102,10 @@ def main(wheel, abc2midi, converted, out):
         folder = pathlib.Path(out, name)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        for abc in tunes:
-            folder.joinpath(f"{names[abc]}.abc").write_bytes(abc)
-            folder.joinpath(f"{names[abc]}.mid").write_bytes(pairs[abc])
+        for place, abc in enumerate(tunes):
+            stem = f"{place:05}_{collection_of[abc]}"
+            (folder / f"{stem}.abc").write_bytes(abc)
+            (folder / f"{stem}.mid").write_bytes(pairs[abc])
         print(f"  {name}: {len(tunes)} pairs, {sum(map(len, tunes))} bytes of ABC, {sum(len(pairs[abc]) for abc in tunes)} of MIDI")
     print(f"{len(pairs)} pairs in {len(sizes)} groups that share no melody")
 
