@@ -1,8 +1,8 @@
 """How right converted tunes are: measure.py TEST CONVERTED ABC2MIDI KEPT [JSON].
 
-TEST has pairs NAME.abc and NAME.mid, CONVERTED what was made: NAME.mid from the ABC, NAME.abc from the MIDI, either or both; names that are missing are not
-counted. ABC that was made goes through the program ABC2MIDI, which keeps its results in the folder KEPT. A note is right where onset, pitch
-and duration are. Prints a table, and writes JSON.
+TEST has pairs NAME.abc and NAME.mid, CONVERTED what was made: NAME.mid from the ABC, NAME.abc from the MIDI, either or both; names that
+are missing are not counted. ABC that was made becomes MIDI again by the program ABC2MIDI; the folder KEPT keeps what that makes. A note is
+right where onset, pitch and duration are. Prints a table, and writes JSON.
 """
 import collections
 import json
@@ -56,7 +56,8 @@ def share(part, of):
 
 def main(test, converted, program, kept, out=None):
     counts = measure(pathlib.Path(test), pathlib.Path(converted), program, kept)
-    print("| direction | tunes | files | valid | equal | all notes right | true notes that were made | made notes that are true |\n" + "|---" * 8 + "|")
+    print("| direction | tunes | files | valid | equal | all notes right | true notes that were made | made notes that are true |")
+    print("|---" * 8 + "|")
     figures = []
     for way in "abc -> mid", "mid -> abc":
         for name, kinds in ("all", (False, True)), ("without repeat signs", (False,)), ("with repeat signs", (True,)):

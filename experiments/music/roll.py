@@ -1,7 +1,8 @@
 """Tunes as a player piano's roll: roll.py TEST CONVERTED OUT.svg [NAME...].
 
-Draws, for each NAME, the notes of TEST/NAME.mid and below them those of CONVERTED/NAME.mid, which a model made from TEST/NAME.abc; what
-is not in both is red. Without a NAME: the first converted tune without repeat signs, and the first one with them.
+Draws, for each NAME, the notes of TEST/NAME.mid and below them those of CONVERTED/NAME.mid, which a model made from TEST/NAME.abc. Blue
+is in both, grey only in the first, red only in the second. Without a NAME: the first converted tune without repeat signs, and the first
+one with them.
 """
 import collections
 import pathlib
@@ -32,7 +33,8 @@ def draw(test, converted, names):
         tunes.append((name, truth[0], made))
     heights = [KEY * (max(keys) - min(keys) + 3) for keys in ([key for _, key, _ in truth] for _, truth, _ in tunes)]
     total = 14 + sum(2 * height + GAP + 62 for height in heights)
-    rules = [(".note", "fill", "#1f6feb", "#58a6ff"), (".wrong", "fill", "#cf222e", "#ff7b72"), (".back", "fill", "#f3f5f8", "#161b22")]
+    rules = [(".note", "fill", "#1f6feb", "#58a6ff"), (".missed", "fill", "#9aa4b0", "#6e7681"), (".wrong", "fill", "#cf222e", "#ff7b72"),
+             (".back", "fill", "#f3f5f8", "#161b22")]
     out = page(WIDTH, total, "the notes of tunes, and those that a model made from their ABC", rules)
     y = 14
     for (name, truth, (made, fault)), height in zip(tunes, heights):
@@ -46,13 +48,13 @@ def draw(test, converted, names):
         low, high = min(key for _, key, _ in truth), max(key for _, key, _ in truth)
         beats = max(onset + (duration or 0) for onset, _, duration in truth)
         scale = (WIDTH - LEFT - 16) / beats
-        for label, notes in ("abc2midi", truth), ("the model", made):
+        for label, notes, other in ("abc2midi", truth, "missed"), ("the model", made, "wrong"):
             left = collections.Counter(right)
             out.append(f'<rect class="back" x="{LEFT}" y="{y}" width="{WIDTH - LEFT - 16}" height="{height}"/>')
             out.append(f'<text class="faint" x="16" y="{y + height // 2 + 4}">{label}</text>')
             for note in notes:
                 onset, key, duration = note
-                kind = "note" if left[note] > 0 else "wrong"
+                kind = "note" if left[note] > 0 else other
                 left[note] -= 1
                 end = min(onset + (duration or 0.25), beats)
                 if end <= onset:
