@@ -1,9 +1,12 @@
-"""MIDI files, as far as tunes need them: their notes; and abc2midi, which makes them from ABC."""
+"""MIDI files, as far as tunes need them: their notes; and abc2midi, which makes them from ABC.
+
+midi.py FILES sets the length that each file's track says it has to what it is."""
 import concurrent.futures
 import hashlib
 import os
 import pathlib
 import subprocess
+import sys
 import tempfile
 
 
@@ -102,6 +105,11 @@ def read(data):
     return notes, fault
 
 
+def with_length(data):
+    """A MIDI file of one track that says how long its track is: as long as the rest of the file."""
+    return data[:18] + (len(data) - 22).to_bytes(4, "big") + data[22:] if len(data) >= 22 and data[14:18] == b"MTrk" else data
+
+
 def abc2midi(program, folder, tunes):
     """What the program makes of each ABC tune: (MIDI, None), or (None, messages) where it reports an error or makes nothing; it exits
     with 0 all the same. Works on all cores. The folder keeps what was made, by the ABC's digest, and it is not made again."""
@@ -132,3 +140,8 @@ def abc2midi(program, folder, tunes):
         place = pathlib.Path(place)
         made = dict(zip(distinct := list(dict.fromkeys(tunes)), pool.map(one, distinct)))
     return [made[abc] for abc in tunes]
+
+
+if __name__ == "__main__":
+    for file in map(pathlib.Path, sys.argv[1:]):
+        file.write_bytes(with_length(file.read_bytes()))
