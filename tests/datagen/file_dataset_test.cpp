@@ -278,6 +278,30 @@ TEST(FileCorpus, AnEpochHoldsEveryDocumentOnceInAnotherOrder) {
   expect_error([&] { FileCorpus(dataset, Split::train, 3, 0); }, {"at least one document"});
 }
 
+TEST(FileCorpus, CutsFilesThatAreLongerThanTheEmphasis) {
+  const TemporaryFolder folder;
+  test::Contents files;
+  for (int i = 0; i < 20; ++i)
+    files[fmt::format("{:02}.txt", i)] = test::unlike(i, static_cast<size_t>(5 * i));
+  put_all(folder / "in", files);
+  pack(packing(folder));
+  FileCorpus corpus(folder / "d", Split::train, 3, 1000);
+  int longest = 0, cut = 0;
+  Pool all{Layout{}}, pool{Layout{}};
+  corpus.fill(0, {}, all);
+  corpus.fill(0, {.longest = 2}, pool);
+  ASSERT_EQ(pool.size(), all.size());
+  for (size_t d = 0; d < pool.size(); ++d) {
+    longest = std::max(longest, static_cast<int>(all[d].count()));
+    cut += all[d].count() > 2;
+    EXPECT_EQ(test::text_of(pool[d].steps), test::text_of(all[d].steps).substr(0, 32));
+    EXPECT_EQ(pool[d].complete, all[d].count() <= 2);
+  }
+  EXPECT_EQ(corpus.longest(), longest);
+  EXPECT_GT(cut, 0);
+  EXPECT_LT(cut, std::ssize(files));
+}
+
 TEST(FileDataset, EachKindIsRefusedWhereTheOtherIsWanted) {
   const TemporaryFolder folder;
   const auto dataset = made_dataset(folder);
