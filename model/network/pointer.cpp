@@ -202,7 +202,7 @@ Tensor Pointer::write(const Tensor& windows, const std::vector<int64_t>& counts,
                                    .advances = of_moves.slice(0, 0, pointers),
                                    .jumps = of_moves.slice(0, pointers),
                                    .start = places[b]});
-    places[b] = at.select(1, counts[b] - 1).detach();
+    if (counts[b] > 0) places[b] = at.select(1, counts[b] - 1).detach();
     found.push_back(torch::bmm(at, inputs[b].values).transpose(0, 1).flatten(1).to(precision_));
   }
   x = found_->add_to(x, join(std::move(found), x));

@@ -134,6 +134,18 @@ TEST(Pointer, GoesOnFromBytesThatAreGivenAndKeepsSomeOfItsFiles) {
                               1e-4, 1e-4));
 }
 
+TEST(Pointer, AFileOfWhichNothingIsPredictedChangesNothing) {
+  torch::NoGradGuard no_grad;
+  const auto model = tiny_model(pointer_config());
+  const Files files;
+  const std::vector some = {files.documents[0], files.documents[4].first(0), files.documents[1]};
+  const std::vector others = {files.documents[0], files.documents[1]};
+  const auto rows = model->rows(some, Targets::scored), expected = model->rows(others, Targets::scored);
+  EXPECT_TRUE(torch::equal(rows.patches, expected.patches));
+  EXPECT_TRUE(torch::allclose(rows.condition, expected.condition, 1e-4, 1e-4));
+  EXPECT_EQ(model->rows(std::span(some).subspan(1, 1), Targets::scored).patches.size(0), 0);
+}
+
 TEST(Pointer, ConvertsAsManyBytesAsThereIsRoomFor) {
   const auto model = tiny_model(pointer_config());
   {
