@@ -68,6 +68,10 @@ struct Loss {
   torch::Tensor row_nats;
   // I64 [N] bytes of each row whose most probable symbol is wrong.
   torch::Tensor mistakes;
+  // Scalar, differentiable: what is learned besides, on the same scale; undefined: nothing.
+  torch::Tensor besides = {};
+
+  torch::Tensor learned() const { return besides.defined() ? nats + besides : nats; }
 };
 // Of logits [N, P, V].
 Loss cross_entropy(const torch::Tensor& logits, const torch::Tensor& patches);

@@ -19,6 +19,27 @@ using torch::Tensor;
 // The least probability of being written for which a word that is not is thought of, when the loss is asked for.
 constexpr double least_gate = 0.2;
 
+// How much of the hidden word's nats is learned besides.
+constexpr double taught_share = 0.3;
+
+// The last hidden word is taught to be what the instruction writes: any one of the whole words from there on that
+// change. Where none does (a comparison, say), only what reads it teaches it. Nats, summed over records.
+Tensor hidden_nats(const WordLayout& layout, const HiddenWords& hidden, const Tensor& next_bits,
+                   const Tensor& changed) {
+  std::vector<int64_t> whole;
+  for (int64_t w = layout.hidden.back(); w < layout.count(); ++w) {
+    if (layout.words[w].bytes == word_bytes) whole.push_back(w);
+  }
+  if (whole.empty()) return torch::zeros({}, hidden.logits.options());
+  const auto index = torch::tensor(whole, torch::kLong).to(changed.device());
+  const auto wanted = changed.index_select(1, index) & hidden.thought.select(1, -1).unsqueeze(1);
+  const auto item = wanted.any(1).nonzero().squeeze(1);
+  const auto of = [&](const Tensor& x) { return x.index_select(0, item); };
+  const auto logits = of(hidden.logits.select(1, -1)).unsqueeze(1);
+  const auto log_p = torch::log_sigmoid(logits * of(next_bits.index_select(1, index)).to(logits)).sum(2);
+  return -log_p.masked_fill(~of(wanted), -1e9).logsumexp(1).sum();
+}
+
 }  // namespace
 
 Fields::Fields(const ModelConfig& config) : ByteModel(config) {
@@ -48,17 +69,20 @@ Loss Fields::loss(const Tensor& condition, const Tensor& patches) {
   // A word that was not thought of is kept.
   auto log_p = (torch::log_sigmoid(-gates) * (~open & ~ends.unsqueeze(1))).sum(1) +
                torch::where(ends, torch::log_sigmoid(end_gate), torch::log_sigmoid(-end_gate));
+  auto taught = torch::zeros({}, log_p.options());
   auto mistakes = torch::zeros({patches.size(0)}, patches.options());
   if (item.size(0) > 0) {
     const auto flat = item * words + word;
     const auto of = [&](const Tensor& x) { return x.flatten(0, 1).index_select(0, flat); };
-    const auto logits = words_->logits(known, {next_bits, changed}, {item, word});
+    HiddenWords hidden;
+    const auto logits = words_->logits(known, {next_bits, changed}, {item, word}, hidden);
     const auto truth = of(next_bits).to(wide()), gate = of(gates);
     const auto log_bits = torch::log_sigmoid(logits * truth).mul(truth.ne(0)).sum(1);
     const auto log_written = torch::log_sigmoid(gate) + log_bits;
     const auto log_word = torch::where(
         of(changed), log_written, torch::logaddexp(torch::log_sigmoid(-gate), log_written.clamp_min(-1e4)));
     log_p = log_p.index_add(0, item, log_word);
+    taught = hidden_nats(words_->layout, hidden, next_bits, changed);
 
     torch::NoGradGuard no_grad;
     KeptOrWritten choice(logits.detach(), gate.detach(), of(known.bits));
@@ -75,7 +99,10 @@ Loss Fields::loss(const Tensor& condition, const Tensor& patches) {
   // Of a step that goes on or not, unforeseen, at least the first byte is wrong.
   mistakes = torch::where(ends ^ end_gate.gt(0), mistakes.clamp_min(1), mistakes);
   const auto row_nats = -log_p / static_cast<double>(bytes);
-  return {.nats = row_nats.mean(), .row_nats = row_nats.detach().to(torch::kFloat), .mistakes = mistakes};
+  return {.nats = row_nats.mean(),
+          .row_nats = row_nats.detach().to(torch::kFloat),
+          .mistakes = mistakes,
+          .besides = taught_share * taught / static_cast<double>(row_nats.size(0) * bytes)};
 }
 
 Decoded Fields::decode(const Tensor& condition, const Tensor& may_end) {
@@ -90,6 +117,7 @@ Decoded Fields::decode(const Tensor& condition, const Tensor& may_end) {
   // The first open word of every record, then the second …
   const auto rank = open.to(torch::kLong).cumsum(1) * open;
   const int64_t most = rank.numel() > 0 ? rank.max().item<int64_t>() : 0;
+  HiddenWords hidden;
   Decoded decoded;
   const auto offset = offsets().to(device());
   const auto powers = torch::pow(2, torch::arange(8, torch::TensorOptions(device()).dtype(torch::kLong)));
@@ -99,7 +127,7 @@ Decoded Fields::decode(const Tensor& condition, const Tensor& may_end) {
     const auto flat = item * words + word;
     const auto of = [&](const Tensor& x) { return x.flatten(0, 1).index_select(0, flat); };
     const auto old = of(known.bits);
-    KeptOrWritten choice(words_->logits(known, {next_bits, changed}, {item, word}), of(gates), old);
+    KeptOrWritten choice(words_->logits(known, {next_bits, changed}, {item, word}, hidden), of(gates), old);
     std::vector<Tensor> bits;
     for (int64_t i = 0; i < word_bytes; ++i) {
       bits.push_back(choice.choose(i));
@@ -141,8 +169,9 @@ Tensor Fields::logits(const Tensor& condition, const Tensor& patches, int64_t en
   const auto long_ = f32.dtype(torch::kLong);
   const auto item = torch::arange(count, long_).repeat_interleave(words);
   const auto word = torch::arange(words, long_).repeat(count);
+  HiddenWords hidden;
   const auto logits =
-      words_->logits(known, {next_bits, changed}, {item, word}).view({count, words, word_bits});
+      words_->logits(known, {next_bits, changed}, {item, word}, hidden).view({count, words, word_bits});
   const auto log_set = torch::log_sigmoid(logits), log_clear = torch::log_sigmoid(-logits);
   const auto in_binary = bits_of_bytes(torch::arange(256, torch::kByte)).gt(0).to(f32).t();  // [8, 256]
   constexpr double never = -1e4;
@@ -271,18 +300,24 @@ Tensor Fields::frozen(const std::string& name, const Tensor& parameter) const {
 }
 
 double Fields::forward_flops(std::span<const Document> documents, Targets) const {
-  double states = 0, changed = 0;
+  double states = 0, thought_of = 0;
+  const auto& layout = words_->layout;
   for (const auto& d : documents) {
     states += static_cast<double>(d.count() - (d.complete ? 0 : 1));
     for (int64_t t = 1; t < d.count(); ++t) {
       const auto before = d.step(t - 1), after = d.step(t);
-      for (const auto& word : words_->layout.words) {
-        const auto there = [&](auto x) { return x.subspan(word.offset, word.bytes); };
-        changed += std::ranges::equal(there(before), there(after)) ? 0 : 1;
+      int64_t last = -1;  // of the words that change
+      for (int64_t w = 0; w < layout.count(); ++w) {
+        const auto there = [&](auto x) { return x.subspan(layout.words[w].offset, layout.words[w].bytes); };
+        if (std::ranges::equal(there(before), there(after))) continue;
+        last = w;
+        ++thought_of;
       }
+      thought_of +=
+          static_cast<double>(std::ranges::count_if(layout.hidden, [&](int64_t h) { return h <= last; }));
     }
   }
-  return 2 * (states * words_->record_operations() + changed * words_->word_operations());
+  return 2 * (states * words_->record_operations() + thought_of * words_->word_operations());
 }
 
 std::vector<TrainedParameter> Fields::trained_parameters() const {

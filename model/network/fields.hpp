@@ -5,6 +5,8 @@
 //     heads that choose words of this record, of what is known of the next one, or of the memory, and hand on
 //     their bits as they are, each turned by a distance of its own ─ a recurrence over the 32 bits ─ the word's bits
 //
+// One word is hidden: it is in no record, and the words behind it can read it as they read those of the next record.
+//
 // A word's bytes have the likelihood gate · P(bits) + (1 - gate) · [as before]: exact, where what is written equals
 // what was there. It knows of a machine only the layout: fields, widths, where a write is told. Its patch is a
 // whole record; the memory is kept as the machine's writes leave it.

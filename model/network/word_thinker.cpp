@@ -52,7 +52,8 @@ WordThinkerImpl::WordThinkerImpl(const ModelConfig& c)
       memory_heads_(c.memory_heads),
       bits_(c.byte_width),
       context_bytes_(c.frame.context_bytes) {
-  const int64_t words = layout.count(), feature = c.patch_width, row = c.row_width, bits = bits_;
+  const int64_t words = layout.count(), hidden = std::ssize(layout.hidden), feature = c.patch_width,
+                row = c.row_width, bits = bits_;
   const int64_t heads = heads_, memory_heads = memory_heads_, memory = context_bytes_;
   const int64_t selecting = std::ssize(layout.selecting) * word_bits + ones;
   const int64_t seen = heads + turned_heads + wired_heads + memory_heads + edges, channels = seen + literals;
@@ -69,10 +70,10 @@ WordThinkerImpl::WordThinkerImpl(const ModelConfig& c)
   gate_ = matrix("gate", feature, words + 1, 0.1);
   gate_bias_ = register_parameter("gate_bias", torch::full({words + 1}, -2.0));
   row_in_ = matrix("row_in", feature, row, 1.0);
-  word_ = register_module("word", Table(words, row, 0.5));
+  word_ = register_module("word", Table(words + hidden, row, 0.5));
   layers("row", row_, 2, row, c.byte_mlp);
 
-  const int64_t sources = 2 * words + std::ssize(layout.windows) + 1;
+  const int64_t sources = 2 * words + std::ssize(layout.windows) + 1 + hidden;
   query_ = matrix("query", row, heads * key_width, 1.0);
   direct_query_ = matrix("direct_query", selecting, heads * key_width, 0.5);
   key_ = register_parameter("key", torch::randn({heads, sources, key_width}) / std::sqrt(double{key_width}));
@@ -149,9 +150,21 @@ KnownRecords WordThinkerImpl::know(const Tensor& condition, torch::ScalarType pr
   return known;
 }
 
-// The words that heads choose: F32 [M, H, 32].
-Tensor WordThinkerImpl::choose_words(const KnownRecords& known, const NextRecords& next, const WordPlaces& at,
-                                     const Tensor& thought) {
+Tensor WordThinkerImpl::sees() const {
+  const int64_t words = layout.count(), all = words + std::ssize(layout.hidden);
+  auto sees = torch::zeros({all, all}, torch::kBool);
+  const auto set = [&](int64_t row, int64_t from, int64_t to) { sees[row].slice(0, from, to).fill_(true); };
+  for (int64_t w = 0; w < all; ++w) set(w, 0, w < words ? w : layout.hidden[w - words]);
+  for (int64_t h = words; h < all; ++h) {
+    set(h, words, h);
+    for (int64_t w = layout.hidden[h - words]; w < words; ++w) set(w, h, h + 1);
+  }
+  return sees;
+}
+
+// The words that heads choose: F32 [M, heads, 32].
+Tensor WordThinkerImpl::choose_words(const KnownRecords& known, const NextRecords& next,
+                                     const HiddenWords& hidden, const WordPlaces& at, const Tensor& thought) {
   const int64_t all = known.bits.size(0), count = thought.size(0), words = layout.count();
   std::vector<Tensor> sources = {known.bits, next.bits};
   if (known.windows.defined()) sources.push_back(known.windows);
@@ -167,10 +180,17 @@ Tensor WordThinkerImpl::choose_words(const KnownRecords& known, const NextRecord
   // Of the next record: whether a word has changed; and none that comes later.
   const auto changed = next.changed.index_select(0, at.item).to(wide(thought.scalar_type())).unsqueeze(1);
   const auto of_next = score.slice(2, words, 2 * words) + (query * changed_key_).sum(2, true) * changed;
-  const auto later = torch::arange(words, at.word.options()).ge(at.word.unsqueeze(1)).unsqueeze(1);
-  const auto allowed =
-      torch::cat({score.slice(2, 0, words), of_next.masked_fill(later, -1e9), score.slice(2, 2 * words)}, 2);
-  return mix_words(allowed.softmax(2), planes, at.item);
+  const auto unseen = sees().logical_not().to(at.word.device()).index_select(0, at.word).unsqueeze(1);
+  const int64_t in_records = planes.size(2);
+  const auto weights =
+      torch::cat({score.slice(2, 0, words), of_next.masked_fill(unseen.slice(2, 0, words), -1e9),
+                  score.slice(2, 2 * words, in_records),
+                  score.slice(2, in_records).masked_fill(unseen.slice(2, words), -1e9)},
+                 2)
+          .softmax(2);
+  const auto soft = (hidden.logits / 2).tanh().index_select(0, at.item);
+  return mix_words(weights.slice(2, 0, in_records), planes, at.item) +
+         sum_words(weights.slice(2, in_records), soft);
 }
 
 // What the memory holds at the addresses that the first words are: F32 [M, memory heads, 32]. The second word of
@@ -181,6 +201,7 @@ Tensor WordThinkerImpl::dereference(const KnownRecords& known, const WordPlaces&
   if (!known.memory.defined()) return torch::zeros({count, heads, word_bits}, read.options());
   std::vector<int64_t> parts;
   for (const auto& word : layout.words) parts.push_back(word.part * word_bytes);
+  parts.resize(parts.size() + layout.hidden.size());
   const auto shift = torch::tensor(parts, torch::kLong).to(at.word.device()).index_select(0, at.word);
   const auto pointer = pointer_(read.slice(1, 0, heads).to(thought.scalar_type())) +
                        address_query_(thought).view({count, heads, address_width});
@@ -244,7 +265,33 @@ Tensor WordThinkerImpl::spell(const Tensor& thought, const Tensor& words) {
          end_down_(relu_squared(end_up_(ends))).to(wide(thought.scalar_type()));
 }
 
-Tensor WordThinkerImpl::logits(const KnownRecords& known, const NextRecords& next, const WordPlaces& places) {
+Tensor WordThinkerImpl::logits(const KnownRecords& known, const NextRecords& next, const WordPlaces& places,
+                               HiddenWords& hidden) {
+  think_of_hidden(known, next, places, hidden);
+  return think(known, next, places, hidden);
+}
+
+void WordThinkerImpl::think_of_hidden(const KnownRecords& known, const NextRecords& next,
+                                      const WordPlaces& places, HiddenWords& hidden) {
+  const int64_t all = known.bits.size(0), words = layout.count(), count = std::ssize(layout.hidden);
+  if (!hidden.logits.defined()) {
+    hidden.logits = torch::zeros({all, count, word_bits}, known.gates.options());
+    hidden.thought = torch::zeros({all, count}, known.bits.options().dtype(torch::kBool));
+  }
+  for (int64_t h = 0; h < count; ++h) {
+    const auto readers = places.word.ge(layout.hidden[h]).nonzero().squeeze(1);
+    auto thought = hidden.thought.select(1, h);
+    const auto asked = torch::zeros_like(thought).index_fill_(0, places.item.index_select(0, readers), true);
+    const auto items = (asked & ~thought).nonzero().squeeze(1);
+    if (items.size(0) == 0) continue;
+    const auto own = think(known, next, {items, torch::full_like(items, words + h)}, hidden);
+    hidden.logits = hidden.logits.index_put({items, torch::full_like(items, h)}, own);
+    thought.logical_or_(asked);
+  }
+}
+
+Tensor WordThinkerImpl::think(const KnownRecords& known, const NextRecords& next, const WordPlaces& places,
+                              const HiddenWords& hidden) {
   // As many as make a common size, the first repeated.
   const int64_t asked = places.item.size(0), count = places.item.is_cpu() ? next_common_size(asked) : asked;
   const auto padded = [&](const Tensor& x) {
@@ -255,7 +302,7 @@ Tensor WordThinkerImpl::logits(const KnownRecords& known, const NextRecords& nex
              word_->weight.to(known.feature.scalar_type()).index_select(0, at.word);
   row = row_->at<PlainBlockImpl>(0).mlp(row);
   auto thought = layer_norm(row);
-  const auto read = choose_words(known, next, at, thought);
+  const auto read = choose_words(known, next, hidden, at, thought);
   const auto found = dereference(known, at, thought, read);
   const auto number = numbers(known, at, thought, read);
   const auto flat = [&](const Tensor& x) {

@@ -31,9 +31,16 @@ struct NextRecords {
   torch::Tensor bits, changed;
 };
 
-// M words to think of: of which record, and which of its words; I64 [M].
+// M words to think of: of which record, and which of its words; I64 [M]. Behind the record's words come the
+// hidden ones.
 struct WordPlaces {
   torch::Tensor item, word;
+};
+
+// The hidden words of N next records. A bit is read as what it is on average.
+struct HiddenWords {
+  torch::Tensor logits;   // F32 [N, H, 32]; 0 where none has been thought of
+  torch::Tensor thought;  // bool [N, H]: whether it has been
 };
 
 class WordThinkerImpl : public torch::nn::Module {
@@ -42,8 +49,10 @@ class WordThinkerImpl : public torch::nn::Module {
 
   // condition: U8 [N, P + M], records and memories as they are.
   KnownRecords know(const torch::Tensor& condition, torch::ScalarType precision);
-  // F32 [M, 32]: the logit of each bit.
-  torch::Tensor logits(const KnownRecords& known, const NextRecords& next, const WordPlaces& places);
+  // F32 [M, 32]: the logit of each bit. First it thinks of the hidden words that these can read, where that has not
+  // been done: `hidden` starts undefined, and is kept while the words of the same records are asked for in order.
+  torch::Tensor logits(const KnownRecords& known, const NextRecords& next, const WordPlaces& places,
+                       HiddenWords& hidden);
 
   // Multiply-adds of know() for a record, and of logits() for a word.
   double record_operations() const;
@@ -53,15 +62,22 @@ class WordThinkerImpl : public torch::nn::Module {
   const WordLayout layout;
 
  private:
-  // Parts of logits(). thought [M, row width], normalised; read F32 [M, heads, 32].
-  torch::Tensor choose_words(const KnownRecords& known, const NextRecords& next, const WordPlaces& at,
-                             const torch::Tensor& thought);
+  void think_of_hidden(const KnownRecords& known, const NextRecords& next, const WordPlaces& places,
+                       HiddenWords& hidden);
+  torch::Tensor think(const KnownRecords& known, const NextRecords& next, const WordPlaces& places,
+                      const HiddenWords& hidden);
+  // Parts of think(). thought [M, row width], normalised; read F32 [M, heads, 32].
+  torch::Tensor choose_words(const KnownRecords& known, const NextRecords& next, const HiddenWords& hidden,
+                             const WordPlaces& at, const torch::Tensor& thought);
   torch::Tensor dereference(const KnownRecords& known, const WordPlaces& at, const torch::Tensor& thought,
                             const torch::Tensor& read);
   torch::Tensor numbers(const KnownRecords& known, const WordPlaces& at, const torch::Tensor& thought,
                         const torch::Tensor& read);
   torch::Tensor wire(const torch::Tensor& thought, const torch::Tensor& read);
   torch::Tensor spell(const torch::Tensor& thought, const torch::Tensor& words);
+
+  // Bool [W + H, W + H]: whether one word can read another one of the next record or a hidden one.
+  torch::Tensor sees() const;
 
   const int64_t heads_, memory_heads_, bits_, context_bytes_;
   Matrix feature_in_{nullptr}, gate_{nullptr}, row_in_{nullptr};

@@ -28,6 +28,10 @@ WordLayout::WordLayout(const Layout& layout) {
         windows.push_back({field.offset + at, std::min<int>(word_bytes, field.bytes - at)});
     }
   }
+  const int64_t behind = instruction.empty() ? 0 : instruction.back() + 1;
+  const auto whole = std::find_if(words.begin() + behind, words.end(),
+                                  [](const Word& word) { return word.bytes == word_bytes; });
+  hidden = {whole == words.end() ? behind : whole - words.begin()};
   for (size_t i = 1; i < words.size(); ++i) {
     if (words[i].bytes == words[i - 1].bytes) words[i].number = words[i - 1].number + 1;
   }

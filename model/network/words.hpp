@@ -35,6 +35,10 @@ struct WordLayout {
   std::vector<int64_t> instruction;
   int64_t instruction_bits = 0;
 
+  // Hidden words, which are in no record: each is thought of before this word, and can be read from there on.
+  // One comes before the first whole word behind the instruction's, whatever its place in the record.
+  std::vector<int64_t> hidden;
+
   explicit WordLayout(const Layout& layout);
   // How many numbers of five adjacent bits the instruction holds, and their bits: I8 [N, numbers, 5] of bits_of().
   int64_t numbers() const { return std::max<int64_t>(0, instruction_bits - 4); }

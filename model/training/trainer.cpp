@@ -205,7 +205,7 @@ class Trainer {
   torch::Tensor backward(StepPart& part, double share) {
     const auto outcome = objective_.predict(part.documents, part.chosen);
     if (part.batches.size() == 1) observe(part, part.documents, *outcome);
-    (outcome->loss.nats * share).backward();
+    (outcome->loss.learned() * share).backward();
     // Backward costs twice the forward pass.
     flops_ += 3 * objective_.forward_flops(part.documents) * static_cast<double>(part.trained) /
               static_cast<double>(part.predicted);

@@ -29,11 +29,12 @@ std::shared_ptr<ByteModel> model_of(const std::string& machine) {
   return tiny_model(config);
 }
 
-// A model that thinks most words written and knows little of their bits.
+// A model that thinks most words written and knows little of their bits. It reads its hidden word often.
 std::shared_ptr<ByteModel> undecided(std::shared_ptr<ByteModel> model) {
   torch::NoGradGuard no_grad;
   model->named_parameters()["words.gate_bias"].fill_(2.5);
   model->named_parameters()["words.gate_bias"][-1] = -8;
+  model->named_parameters()["words.key"].select(1, -1).mul_(3);
   return model;
 }
 
@@ -57,6 +58,8 @@ TEST(WordLayout, HasAWordForEveryFourBytesOfAField) {
   ASSERT_EQ(words.windows.size(), 4U);
   EXPECT_TRUE(is(words.windows[0], 3, 4, 0, 0));
   EXPECT_TRUE(is(words.windows[3], 7, 1, 0, 0));
+  // Before A.
+  EXPECT_EQ(words.hidden, (std::vector<int64_t>{3}));
 }
 
 class FieldsOf : public testing::TestWithParam<std::string> {};
@@ -106,6 +109,34 @@ TEST_P(FieldsOf, DecodesWhatItsLogitsChooseByteAfterByte) {
   EXPECT_TRUE(torch::equal(decode_bytewise(*model, rows.condition, ~never).ended, ends));
 }
 
+TEST_P(FieldsOf, OnlyWordsBehindTheHiddenOneReadIt) {
+  torch::NoGradGuard no_grad;
+  const auto model = undecided(model_of(GetParam()));
+  const auto batch = traces_of(GetParam(), 10);
+  const auto rows = model->rows(documents(batch), Targets::scored);
+  const auto before = model->logits(rows.condition, rows.patches);
+  const WordLayout words(model->frame().layout);
+  model->named_parameters()["words.word.weight"][words.count()].mul_(-1);  // another hidden word
+  const auto changed = model->logits(rows.condition, rows.patches).ne(before).any(2);
+  const int64_t from = words.words[words.hidden.back()].offset;
+  EXPECT_FALSE(changed.slice(1, 0, from).any().item<bool>());
+  EXPECT_GT(changed.slice(1, from).to(torch::kFloat).mean().item<double>(), 0.5);
+}
+
+TEST_P(FieldsOf, TheHiddenWordIsTaughtByTheWordsThatAreWrittenAndByThoseThatReadIt) {
+  const auto model = undecided(model_of(GetParam()));
+  const auto batch = traces_of(GetParam(), 10);
+  const auto rows = model->rows(documents(batch), Targets::scored);
+  const auto loss = model->loss(rows.condition, rows.patches);
+  // toy8 has no words of 32 bits.
+  EXPECT_EQ(loss.besides.item<double>() > 0, GetParam() != "toy8");
+  EXPECT_FLOAT_EQ(loss.nats.item<float>(), loss.row_nats.mean().item<float>());
+  const WordLayout words(model->frame().layout);
+  loss.nats.backward();
+  const auto gradient = model->named_parameters()["words.word.weight"].grad();
+  EXPECT_GT(gradient[words.count()].abs().max().item<double>(), 0);
+}
+
 TEST_P(FieldsOf, NatsOfADraftAreThoseOfTheTruth) {
   torch::NoGradGuard no_grad;
   const auto model = undecided(model_of(GetParam()));
@@ -139,7 +170,7 @@ TEST_P(FieldsOf, WithoutKernelsLossAndGradientsAreTheSame) {
   const auto rows = model->rows(documents(batch), Targets::scored);
   const auto gradients = [&] {
     model->zero_grad();
-    const auto loss = model->loss(rows.condition, rows.patches).nats;
+    const auto loss = model->loss(rows.condition, rows.patches).learned();
     loss.backward();
     std::vector<torch::Tensor> all = {loss.detach()};
     for (const auto& p : model->parameters()) all.push_back(p.grad().clone());
