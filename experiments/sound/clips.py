@@ -5,7 +5,7 @@ clips.py cut FOLDER TRAIN TEST
   Each clip is a WAV file of its own, 8-bit unsigned mono, 44 + 8,000 bytes. Seconds without any sound are left out. All clips of a recording
   go to the same folder: those of recordings with the smallest SHA-256 to TEST, until a tenth of the clips is there; the rest to TRAIN.
 clips.py describe FOLDER...
-  A line for each folder of such clips: how many are whole, and their loudness and voice.
+  A line for each folder of such clips: how many have the right header and length, and their loudness and voice.
 """
 import array
 import hashlib
@@ -81,13 +81,14 @@ def loudness(samples):
 
 
 def describe(*folders):
-    print("folder | clips | whole, right header | loudness: least, median, most | frames: quiet, with voice, without | next sample alike | clips with voice")
+    print("folder | clips | right header | right length | loudness: least, median, most | frames: quiet, with voice, without | next sample alike | clips with voice")
     for folder in folders:
         paths = sorted(pathlib.Path(folder).glob("*.wav"))
-        whole, loud, kinds, alike, spoken = 0, [], {"quiet": 0, "voice": 0, "other": 0}, [], 0
+        headers, whole, loud, kinds, alike, spoken = 0, 0, [], {"quiet": 0, "voice": 0, "other": 0}, [], 0
         for path in paths:
             data = path.read_bytes()
-            whole += len(data) == len(HEADER) + RATE and data.startswith(HEADER)
+            headers += data.startswith(HEADER)
+            whole += len(data) == len(HEADER) + RATE
             samples = [sample - SILENCE for sample in data[len(HEADER):]]
             if not samples:
                 continue
@@ -102,7 +103,7 @@ def describe(*folders):
         frames = sum(kinds.values()) or 1
         shares = ", ".join(f"{100 * count / frames:.0f} %" for count in kinds.values())
         levels = f"{min(loud):.1f}, {statistics.median(loud):.1f}, {max(loud):.1f}" if loud else "none"
-        print(f"{folder} | {len(paths)} | {whole} | {levels} | {shares} | {statistics.mean(alike or [0]):.3f} | {spoken}")
+        print(f"{folder} | {len(paths)} | {headers} | {whole} | {levels} | {shares} | {statistics.mean(alike or [0]):.3f} | {spoken}")
 
 
 if __name__ == "__main__":
