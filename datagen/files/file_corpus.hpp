@@ -11,7 +11,8 @@
 namespace bytecpu {
 
 // An epoch is pools_per_epoch() pools and holds every document once; pool i is pool i % pools_per_epoch() of
-// epoch i / pools_per_epoch(), a pure function of (dataset, split, seed, pool_documents, i). An epoch's last
+// epoch i / pools_per_epoch(), a pure function of (dataset, split, seed,
+// pool_documents, i) and the emphasis. An epoch's last
 // pool may be smaller. The documents are borrowed from the dataset, so the corpus must outlive its pools.
 class FileCorpus final : public Corpus {
  public:
@@ -27,8 +28,8 @@ class FileCorpus final : public Corpus {
 
   const Frame& frame() const override { return frame_; }
   std::string describe() const override;
-  // Longer ones than the emphasis wants are cut to their first steps.
   int longest() const override { return longest_; }
+  // Files longer than the emphasis wants are cut to their first steps; labels are not.
   void fill(uint64_t index, const Emphasis& emphasis, Pool& out) override;
 
  private:

@@ -106,8 +106,8 @@ def read(data):
 
 
 def with_length(data):
-    """A MIDI file of one track that says how long its track is: as long as the rest of the file."""
-    return data[:18] + (len(data) - 22).to_bytes(4, "big") + data[22:] if len(data) >= 22 and data[14:18] == b"MTrk" else data
+    """A MIDI file of one track, that says that its track is as long as the rest of the file. Others as they are."""
+    return data[:18] + (len(data) - 22).to_bytes(4, "big") + data[22:] if data[10:12] == b"\0\1" and data[14:18] == b"MTrk" and len(data) >= 22 else data
 
 
 def abc2midi(program, folder, tunes):

@@ -2,7 +2,7 @@
 // attention, embedding, class_loss, greedy, pointer, adamw, product), and asks once for the backend that has kernels for
 // its tensors:
 //   cpu/    float and bf16 on the processor; kernels.hpp lists the kernels, backend.cpp calls them on tensors
-//   cuda/   bf16 on a GPU; the same files, and none.cpp where LibTorch is no CUDA build
+//   cuda/   bf16 on a GPU; the same files but for pointer, and none.cpp where LibTorch is no CUDA build
 // Where there is none, as in double, the operation is composed of LibTorch's own operations. That is the plain
 // version against which the kernels are tested.
 #pragma once

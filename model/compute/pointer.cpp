@@ -46,6 +46,7 @@ Tensor move_pointers(const PointerMoves& m) {
     return MovePointersFunction::apply(m.scores, m.stops, m.targets, m.advances, m.jumps, m.start);
   }
   const int64_t steps = m.scores.size(1), places = m.scores.size(2);
+  if (steps == 0) return torch::zeros_like(m.scores);
   // From place i to place j: stops[j] · Π over i < k < j of (1 - stops[k]), column by column.
   std::vector<Tensor> columns;
   auto reach = torch::zeros_like(m.stops);  // of place j from each i

@@ -10,7 +10,7 @@ namespace bytecpu {
 
 // N pointers into I places, over T steps. All F32, or all double; probabilities are in 0 … 1.
 struct PointerMoves {
-  torch::Tensor scores;    // [N, T, I] how well each place fits what was written, a logarithm; -inf: no place
+  torch::Tensor scores;    // [N, T, I] how well each place fits what was written, a logarithm
   torch::Tensor stops;     // [N, I] that a pointer on its way stops at this place
   torch::Tensor targets;   // [N, I] where one goes that jumps; sums to 1
   torch::Tensor advances;  // [N, T] that it leaves for a later place

@@ -111,8 +111,9 @@ void check(const ModelConfig& c) {
                       c.patch_size, c.frame.context_bytes, c.frame.step_bytes));
   require(c.patch_length >= 3 + (c.frame.context_bytes + c.frame.step_bytes) / c.patch_size,
           "patch-length is too short for one state after the memory image");
-  require(transition || c.patch_layers >= 1, "patch-layers must be at least 1 for the family bgpt");
-  require(c.patch_width % c.patch_heads == 0, "patch-width must be a multiple of patch-heads");
+  require(transition || pointer || c.patch_layers >= 1,
+          "patch-layers must be at least 1 for the family bgpt");
+  require(pointer || c.patch_width % c.patch_heads == 0, "patch-width must be a multiple of patch-heads");
   require(c.byte_width % c.byte_heads == 0, "byte-width must be a multiple of byte-heads");
 }
 

@@ -21,6 +21,7 @@ struct ModelConfig {
   int byte_layers = 3;
   int byte_width = 768;
   int byte_heads = 12;
+  // The family "pointer" has encoder layers over its input's bytes, memory-heads pointers to them, and byte layers.
   // Of the family "transition", whose patch is a record and whose byte widths and heads serve all positions'
   // layers:
   int encoder_layers = 1;  // over the current record's bytes
@@ -31,7 +32,6 @@ struct ModelConfig {
   int memory_heads = 4;
   bool patch_history =
       false;  // patch-level attention over earlier records; off: the current one is all it sees
-  // The family "pointer" has encoder layers over its input's bytes, memory-heads pointers to them, and byte layers.
   // Of the family "fields", which reads words with patch-heads heads and the memory with memory-heads, and whose
   // byte level is over the bits of a word:
   int row_width = 128;  // of what is thought of one word

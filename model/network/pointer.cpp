@@ -260,7 +260,7 @@ Rows Pointer::rows(std::span<const Document> documents, Targets targets, const T
     const auto all = upload(windows.padded(next_common_size(rows)), device());
     result.condition = write(all, counts, inputs, places).slice(0, 0, rows);
   }
-  if (!chosen.defined()) return result;
+  if (!chosen.defined() || rows == 0) return result;
   const auto index = chosen.nonzero().flatten(), there = index.to(device());
   return {.condition = result.condition.index_select(0, there),
           .patches = result.patches.index_select(0, there),
@@ -315,7 +315,7 @@ class PointerHistory final : public History {
  private:
   Pointer& model_;
   std::vector<Pointer::Input> inputs_;
-  std::vector<Tensor> places_;  // F32 [H, I]
+  std::vector<Tensor> places_;  // [H, I]
   Tensor windows_, condition_;  // I64 [B, 8], [B, width]
 };
 

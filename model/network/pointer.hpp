@@ -45,7 +45,7 @@ class Pointer final : public ByteModel {
   };
   std::vector<Input> read(std::span<const Document> documents);
   // What comes after each of `windows` (I64 [rows, 8]), counts[b] rows of document b: [rows, width], with rows of no
-  // meaning behind them. The pointers start at places[b] (F32 [H, I]) and are left there after the last row.
+  // meaning behind them. The pointers start at places[b] ([H, I]) and are left there after the last row.
   torch::Tensor write(const torch::Tensor& windows, const std::vector<int64_t>& counts,
                       const std::vector<Input>& inputs, std::vector<torch::Tensor>& places);
   torch::Tensor embed(const torch::Tensor& windows, const Table& table, Matrix& in) const;

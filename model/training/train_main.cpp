@@ -104,18 +104,21 @@ void check(Values& v, const OptionList& given) {
   if (!v.data.empty()) check_fixed_by_data(v, given);
   if (v.data.empty() || !holds_files(v.data)) given.refuse_flags("goes with a dataset of files", v.learn);
   if (v.train.loss == "all" && v.model.family != "bgpt") {
-    throw UsageError("--loss all goes with the family bgpt: the family {} predicts states alone",
+    throw UsageError("--loss all goes with the family bgpt: the family {} predicts what comes out alone",
                      v.model.family);
   }
   const ModelConfig& m = v.model;
   const TrainConfig& t = v.train;
+  if (v.learn == FileCorpus::Learn::labels)
+    given.refuse_flags("goes with --learn files or both", v.train.length_warmup);
   if (m.family == "pointer") {
     given.refuse_flags("goes with another family than pointer", m.patch_layers, m.patch_width, m.patch_heads,
-                       m.mixer_layers, m.memory_width, m.patch_history);
+                       m.mixer_layers, m.memory_width, m.patch_history, m.row_width);
   }
   if (m.family == "bgpt") {
-    given.refuse_flags("goes with --family transition", m.encoder_layers, m.encoder_mlp, m.mixer_layers,
-                       m.byte_mlp, m.memory_width, m.memory_heads, m.patch_history);
+    given.refuse_flags("goes with another family than bgpt, as --family transition", m.encoder_layers,
+                       m.encoder_mlp, m.mixer_layers, m.byte_mlp, m.memory_width, m.memory_heads,
+                       m.patch_history);
   }
   if (t.optimizer == "adamw") given.refuse_flags("goes with --optimizer muon", t.muon_learning_rate);
   if (t.operation_mix == "uniform") {

@@ -54,6 +54,20 @@ inline ModelConfig tiny_config(const std::string& family) {
   return c;
 }
 
+// A tiny model of files that are made from others.
+inline ModelConfig pointer_config() {
+  auto config = tiny_config("bgpt");
+  config.family = "pointer";
+  config.frame = frame_of_files();
+  config.patch_size = 1;
+  config.patch_length = 300;
+  config.byte_width = 32;
+  config.byte_layers = 3;
+  config.memory_heads = 4;
+  config.byte_init = "structured";
+  return config;
+}
+
 // All that tests are run over: every family, and the transition model with and without a history.
 inline std::vector<ModelConfig> tiny_configs() {
   std::vector<ModelConfig> configs = {tiny_config("bgpt"), tiny_config("transition"),
