@@ -49,6 +49,11 @@ INSTANTIATE_TEST_SUITE_P(InFloat, ChaoticRuns, testing::Values(0, 2, 4), case_na
 // the order of a sum.
 TEST_P(Inference, DecodingEqualsReadingThePatchAnewForEveryByte) {
   torch::NoGradGuard no_grad;
+  // Symbols of several sizes, so that the best two are further apart than bf16 rounds.
+  for (auto& p : model_->named_parameters()) {
+    if (p.key() != "head.weight" && !p.key().ends_with("transformer.wte.weight")) continue;
+    p.value().mul_(torch::randn({symbols, 1}).exp());
+  }
   const auto batch = some_traces(300, 15);
   const auto rows = model_->rows(documents(batch), Targets::scored);
   const int64_t count = rows.patches.size(0), patch = rows.patches.size(1);
@@ -65,9 +70,7 @@ TEST_P(Inference, DecodingEqualsReadingThePatchAnewForEveryByte) {
     sure.select(1, i).copy_(i == 0 ? clear : clear & sure.select(1, i - 1));
   }
   plain.masked_fill_((plain.select(1, 0) == nothing).unsqueeze(1), nothing);
-  // In bf16 a third or so of the first bytes, and of those of a patch the less the later; how many depends on the
-  // processor's order of sums.
-  EXPECT_GT(sure.sum().item<int64_t>(), exact ? 0.99 * sure.numel() : 0.1 * sure.numel());
+  EXPECT_GT(sure.sum().item<int64_t>(), exact ? 0.99 * sure.numel() : 0.2 * sure.numel());
 
   const auto may_end = torch::ones({count}, torch::kBool);
   const auto random = torch::randint(0, 256, rows.patches.sizes(), torch::kLong);
