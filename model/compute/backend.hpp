@@ -119,11 +119,13 @@ class Backend {
     Tensor places;  // [N, T, I]
     Tensor sums;    // [N, T], what the rows were divided by
   };
-  virtual Pointed move_pointers(const PointerMoves& /*moves*/) const { return {}; }
+  virtual Pointed move_pointers(const PointerMoves& /*moves*/) const {
+    TORCH_CHECK(false, "moves no pointers");
+  }
   // The gradients of all but the start.
   virtual PointerMoves move_pointers_backward(const PointerMoves& /*moves*/, const Pointed& /*pointed*/,
                                               const Tensor& /*dplaces*/) const {
-    return {};
+    TORCH_CHECK(false, "moves no pointers");
   }
 
   // Its kernels for words of bits; null where it has none.

@@ -18,21 +18,26 @@ using torch::Tensor;
 constexpr int64_t input_window = 5, output_window = 8;
 constexpr int64_t table_width = 64, key_width = 16;
 
+void add_ended(std::vector<int64_t>& to, auto bytes) {
+  for (const auto byte : bytes) to.push_back(static_cast<uint8_t>(byte));
+  to.push_back(nothing);
+}
+
 // The input of a document as a model reads it: what is wanted, what the input is, the input; each ended.
 std::vector<int64_t> input_of(const Document& d) {
-  std::vector<int64_t> symbols_;
-  const auto add = [&](auto bytes) {
-    for (const auto byte : bytes) symbols_.push_back(static_cast<uint8_t>(byte));
-    symbols_.push_back(nothing);
-  };
-  add(d.extension);
-  if (d.context_extension) add(*d.context_extension);
-  if (!d.context.empty()) add(d.context);
-  return symbols_;
+  std::vector<int64_t> input;
+  add_ended(input, d.extension);
+  if (d.context_extension) add_ended(input, *d.context_extension);
+  if (!d.context.empty()) add_ended(input, d.context);
+  return input;
 }
-int64_t input_length(const Document& d) {
-  return std::ssize(d.extension) + 1 + (d.context_extension ? std::ssize(*d.context_extension) + 1 : 0) +
-         (d.context.empty() ? 0 : std::ssize(d.context) + 1);
+
+// What stands before the output's first byte, then the output.
+std::vector<int64_t> output_of(const Document& d) {
+  std::vector<int64_t> output;
+  add_ended(output, d.extension);
+  output.insert(output.end(), d.steps.begin(), d.steps.end());
+  return output;
 }
 
 int64_t bytes_and_end(const Document& d) { return std::ssize(d.steps) + (d.complete ? 1 : 0); }
@@ -88,15 +93,6 @@ class Windows {
   int64_t width_, rows_ = 0;
   std::vector<int64_t> all_;
 };
-
-// What stands before the output's first byte, then the output.
-std::vector<int64_t> output_of(const Document& d) {
-  std::vector<int64_t> symbols_(d.extension.begin(), d.extension.end());
-  for (auto& symbol : symbols_) symbol &= 0xff;
-  symbols_.push_back(nothing);
-  symbols_.insert(symbols_.end(), d.steps.begin(), d.steps.end());
-  return symbols_;
-}
 
 }  // namespace
 
@@ -326,7 +322,7 @@ std::unique_ptr<History> Pointer::begin(std::span<const Document> starts) {
 int64_t Pointer::most_steps() const { return config_.patch_length / frame().step_bytes; }
 
 int64_t Pointer::length(const Document& document) const {
-  return input_length(document) + std::ssize(document.steps) + 1;
+  return std::ssize(input_of(document)) + std::ssize(document.steps) + 1;
 }
 
 int64_t Pointer::predicted(const Document& document, Targets) const { return bytes_and_end(document); }
@@ -350,7 +346,8 @@ double Pointer::forward_flops(std::span<const Document> documents, Targets) cons
                             pointers * key_width + 2 * pointers + width + layers * 2 * width + symbols);
   double flops = 0;
   for (const auto& d : documents) {
-    const auto input = static_cast<double>(input_length(d)), output = static_cast<double>(bytes_and_end(d));
+    const auto input = static_cast<double>(input_of(d).size()),
+               output = static_cast<double>(bytes_and_end(d));
     flops += input * of_input + output * of_output +
              output * input * (2 * pointers * key_width + 2 * width + 20 * pointers + layers * 4 * width);
   }

@@ -44,6 +44,19 @@ torch::ScalarType wide(torch::ScalarType precision) {
   return precision == torch::kDouble ? torch::kDouble : torch::kFloat;
 }
 
+// Bool [W + H, W + H]: whether one word can read another one of the next record or a hidden one.
+Tensor seen_by_words(const WordLayout& layout) {
+  const int64_t words = layout.count(), all = words + std::ssize(layout.hidden);
+  auto sees = torch::zeros({all, all}, torch::kBool);
+  const auto set = [&](int64_t row, int64_t from, int64_t to) { sees[row].slice(0, from, to).fill_(true); };
+  for (int64_t w = 0; w < all; ++w) set(w, 0, w < words ? w : layout.hidden[w - words]);
+  for (int64_t h = words; h < all; ++h) {
+    set(h, words, h);
+    for (int64_t w = layout.hidden[h - words]; w < words; ++w) set(w, h, h + 1);
+  }
+  return sees;
+}
+
 }  // namespace
 
 WordThinkerImpl::WordThinkerImpl(const ModelConfig& c)
@@ -51,7 +64,8 @@ WordThinkerImpl::WordThinkerImpl(const ModelConfig& c)
       heads_(c.patch_heads),
       memory_heads_(c.memory_heads),
       bits_(c.byte_width),
-      context_bytes_(c.frame.context_bytes) {
+      context_bytes_(c.frame.context_bytes),
+      sees_(seen_by_words(layout)) {
   const int64_t words = layout.count(), hidden = std::ssize(layout.hidden), feature = c.patch_width,
                 row = c.row_width, bits = bits_;
   const int64_t heads = heads_, memory_heads = memory_heads_, memory = context_bytes_;
@@ -150,18 +164,6 @@ KnownRecords WordThinkerImpl::know(const Tensor& condition, torch::ScalarType pr
   return known;
 }
 
-Tensor WordThinkerImpl::sees() const {
-  const int64_t words = layout.count(), all = words + std::ssize(layout.hidden);
-  auto sees = torch::zeros({all, all}, torch::kBool);
-  const auto set = [&](int64_t row, int64_t from, int64_t to) { sees[row].slice(0, from, to).fill_(true); };
-  for (int64_t w = 0; w < all; ++w) set(w, 0, w < words ? w : layout.hidden[w - words]);
-  for (int64_t h = words; h < all; ++h) {
-    set(h, words, h);
-    for (int64_t w = layout.hidden[h - words]; w < words; ++w) set(w, h, h + 1);
-  }
-  return sees;
-}
-
 // The words that heads choose: F32 [M, heads, 32].
 Tensor WordThinkerImpl::choose_words(const KnownRecords& known, const NextRecords& next,
                                      const HiddenWords& hidden, const WordPlaces& at, const Tensor& thought) {
@@ -180,7 +182,7 @@ Tensor WordThinkerImpl::choose_words(const KnownRecords& known, const NextRecord
   // Of the next record: whether a word has changed; and none that comes later.
   const auto changed = next.changed.index_select(0, at.item).to(wide(thought.scalar_type())).unsqueeze(1);
   const auto of_next = score.slice(2, words, 2 * words) + (query * changed_key_).sum(2, true) * changed;
-  const auto unseen = sees().logical_not().to(at.word.device()).index_select(0, at.word).unsqueeze(1);
+  const auto unseen = sees_.logical_not().to(at.word.device()).index_select(0, at.word).unsqueeze(1);
   const int64_t in_records = planes.size(2);
   const auto weights =
       torch::cat({score.slice(2, 0, words), of_next.masked_fill(unseen.slice(2, 0, words), -1e9),

@@ -76,10 +76,8 @@ class WordThinkerImpl : public torch::nn::Module {
   torch::Tensor wire(const torch::Tensor& thought, const torch::Tensor& read);
   torch::Tensor spell(const torch::Tensor& thought, const torch::Tensor& words);
 
-  // Bool [W + H, W + H]: whether one word can read another one of the next record or a hidden one.
-  torch::Tensor sees() const;
-
   const int64_t heads_, memory_heads_, bits_, context_bytes_;
+  const torch::Tensor sees_;
   Matrix feature_in_{nullptr}, gate_{nullptr}, row_in_{nullptr};
   torch::Tensor gate_bias_;
   torch::nn::ModuleList feature_, row_, bit_in_, bit_out_, bit_mlp_;
