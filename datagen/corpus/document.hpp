@@ -101,6 +101,12 @@ struct Document {
     cut.complete = false;
     return cut;
   }
+  // Its last steps, as first() of a file that is written from its end.
+  Document last(int64_t count) const {
+    Document cut = first(count);
+    cut.steps = steps.last(cut.steps.size());
+    return cut;
+  }
 };
 
 // Documents that are held together: a machine's traces, with the skills of their steps; or files, which belong to a

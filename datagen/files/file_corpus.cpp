@@ -8,10 +8,11 @@
 namespace bytecpu {
 
 FileCorpus::FileCorpus(const std::filesystem::path& folder, Split split, uint64_t seed, int pool_documents,
-                       Learn learn)
+                       Learn learn, Keep keep)
     : folder_(folder),
       dataset_(folder),
       learn_(learn),
+      keep_(keep),
       split_(split),
       seed_(seed),
       pool_documents_(pool_documents),
@@ -48,9 +49,10 @@ void FileCorpus::fill(uint64_t index, const Emphasis& emphasis, Pool& out) {
 void FileCorpus::add(size_t number, int longest, Pool& out) const {
   const size_t files = dataset_.size(split_), file = number % files;
   const auto document = dataset_.document(split_, file);
-  if (learn_ == Learn::files || (learn_ == Learn::both && number < files))
-    return out.files.push_back(longest > 0 && document.count() > longest ? document.first(longest)
-                                                                         : document);
+  if (learn_ == Learn::files || (learn_ == Learn::both && number < files)) {
+    if (longest == 0 || document.count() <= longest) return out.files.push_back(document);
+    return out.files.push_back(keep_ == Keep::end ? document.last(longest) : document.first(longest));
+  }
   const int label = dataset_.label(split_, file);
   if (label >= 0) out.files.push_back(Document::label(frame_.labels[static_cast<size_t>(label)], document));
 }

@@ -18,10 +18,12 @@ class FileCorpus final : public Corpus {
  public:
   // What its documents are: the files, the label of each (Document::label), or both.
   enum class Learn { files, labels, both };
+  // What is left of a file that is cut because of the emphasis.
+  enum class Keep { beginning, end };
 
   // Throws Error: no dataset of files there, nothing in the split, pool_documents below 1, no labels to learn.
   FileCorpus(const std::filesystem::path& folder, Split split, uint64_t seed, int pool_documents,
-             Learn learn = Learn::files);
+             Learn learn = Learn::files, Keep keep = Keep::beginning);
 
   const FileDataset& dataset() const { return dataset_; }
   uint64_t pools_per_epoch() const { return epochs_.pools_per_epoch(); }
@@ -29,7 +31,7 @@ class FileCorpus final : public Corpus {
   const Frame& frame() const override { return frame_; }
   std::string describe() const override;
   int longest() const override { return longest_; }
-  // Files longer than the emphasis wants are cut to their first steps; labels are not.
+  // Files longer than the emphasis wants are cut to their first or last steps; labels are not.
   void fill(uint64_t index, const Emphasis& emphasis, Pool& out) override;
 
  private:
@@ -40,6 +42,7 @@ class FileCorpus final : public Corpus {
   std::filesystem::path folder_;
   FileDataset dataset_;
   Learn learn_;
+  Keep keep_;
   Frame frame_ = frame_of_files();
   Split split_;
   uint64_t seed_;

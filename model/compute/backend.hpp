@@ -37,10 +37,12 @@ class WordBackend {
   // The gradients of weights and words.
   virtual std::pair<Tensor, Tensor> sum_words_backward(const Tensor& weights, const Tensor& words,
                                                        const Tensor& dout) const = 0;
-  virtual Tensor scan_bits(const Tensor& gates, const Tensor& start) const = 0;
-  // The gradients of gates and start; h is scan_bits'.
-  virtual std::pair<Tensor, Tensor> scan_bits_backward(const Tensor& gates, const Tensor& start,
-                                                       const Tensor& h, const Tensor& dout) const = 0;
+  // bounds: I64 [M + 1] on the CPU, where each sequence begins, and the end of the last.
+  virtual Tensor scan(const Tensor& gates, const Tensor& bounds, const Tensor& start) const = 0;
+  // The gradients of gates and start; h is scan's.
+  virtual std::pair<Tensor, Tensor> scan_backward(const Tensor& gates, const Tensor& bounds,
+                                                  const Tensor& start, const Tensor& h,
+                                                  const Tensor& dout) const = 0;
 };
 
 // The pieces of operations that a backend has kernels for, without gradients of their own: the operations call

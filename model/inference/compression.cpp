@@ -14,7 +14,7 @@ struct Piece {
 };
 
 // Calls `code(file, place, logits of 256 bytes)` for each byte of the files, which returns the byte: pieces side by
-// side, in an order that depends on the sizes alone.
+// side, in an order that depends on the model and the sizes alone.
 template <typename Code>
 void for_each_byte(ByteModel& model, std::span<const FileSize> sizes, int64_t batch, const Code& code,
                    const std::function<void(int64_t)>& done) {
@@ -48,8 +48,10 @@ void for_each_byte(ByteModel& model, std::span<const FileSize> sizes, int64_t ba
         for (int64_t b = 0; b < count; ++b) {
           const auto& piece = live[static_cast<size_t>(b)];
           if (piece.begin + i >= piece.end) continue;
+          const int64_t at = piece.begin + i;
+          const int64_t place = model.config().from_end ? sizes[piece.file].bytes - 1 - at : at;
           patches.data_ptr<int64_t>()[b * patch + i] =
-              code(piece.file, static_cast<size_t>(piece.begin + i),
+              code(piece.file, static_cast<size_t>(place),
                    std::span(logits.data_ptr<float>() + b * symbols, static_cast<size_t>(nothing)));
           ++coded;
         }

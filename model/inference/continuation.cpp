@@ -104,8 +104,11 @@ std::vector<Continuation> continue_files(ByteModel& model, std::span<const Docum
     std::vector<Document> starts;
   };
   std::map<int64_t, Group> groups;  // by the length of the sequence that is given
+  const bool from_end = model.config().from_end;
   for (size_t i = 0; i < beginnings.size(); ++i) {
     Document start = beginnings[i];
+    if (from_end && !start.steps.empty())
+      throw Error("the model writes files from their end: it cannot go on from a file's beginning");
     start.complete = false;
     const auto whole = start.steps.size() - start.steps.size() % static_cast<size_t>(patch);
     const auto given = start.steps.subspan(whole);
@@ -125,6 +128,9 @@ std::vector<Continuation> continue_files(ByteModel& model, std::span<const Docum
   std::vector<Continuation> results(beginnings.size());
   Continuing continuing(model, options.sampling, results);
   for (auto& [length, group] : groups) continuing.run(std::move(group.drafts), group.starts);
+  if (from_end) {
+    for (auto& result : results) std::ranges::reverse(result.bytes);
+  }
   return results;
 }
 

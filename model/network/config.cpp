@@ -18,7 +18,8 @@ void require(bool good, std::string_view what) {
 
 OptionList options(ModelConfig& c) {
   OptionList field("Model");
-  field(c.family, "family", one_of({"bgpt", "transition", "fields", "pointer"}), "model family");
+  field(c.family, "family", one_of({"bgpt", "transition", "fields", "pointer", "classifier"}),
+        "model family");
   field(c.patch_size, "patch-size", in(1, most_width), "bytes a patch");
   field(c.patch_length, "patch-length", in(1, most_patches), "longest sequence, in patches");
   field(c.patch_layers, "patch-layers", in(0, most_layers), "layers of the patch-level decoder");
@@ -41,6 +42,8 @@ OptionList options(ModelConfig& c) {
         "transition: its heads; pointer: pointers to the input");
   field(c.patch_history, "patch-history", "transition: patch-level attention over earlier records");
   field(c.row_width, "row-width", in(1, most_width), "fields: width of what is thought of one word");
+  field(c.from_end, "from-end",
+        "pointer: files are read and written from the last byte to the first, with a count of bytes");
   field(c.byte_init, "byte-init", one_of({"normal", "structured"}), "byte embeddings at the start");
   return field;
 }
@@ -78,14 +81,19 @@ void check(const ModelConfig& c) {
   options(copy).check();
   const bool fields = c.family == "fields", transition = c.family == "transition";
   const bool pointer = c.family == "pointer", files = c.frame.kind == DocumentKind::file;
-  require(!files || c.family == "bgpt" || pointer,
+  const bool classifier = c.family == "classifier";
+  require(!classifier || !c.frame.labels.empty(),
+          "the family classifier learns the labels of files: a dataset with labels, and learn = labels");
+  require(!files || c.family == "bgpt" || pointer || classifier,
           fmt::format("the family {} learns traces of machines; family = bgpt or pointer learns files",
                       c.family));
+  require(pointer || !c.from_end, "from-end goes with the family pointer");
   if (pointer) {
     require(files,
             "the family pointer learns files; family = bgpt, transition or fields learns traces of machines");
     require(c.patch_size == 1, "patch-size must be 1 for the family pointer");
-    require(c.byte_width % c.memory_heads == 0, "byte-width must be a multiple of memory-heads");
+    require(c.byte_width % c.memory_heads == 0 && c.byte_width % 4 == 0,
+            "byte-width must be a multiple of memory-heads and of 4 for the family pointer");
   }
   if (fields || transition) {
     require(c.patch_size == c.frame.step_bytes,

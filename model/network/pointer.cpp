@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <numeric>
+#include <ranges>
 
 #include "emulator/error.hpp"
 #include "model/compute/attention.hpp"
 #include "model/compute/embedding.hpp"
 #include "model/compute/layer_norm.hpp"
+#include "model/compute/scan.hpp"
 #include "model/compute/torch_compat.hpp"
 
 namespace bytecpu {
@@ -16,28 +18,14 @@ using torch::Tensor;
 
 // Symbols beside each other that are seen at once: of the input those around a place, of the output the last ones.
 constexpr int64_t input_window = 5, output_window = 8;
-constexpr int64_t table_width = 64, key_width = 16;
+constexpr int64_t table_width = 64, key_width = 16, count_bits = 24;
 
-void add_ended(std::vector<int64_t>& to, auto bytes) {
+void add_bytes(std::vector<int64_t>& to, auto bytes) {
   for (const auto byte : bytes) to.push_back(static_cast<uint8_t>(byte));
+}
+void add_ended(std::vector<int64_t>& to, auto bytes) {
+  add_bytes(to, bytes);
   to.push_back(nothing);
-}
-
-// The input of a document as a model reads it: what is wanted, what the input is, the input; each ended.
-std::vector<int64_t> input_of(const Document& d) {
-  std::vector<int64_t> input;
-  add_ended(input, d.extension);
-  if (d.context_extension) add_ended(input, *d.context_extension);
-  if (!d.context.empty()) add_ended(input, d.context);
-  return input;
-}
-
-// What stands before the output's first byte, then the output.
-std::vector<int64_t> output_of(const Document& d) {
-  std::vector<int64_t> output;
-  add_ended(output, d.extension);
-  output.insert(output.end(), d.steps.begin(), d.steps.end());
-  return output;
 }
 
 int64_t bytes_and_end(const Document& d) { return std::ssize(d.steps) + (d.complete ? 1 : 0); }
@@ -94,7 +82,39 @@ class Windows {
   std::vector<int64_t> all_;
 };
 
+// A number's bits as -1 and 1, the lowest first: [N, count_bits].
+Tensor count_features(const Tensor& counts, torch::ScalarType type) {
+  const auto bits = counts.unsqueeze(1).bitwise_right_shift(torch::arange(count_bits, counts.options()));
+  return (bits.bitwise_and(1) * 2 - 1).to(type);
+}
+
 }  // namespace
+
+// The input as the model reads it: what is wanted, what the input is, the input; each ended.
+std::vector<int64_t> Pointer::input_of(const Document& d) const {
+  std::vector<int64_t> input;
+  add_ended(input, d.extension);
+  if (d.context_extension) add_ended(input, *d.context_extension);
+  if (d.context.empty()) return input;
+  if (config_.from_end) {
+    add_ended(input, std::views::reverse(d.context));
+  } else {
+    add_ended(input, d.context);
+  }
+  return input;
+}
+
+// What stands before the first byte that is written, then the output.
+std::vector<int64_t> Pointer::output_of(const Document& d) const {
+  std::vector<int64_t> output;
+  add_ended(output, d.extension);
+  if (config_.from_end) {
+    add_bytes(output, std::views::reverse(d.steps));
+  } else {
+    add_bytes(output, d.steps);
+  }
+  return output;
+}
 
 Pointer::Pointer(const ModelConfig& config) : ByteModel(config) {
   const auto& c = config_;
@@ -106,8 +126,15 @@ Pointer::Pointer(const ModelConfig& config) : ByteModel(config) {
   symbol_ = register_module("symbol", Table(symbols, table_width, 0.3));
   input_in_ = matrix("input_in", input_window * table_width, width, 1.0);
   in_ = matrix("in", output_window * table_width, width, 1.0);
-  for (int i = 0; i < c.encoder_layers; ++i) encoder_->push_back(PlainBlock(width, 0, c.encoder_mlp));
+  // The last one is behind the recurrence.
+  for (int i = 0; i <= c.encoder_layers; ++i) encoder_->push_back(PlainBlock(width, 0, c.encoder_mlp));
   register_module("encoder", encoder_);
+  scan_in_ = matrix("scan_in", width, 2 * width, 1.0);
+  scan_out_ = matrix("scan_out", width, width, 0.0);
+  // At the start some channels remember a byte or two, some hundreds.
+  scan_bias_ = register_parameter(
+      "scan_bias", torch::cat({torch::linspace(0, 6, width / 4).repeat({4}), torch::zeros({width})}));
+  if (c.from_end) count_ = register_parameter("count", torch::zeros({count_bits, width}));
   query_ = matrix("query", width, pointers * key_width, 0.3);
   key_ = matrix("key", width, pointers * key_width, 0.3);
   value_ = matrix("value", width, width, 1.0);
@@ -161,12 +188,16 @@ std::vector<Pointer::Input> Pointer::read(std::span<const Document> documents) {
   }
   auto x =
       embed(upload(windows.padded(next_common_size(windows.rows())), device()), input_symbol_, input_in_);
-  for (size_t i = 0; i < encoder_->size(); ++i) {
-    x = encoder_->at<PlainBlockImpl>(i).mlp(x);
-  }
-  x = layer_norm(x);
-  const auto keys = split(key_(x).to(wide()), counts), values = split(value_(x).to(wide()), counts);
-  const auto places = split(torch::addmm(place_bias_, x.to(wide()), place_->weight), counts);
+  const auto mlp = [&](int64_t i) { return encoder_->at<PlainBlockImpl>(static_cast<size_t>(i)).mlp(x); };
+  for (int i = 0; i < config_.encoder_layers; ++i) x = mlp(i);
+  // Where a pointer goes depends on what is near a place alone: with all of the input in its keys it finds no way.
+  const auto local = layer_norm(x);
+  auto sequences = counts;
+  sequences.push_back(x.size(0) - windows.rows());
+  x = scan_out_->add_to(x, scan(scan_in_(local) + scan_bias_.to(precision_), sequences));
+  x = layer_norm(mlp(config_.encoder_layers));
+  const auto keys = split(key_(local).to(wide()), counts), values = split(value_(x).to(wide()), counts);
+  const auto places = split(torch::addmm(place_bias_, local.to(wide()), place_->weight), counts);
   std::vector<Input> inputs;
   for (size_t b = 0; b < counts.size(); ++b) {
     const auto of_places = places[b].t().contiguous();  // [2 · H, I]
@@ -182,10 +213,10 @@ std::vector<Pointer::Input> Pointer::read(std::span<const Document> documents) {
   return inputs;
 }
 
-Tensor Pointer::write(const Tensor& windows, const std::vector<int64_t>& counts,
-                      const std::vector<Input>& inputs, std::vector<Tensor>& places) {
+Tensor Pointer::write(const Written& written, const std::vector<Input>& inputs, std::vector<Tensor>& places) {
   const int64_t pointers = config_.memory_heads;
-  auto x = mlps_->at<PlainBlockImpl>(0).mlp(embed(windows, symbol_, in_));
+  const auto& counts = written.counts;
+  auto x = mlps_->at<PlainBlockImpl>(0).mlp(embed(written.windows, symbol_, in_));
   const auto normal = layer_norm(x);
   const auto queries = split(query_(normal).to(wide()), counts);
   const auto moves = split(torch::addmm(move_bias_, normal.to(wide()), move_->weight).sigmoid(), counts);
@@ -202,6 +233,9 @@ Tensor Pointer::write(const Tensor& windows, const std::vector<int64_t>& counts,
     found.push_back(torch::bmm(at, inputs[b].values).transpose(0, 1).flatten(1).to(precision_));
   }
   x = found_->add_to(x, join(std::move(found), x));
+  if (config_.from_end) {
+    x = x + torch::matmul(count_features(written.bytes, precision_), count_.to(precision_));
+  }
   for (size_t i = 0; i < queries_->size(); ++i) {
     x = mlps_->at<PlainBlockImpl>(i + 1).mlp(x);
     std::vector<Tensor> keys_values;
@@ -225,7 +259,7 @@ Tensor first_place(const Tensor& stops) {
 
 Rows Pointer::rows(std::span<const Document> documents, Targets targets, const Tensor& chosen) {
   if (targets == Targets::all) throw Error("family pointer predicts outputs only: loss must be states");
-  std::vector<int64_t> counts, step, document, symbols_;
+  std::vector<int64_t> counts, bytes, step, document, symbols_;
   Windows windows(output_window);
   for (int64_t b = 0; b < std::ssize(documents); ++b) {
     const auto& d = documents[static_cast<size_t>(b)];
@@ -235,12 +269,15 @@ Rows Pointer::rows(std::span<const Document> documents, Targets targets, const T
           length(d), config_.patch_length);
     }
     const int64_t count = bytes_and_end(d), before = std::ssize(d.extension);
-    windows.add(output_of(d), before, count, 0);
+    const auto output = output_of(d);
+    windows.add(output, before, count, 0);
     counts.push_back(count);
     for (int64_t i = 0; i < count; ++i) {
       const bool end = i == std::ssize(d.steps);
-      symbols_.push_back(end ? nothing : d.steps[static_cast<size_t>(i)]);
-      step.push_back(end ? d.count() : i / frame().step_bytes);
+      const int64_t place = config_.from_end ? std::ssize(d.steps) - 1 - i : i;
+      symbols_.push_back(end ? nothing : output[static_cast<size_t>(before + 1 + i)]);
+      bytes.push_back(i);
+      step.push_back(end ? d.count() : place / frame().step_bytes);
       document.push_back(b);
     }
   }
@@ -253,8 +290,11 @@ Rows Pointer::rows(std::span<const Document> documents, Targets targets, const T
     const auto inputs = read(documents);
     std::vector<Tensor> places;
     for (const auto& input : inputs) places.push_back(first_place(input.stops));
-    const auto all = upload(windows.padded(next_common_size(rows)), device());
-    result.condition = write(all, counts, inputs, places).slice(0, 0, rows);
+    const int64_t padded = next_common_size(rows);
+    bytes.resize(static_cast<size_t>(padded));
+    const Written written{upload(windows.padded(padded), device()),
+                          upload(torch::tensor(bytes, torch::kLong), device()), counts};
+    result.condition = write(written, inputs, places).slice(0, 0, rows);
   }
   if (!chosen.defined() || rows == 0) return result;
   const auto index = chosen.nonzero().flatten(), there = index.to(device());
@@ -273,25 +313,28 @@ class PointerHistory final : public History {
  public:
   PointerHistory(Pointer& model, std::span<const Document> starts)
       : model_(model), inputs_(model.read(starts)) {
-    std::vector<int64_t> counts, last;
+    std::vector<int64_t> counts, bytes, last;
     Windows windows(output_window);
     for (const auto& d : starts) {
-      const auto output = output_of(d);
-      windows.add(output, std::ssize(d.extension), std::ssize(d.steps) + 1, 0);
+      windows.add(model.output_of(d), std::ssize(d.extension), std::ssize(d.steps) + 1, 0);
       counts.push_back(std::ssize(d.steps) + 1);
+      for (int64_t i = 0; i < counts.back(); ++i) bytes.push_back(i);
       last.push_back(windows.rows() - 1);
     }
     for (const auto& input : inputs_) places_.push_back(first_place(input.stops));
     const auto index = torch::tensor(last, torch::kLong).to(model.device());
-    const auto all = windows.padded(windows.rows()).to(model.device());
-    condition_ = model.write(all, counts, inputs_, places_).index_select(0, index);
-    windows_ = all.index_select(0, index);
+    const Pointer::Written all{windows.padded(windows.rows()).to(model.device()),
+                               torch::tensor(bytes, torch::kLong).to(model.device()), counts};
+    condition_ = model.write(all, inputs_, places_).index_select(0, index);
+    written_ = {all.windows.index_select(0, index), all.bytes.index_select(0, index),
+                std::vector<int64_t>(starts.size(), 1)};
   }
 
   Tensor condition() override { return condition_; }
   void append(const Tensor& patches) override {
-    windows_ = torch::cat({windows_.slice(1, 1), patches}, 1);
-    condition_ = model_.write(windows_, std::vector<int64_t>(inputs_.size(), 1), inputs_, places_);
+    written_.windows = torch::cat({written_.windows.slice(1, 1), patches}, 1);
+    written_.bytes = written_.bytes + 1;
+    condition_ = model_.write(written_, inputs_, places_);
   }
   void keep(const Tensor& index) override {
     const auto of = index.cpu();
@@ -304,7 +347,8 @@ class PointerHistory final : public History {
     }
     inputs_ = std::move(inputs);
     places_ = std::move(places);
-    windows_ = windows_.index_select(0, index);
+    written_ = {written_.windows.index_select(0, index), written_.bytes.index_select(0, index),
+                std::vector<int64_t>(inputs_.size(), 1)};
     condition_ = condition_.index_select(0, index);
   }
 
@@ -312,7 +356,8 @@ class PointerHistory final : public History {
   Pointer& model_;
   std::vector<Pointer::Input> inputs_;
   std::vector<Tensor> places_;  // [H, I]
-  Tensor windows_, condition_;  // I64 [B, 8], [B, width]
+  Pointer::Written written_;
+  Tensor condition_;  // [B, width]
 };
 
 std::unique_ptr<History> Pointer::begin(std::span<const Document> starts) {
@@ -339,8 +384,8 @@ double Pointer::forward_flops(std::span<const Document> documents, Targets) cons
   const auto& c = config_;
   const double width = c.byte_width, pointers = c.memory_heads, layers = c.byte_layers - 1;
   const double of_input = 2 * width *
-                          (input_window * table_width + c.encoder_layers * 2 * c.encoder_mlp * width +
-                           pointers * key_width + width + 2 * pointers + layers * 2 * width);
+                          (input_window * table_width + (c.encoder_layers + 1) * 2 * c.encoder_mlp * width +
+                           3 * width + pointers * key_width + width + 2 * pointers + layers * 2 * width);
   const double of_output = 2 * width *
                            (output_window * table_width + (c.byte_layers + 1) * 2 * c.byte_mlp * width +
                             pointers * key_width + 2 * pointers + width + layers * 2 * width + symbols);
@@ -359,8 +404,9 @@ std::vector<TrainedParameter> Pointer::trained_parameters() const {
   for (const auto& item : named_parameters()) {
     const auto& name = item.key();
     const bool other = item.value().dim() != 2 || name == "place.weight" || name == "move.weight" ||
-                       name == "head.weight" || name.find("symbol.") != std::string::npos;
-    const int parts = name.starts_with("attention_key_value") ? 2 : 1;
+                       name == "head.weight" || name == "scan_bias" || name == "count" ||
+                       name.find("symbol.") != std::string::npos;
+    const int parts = name.starts_with("attention_key_value") || name.starts_with("scan_in") ? 2 : 1;
     parameters.push_back({.name = name, .tensor = item.value(), .hidden_matrix = !other, .parts = parts});
   }
   return parameters;

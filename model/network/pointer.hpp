@@ -1,7 +1,7 @@
 // A byte model of files that are made from other files: conversions, labels. It keeps pointers to the places of the
 // input that the next byte is made from, and moves them as it writes.
 //
-//   input bytes ─ windows of 5 ─ MLPs ─ what is known of each place
+//   input bytes ─ windows of 5 ─ MLPs ─ what each place says ─ recurrences from both ends ─ what it means there
 //   the last 8 bytes written ─ an MLP ─ pointers move on, jump or stay, and find what is written again in the input ─
 //   what they point at is read ─ layers of attention to the input, MLPs ─ the next byte
 //
@@ -44,10 +44,17 @@ class Pointer final : public ByteModel {
     std::vector<torch::Tensor> keys_values = {};  // of each layer, [1, I, 2 · width]
   };
   std::vector<Input> read(std::span<const Document> documents);
-  // What comes after each of `windows` (I64 [rows, 8]), counts[b] rows of document b: [rows, width], with rows of no
-  // meaning behind them. The pointers start at places[b] ([H, I]) and are left there after the last row.
-  torch::Tensor write(const torch::Tensor& windows, const std::vector<int64_t>& counts,
-                      const std::vector<Input>& inputs, std::vector<torch::Tensor>& places);
+  // The last symbols before each byte that is asked for, of document after document.
+  struct Written {
+    torch::Tensor windows;        // I64 [rows, 8]
+    torch::Tensor bytes;          // I64 [rows], how many there are
+    std::vector<int64_t> counts;  // rows of each document; behind them come rows of no meaning
+  };
+  // What comes next: [rows, width]. The pointers start at places[b] ([H, I]) and are left there after the last row.
+  torch::Tensor write(const Written& written, const std::vector<Input>& inputs,
+                      std::vector<torch::Tensor>& places);
+  std::vector<int64_t> input_of(const Document& document) const;
+  std::vector<int64_t> output_of(const Document& document) const;
   torch::Tensor embed(const torch::Tensor& windows, const Table& table, Matrix& in) const;
   // Of what is not a product: float, or double in a model of doubles.
   torch::ScalarType wide() const { return precision_ == torch::kDouble ? torch::kDouble : torch::kFloat; }
@@ -56,8 +63,11 @@ class Pointer final : public ByteModel {
   Matrix input_in_{nullptr}, in_{nullptr};
   torch::nn::ModuleList encoder_, mlps_, queries_, keys_values_, outs_;
   // Of the pointers: [width, H · 16], [width, width], [width, 2 · H] each.
+  Matrix scan_in_{nullptr}, scan_out_{nullptr};
   Matrix query_{nullptr}, key_{nullptr}, value_{nullptr}, found_{nullptr}, place_{nullptr}, move_{nullptr};
   torch::Tensor place_bias_, move_bias_;  // [2 · H]
+  torch::Tensor scan_bias_;               // [2 · width]
+  torch::Tensor count_;  // [count_bits, width]; undefined in a model that writes from the beginning
 };
 
 }  // namespace bytecpu

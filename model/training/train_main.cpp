@@ -114,6 +114,15 @@ void check(Values& v, const OptionList& given) {
   if (m.family == "pointer") {
     given.refuse_flags("goes with another family than pointer", m.patch_layers, m.patch_width, m.patch_heads,
                        m.mixer_layers, m.memory_width, m.patch_history, m.row_width);
+  } else {
+    given.refuse_flags("goes with --family pointer", m.from_end);
+  }
+  if (m.family == "classifier") {
+    if (v.learn != FileCorpus::Learn::labels)
+      throw UsageError("--family classifier goes with --learn labels");
+    given.refuse_flags("goes with another family than classifier", m.byte_layers, m.byte_width, m.byte_heads,
+                       m.encoder_layers, m.encoder_mlp, m.mixer_layers, m.byte_mlp, m.memory_width,
+                       m.memory_heads, m.patch_history, m.row_width);
   }
   if (m.family == "bgpt") {
     given.refuse_flags("goes with another family than bgpt, as --family transition", m.encoder_layers,
@@ -138,8 +147,10 @@ Corpora make_corpora(const Values& o) {
   constexpr uint64_t validation_seed =
       0x76616c6964617465;  // a stream of its own, whatever the training's seed
   if (!o.data.empty() && holds_files(o.data)) {
-    return {std::make_unique<FileCorpus>(o.data, Split::train, o.train.seed, o.train.pool_traces, o.learn),
-            std::make_unique<FileCorpus>(o.data, Split::test, 0, o.train.validation_traces, o.learn)};
+    const auto keep = o.model.from_end ? FileCorpus::Keep::end : FileCorpus::Keep::beginning;
+    return {
+        std::make_unique<FileCorpus>(o.data, Split::train, o.train.seed, o.train.pool_traces, o.learn, keep),
+        std::make_unique<FileCorpus>(o.data, Split::test, 0, o.train.validation_traces, o.learn)};
   }
   if (!o.data.empty()) {
     return {std::make_unique<DatasetCorpus>(o.data, Split::train, o.train.seed, o.train.pool_traces),

@@ -286,12 +286,18 @@ TEST(FileCorpus, CutsFilesThatAreLongerThanTheEmphasis) {
   put_all(folder / "in", files);
   pack(packing(folder));
   FileCorpus corpus(folder / "d", Split::train, 3, 1000);
+  FileCorpus of_ends(folder / "d", Split::train, 3, 1000, FileCorpus::Learn::files, FileCorpus::Keep::end);
   int longest = 0, cut = 0;
-  Pool all{Layout{}}, pool{Layout{}};
+  Pool all{Layout{}}, pool{Layout{}}, ends{Layout{}};
   corpus.fill(0, {}, all);
   corpus.fill(0, {.longest = 2}, pool);
+  of_ends.fill(0, {.longest = 2}, ends);
   ASSERT_EQ(pool.size(), all.size());
+  ASSERT_EQ(ends.size(), all.size());
   for (size_t d = 0; d < pool.size(); ++d) {
+    const auto text = test::text_of(all[d].steps);
+    EXPECT_EQ(test::text_of(ends[d].steps), text.substr(text.size() - std::min<size_t>(text.size(), 32)));
+    EXPECT_EQ(ends[d].complete, all[d].count() <= 2);
     longest = std::max(longest, static_cast<int>(all[d].count()));
     cut += all[d].count() > 2;
     EXPECT_EQ(test::text_of(pool[d].steps), test::text_of(all[d].steps).substr(0, 32));

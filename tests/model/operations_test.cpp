@@ -227,6 +227,15 @@ TEST_P(Operations, ScanOfBitsEqualsThePlainOne) {
   }
 }
 
+TEST_P(Operations, ScanOfSequencesEqualsThePlainOne) {
+  expect(
+      [](const auto& in) {
+        return scan(in[0], {40, 0, 1, 3}, in[1].tanh());
+      },
+      {torch::randn({44, 48}) * 2, torch::randn({4, 24})});
+  expect([](const auto& in) { return scan(in[0], {17, 2}); }, {torch::randn({19, 16}) * 2});
+}
+
 TEST_P(Operations, PointersMoveAsThePlainOnes) {
   for (const int64_t places : {2, 7, 40}) {
     expect(

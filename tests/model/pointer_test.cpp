@@ -105,6 +105,67 @@ TEST(Pointer, PredictsAByteAsRowsDoWhateverTheBatchAndTheWay) {
   }
 }
 
+// A model that writes from the end is one that writes from the beginning of files that are turned round.
+TEST(Pointer, WritesFromTheEndWhatIsReadFromTheEnd) {
+  torch::NoGradGuard no_grad;
+  auto config = pointer_config();
+  const auto forward = tiny_model(config);
+  config.from_end = true;
+  const auto model = tiny_model(config);
+  const Files files;
+  std::vector<Bytes> turned;
+  for (const auto& d : files.documents) {
+    turned.emplace_back(d.context.rbegin(), d.context.rend());
+    turned.emplace_back(d.steps.rbegin(), d.steps.rend());
+  }
+  auto documents = files.documents;
+  for (size_t i = 0; i < documents.size(); ++i) {
+    documents[i].context = turned[2 * i];
+    documents[i].steps = turned[2 * i + 1];
+  }
+  auto parameters = model->named_parameters();
+  for (const auto& item : forward->named_parameters()) parameters[item.key()].copy_(item.value());
+  parameters["count"].zero_();
+  const auto expected = forward->rows(documents, Targets::scored),
+             rows = model->rows(files.documents, Targets::scored);
+  EXPECT_TRUE(torch::equal(rows.patches, expected.patches));
+  EXPECT_TRUE(torch::allclose(rows.condition, expected.condition));
+  // 23 bytes are two steps: those of the second are written first, then the first, then the end.
+  EXPECT_EQ(rows.step[0].item<int64_t>(), 1);
+  EXPECT_EQ(rows.step[22].item<int64_t>(), 0);
+  EXPECT_EQ(rows.step[23].item<int64_t>(), 2);
+
+  const std::vector starts = {documents[0].first(0)}, of_end = {files.documents[0].first(0)};
+  const ContinuationOptions options{.sampling = {.temperature = 0}};
+  auto made = continue_files(*forward, starts, options)[0];
+  std::ranges::reverse(made.bytes);
+  const auto made_from_end = continue_files(*model, of_end, options)[0];
+  EXPECT_EQ(made_from_end.bytes, made.bytes);
+  EXPECT_EQ(made_from_end.ended, made.ended);
+  EXPECT_THROW(continue_files(*model, files.documents, options), Error);  // a beginning is given
+}
+
+TEST(Pointer, SeesHowManyBytesItHasWritten) {
+  torch::NoGradGuard no_grad;
+  auto config = pointer_config();
+  config.from_end = true;
+  const auto model = tiny_model(config);
+  const Bytes input = bytes_of("abc"), output(100, 'x');
+  const std::vector documents = {Document::file("mid", output).from("abc", input)};
+  const auto before = model->rows(documents, Targets::scored).condition;
+  model->named_parameters()["count"][6].fill_(1);  // the bit of 64
+  const auto change = (model->rows(documents, Targets::scored).condition - before).abs().sum(1);
+  EXPECT_GT(change.min().item<double>(), 0);
+  // The bit is -1 up to row 63, then 1.
+  model->named_parameters()["count"].slice(0, 0, 6).fill_(0);
+  const auto rows = model->rows(documents, Targets::scored).condition;
+  auto history = model->begin(std::vector{documents[0].first(0)});
+  for (int64_t t = 0; t < 100; ++t) {
+    EXPECT_TRUE(torch::allclose(history->condition()[0], rows[t], 1e-4, 1e-4)) << t;
+    history->append(torch::full({1, 1}, 'x', torch::kLong));
+  }
+}
+
 TEST(Pointer, GoesOnFromBytesThatAreGivenAndKeepsSomeOfItsFiles) {
   torch::NoGradGuard no_grad;
   const auto model = tiny_model(pointer_config());
@@ -201,21 +262,27 @@ TEST(Pointer, FrozenAndInDoublesItPredictsTheSame) {
 }
 
 TEST(Pointer, CompressesWhatComesBack) {
-  const auto model = tiny_model(pointer_config());
   std::vector<Bytes> files;
   std::vector<FileSize> sizes;
   for (const int64_t length : {0, 1, 40, 700}) {
     files.push_back(test::random_bytes(static_cast<size_t>(length), 3));
     sizes.push_back({"mid", length});
   }
-  for (const int64_t batch : {1, 3}) {
-    const auto coded = compress(*model, sizes, files, batch);
-    EXPECT_EQ(decompress(*model, sizes, coded, batch), files) << batch;
+  auto config = pointer_config();
+  for (const bool from_end : {false, true}) {
+    config.from_end = from_end;
+    const auto model = tiny_model(config);
+    for (const int64_t batch : {1, 3}) {
+      const auto coded = compress(*model, sizes, files, batch);
+      EXPECT_EQ(decompress(*model, sizes, coded, batch), files) << batch;
+    }
   }
 }
 
 TEST(Pointer, EveryParameterLearns) {
-  const auto model = tiny_model(pointer_config());
+  auto config = pointer_config();
+  config.from_end = true;
+  const auto model = tiny_model(config);
   const Files files;
   const auto rows = model->rows(files.documents, Targets::scored);
   model->loss(rows.condition, rows.patches).nats.backward();

@@ -117,21 +117,22 @@ class CpuWordBackend final : public WordBackend {
     return {dweights, dwords};
   }
 
-  Tensor scan_bits(const Tensor& gates, const Tensor& start) const override {
-    auto out = torch::empty({gates.size(0), gates.size(1), start.size(1)}, gates.options());
+  Tensor scan(const Tensor& gates, const Tensor& bounds, const Tensor& start) const override {
+    auto out = torch::empty({gates.size(0), start.size(1)}, gates.options());
     for_type(gates, [&]<typename T>(T*) {
-      cpu::scan_bits(data<const T>(gates), data<const T>(start), data<T>(out), start.size(0), start.size(1));
+      cpu::scan(data<const T>(gates), data<const int64_t>(bounds), data<const T>(start), data<T>(out),
+                start.size(0), start.size(1));
     });
     return out;
   }
 
-  std::pair<Tensor, Tensor> scan_bits_backward(const Tensor& gates, const Tensor& start, const Tensor& h,
-                                               const Tensor& dout) const override {
+  std::pair<Tensor, Tensor> scan_backward(const Tensor& gates, const Tensor& bounds, const Tensor& start,
+                                          const Tensor& h, const Tensor& dout) const override {
     auto dgates = torch::empty_like(gates), dstart = torch::empty_like(start);
     for_type(gates, [&]<typename T>(T*) {
-      cpu::scan_bits_backward(data<const T>(gates), data<const T>(start), data<const T>(h),
-                              data<const T>(dout), data<T>(dgates), data<T>(dstart), start.size(0),
-                              start.size(1));
+      cpu::scan_backward(data<const T>(gates), data<const int64_t>(bounds), data<const T>(start),
+                         data<const T>(h), data<const T>(dout), data<T>(dgates), data<T>(dstart),
+                         start.size(0), start.size(1));
     });
     return {dgates, dstart};
   }

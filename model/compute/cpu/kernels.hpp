@@ -101,10 +101,10 @@ void sum_words(const OwnWords& shape, const float* weights, const float* words, 
 void sum_words_backward(const OwnWords& shape, const float* weights, const float* words, const float* dout,
                         float* dweights, float* dwords);
 template <typename T>
-void scan_bits(const T* gates, const T* start, T* out, int64_t rows, int64_t channels);
+void scan(const T* gates, const int64_t* bounds, const T* start, T* out, int64_t sequences, int64_t channels);
 template <typename T>
-void scan_bits_backward(const T* gates, const T* start, const T* out, const T* dout, T* dgates, T* dstart,
-                        int64_t rows, int64_t channels);
+void scan_backward(const T* gates, const int64_t* bounds, const T* start, const T* out, const T* dout,
+                   T* dgates, T* dstart, int64_t sequences, int64_t channels);
 
 // pointer.cpp; what it computes and the shapes are in pointer.hpp.
 struct Pointers {

@@ -156,19 +156,21 @@ void sum_words_backward(const OwnWords& shape, const float* weights, const float
 
 // The channels of a row are in quarters: up and down, of each first the sigmoid's and then the tanh's.
 template <typename T>
-void scan_bits(const T* gates, const T* start, T* out, int64_t rows, int64_t channels) {
+void scan(const T* gates, const int64_t* bounds, const T* start, T* out, int64_t sequences,
+          int64_t channels) {
   const int64_t quarter = channels / 4;
 #pragma omp parallel
   {
     std::vector<float> state(channels);
 #pragma omp for schedule(static)
-    for (int64_t m = 0; m < rows; ++m) {
+    for (int64_t m = 0; m < sequences; ++m) {
+      const int64_t first = bounds[m], length = bounds[m + 1] - first;
       for (int64_t c = 0; c < channels; ++c) state[c] = load(start[m * channels + c]);
       for (int64_t part = 0; part < 4; ++part) {
         const bool down = part >= 2, signs = part % 2 == 1;
         const int64_t from = part * quarter;
-        for (int64_t k = 0; k < bits; ++k) {
-          const int64_t row = m * bits + (down ? bits - 1 - k : k);
+        for (int64_t k = 0; k < length; ++k) {
+          const int64_t row = first + (down ? length - 1 - k : k);
           const T* z = gates + row * 2 * channels + from;
           const T* in = z + channels;
           T* y = out + row * channels + from;
@@ -191,20 +193,21 @@ void scan_bits(const T* gates, const T* start, T* out, int64_t rows, int64_t cha
 }
 
 template <typename T>
-void scan_bits_backward(const T* gates, const T* start, const T* out, const T* dout, T* dgates, T* dstart,
-                        int64_t rows, int64_t channels) {
+void scan_backward(const T* gates, const int64_t* bounds, const T* start, const T* out, const T* dout,
+                   T* dgates, T* dstart, int64_t sequences, int64_t channels) {
   const int64_t quarter = channels / 4;
 #pragma omp parallel
   {
     std::vector<float> dstate(channels);
 #pragma omp for schedule(static)
-    for (int64_t m = 0; m < rows; ++m) {
+    for (int64_t m = 0; m < sequences; ++m) {
+      const int64_t first = bounds[m], length = bounds[m + 1] - first;
       std::fill(dstate.begin(), dstate.end(), 0.0F);
       for (int64_t part = 0; part < 4; ++part) {
         const bool down = part >= 2, signs = part % 2 == 1;
         const int64_t from = part * quarter;
-        for (int64_t k = bits - 1; k >= 0; --k) {
-          const int64_t row = m * bits + (down ? bits - 1 - k : k);
+        for (int64_t k = length - 1; k >= 0; --k) {
+          const int64_t row = first + (down ? length - 1 - k : k);
           const T* z = gates + row * 2 * channels + from;
           const T* in = z + channels;
           T* dz = dgates + row * 2 * channels + from;
@@ -241,11 +244,11 @@ void scan_bits_backward(const T* gates, const T* start, const T* out, const T* d
   }
 }
 
-template void scan_bits(const float*, const float*, float*, int64_t, int64_t);
-template void scan_bits(const Bf16*, const Bf16*, Bf16*, int64_t, int64_t);
-template void scan_bits_backward(const float*, const float*, const float*, const float*, float*, float*,
-                                 int64_t, int64_t);
-template void scan_bits_backward(const Bf16*, const Bf16*, const Bf16*, const Bf16*, Bf16*, Bf16*, int64_t,
-                                 int64_t);
+template void scan(const float*, const int64_t*, const float*, float*, int64_t, int64_t);
+template void scan(const Bf16*, const int64_t*, const Bf16*, Bf16*, int64_t, int64_t);
+template void scan_backward(const float*, const int64_t*, const float*, const float*, const float*, float*,
+                            float*, int64_t, int64_t);
+template void scan_backward(const Bf16*, const int64_t*, const Bf16*, const Bf16*, const Bf16*, Bf16*, Bf16*,
+                            int64_t, int64_t);
 
 }  // namespace bytecpu::cpu
