@@ -21,11 +21,13 @@ void evaluate_documents(const DocumentsOptions& o, const std::filesystem::path& 
                                 {"documents_in_split", in_split},
                                 {"generator", data.manifest().generator}});
   add_record(document, training_folder);
-  cli::Progress progress("eval", "documents", static_cast<double>(documents));
-  const auto scores = evaluate_files(*model, data, {o.data.split, documents, o.conversions},
-                                     [&](int64_t done) { progress.update(static_cast<double>(done)); });
   document["kinds"] = ordered_json::array();
-  for (const auto& kind : scores) document["kinds"].push_back(to_json(kind));
+  if (model->predicts_bytes()) {
+    cli::Progress progress("eval", "documents", static_cast<double>(documents));
+    const auto scores = evaluate_files(*model, data, {o.data.split, documents, o.conversions},
+                                       [&](int64_t done) { progress.update(static_cast<double>(done)); });
+    for (const auto& kind : scores) document["kinds"].push_back(to_json(kind));
+  }
   if (!model->labels().empty()) {
     cli::Progress labelled("eval labels", "documents", static_cast<double>(documents));
     document["labels"] =

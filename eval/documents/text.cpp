@@ -178,9 +178,13 @@ std::string subject_text(const ordered_json& document) {
   return text;
 }
 
-// "txt 2.412, abc to mid 0.178 bits a byte"
+// "txt 2.412, abc to mid 0.178 bits a byte"; of a classifier "320 of 360 labels right"
 std::string kinds_title(const ordered_json& document) {
   std::string text;
+  if (document.at("kinds").empty() && document.contains("labels")) {
+    const Rate right = rate_of(document.at("labels").at("right"));
+    return fmt::format("{} of {} labels right", grouped(right.right), grouped(right.total));
+  }
   for (const auto& kind : document.at("kinds")) {
     text += fmt::format("{}{} {:.3f}", text.empty() ? "" : ", ", kind.at("kind").get<std::string>(),
                         kind.at("bits_per_byte").get<double>());
@@ -203,11 +207,14 @@ void labels_text(std::string& text, const ordered_json& labels) {
 
 std::string kinds_text(const ordered_json& document) {
   const auto& data = document.at("data");
-  std::string text = fmt::format(
-      "{}\n{} on {}: {} {} documents\n\n{:<22}{:>10}{:>14}{:>11}   {:<19}{:>8}{:>8}\n", kinds_title(document),
-      document.at("predictor").at("name").get<std::string>(), data.at("source").get<std::string>(),
-      grouped(data.at("documents")), data.at("split").get<std::string>(), "bits a byte", "documents", "bytes",
-      "model", "95 % interval", "xz", "zstd");
+  std::string text = fmt::format("{}\n{} on {}: {} {} documents\n", kinds_title(document),
+                                 document.at("predictor").at("name").get<std::string>(),
+                                 data.at("source").get<std::string>(), grouped(data.at("documents")),
+                                 data.at("split").get<std::string>());
+  if (!document.at("kinds").empty()) {
+    text += fmt::format("\n{:<22}{:>10}{:>14}{:>11}   {:<19}{:>8}{:>8}\n", "bits a byte", "documents",
+                        "bytes", "model", "95 % interval", "xz", "zstd");
+  }
   for (const auto& kind : document.at("kinds")) {
     const auto& interval = kind.at("interval");
     const auto range =

@@ -19,6 +19,8 @@ class FileModel {
   virtual std::string name() const = 0;
   // As Predictor::details().
   virtual nlohmann::ordered_json details() const = 0;
+  // Whether it predicts bytes; a classifier tells labels alone.
+  virtual bool predicts_bytes() const = 0;
   // Of each document the negative log-likelihood, in nats, of its bytes and its end. Calls `done` with how many
   // documents are finished.
   virtual std::vector<double> nats(std::span<const Document> documents,

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "model/heads/next_step.hpp"
+#include "model/network/classifier.hpp"
 #include "model/training/batch.hpp"
 
 namespace bytecpu {
@@ -34,6 +35,12 @@ std::vector<double> nats_of(ByteModel& model, std::span<const Document> document
 }
 
 std::vector<double> label_probabilities(ByteModel& model, const Document& file) {
+  if (auto* classifier = dynamic_cast<Classifier*>(&model)) {
+    c10::InferenceMode inference;
+    const auto found =
+        classifier->label_logits(std::span(&file, 1))[0].to(torch::kCPU, torch::kDouble).softmax(0);
+    return {found.data_ptr<double>(), found.data_ptr<double>() + found.numel()};
+  }
   constexpr int64_t batch_patches = 4096;
   std::vector<Document> documents;
   for (const auto& label : model.frame().labels) documents.push_back(Document::label(label, file));

@@ -21,13 +21,7 @@ std::shared_ptr<torch::nn::Module> named_level(torch::nn::Module& parent, const 
 
 Bgpt::Bgpt(const ModelConfig& config) : ByteModel(config) {
   const auto& c = config_;
-  patch_level_ = register_module("patch_level_decoder", std::make_shared<PatchLevel>());
-  patch_level_->patch_embedding = patch_level_->register_module(
-      "patch_embedding", torch::nn::Linear(c.patch_size * symbols, c.patch_width));
-  patch_level_->base = patch_level_->register_module(
-      "base", Gpt2(c.patch_length, c.patch_width, c.patch_layers, c.patch_heads));
-  // Published weights hold this unused row.
-  patch_level_->base->register_module("wte", Table(1, c.patch_width, 0.02));
+  patch_level_ = register_module("patch_level_decoder", PatchLevel(c));
 
   const auto byte_level_decoder = named_level(*this, "byte_level_decoder");
   byte_level_ = byte_level_decoder->register_module("base", std::make_shared<ByteLevelBase>());
@@ -39,9 +33,8 @@ Bgpt::Bgpt(const ModelConfig& config) : ByteModel(config) {
         byte_level_->register_module("projection", torch::nn::Linear(c.patch_width, c.byte_width));
   }
 
+  patch_level_->draw_embedding();
   torch::NoGradGuard no_grad;
-  patch_level_->patch_embedding->weight.normal_(0, 0.02);
-  patch_level_->patch_embedding->bias.zero_();
   if (c.byte_init == "structured") {
     auto &embedding = patch_level_->patch_embedding->weight, &table = byte_level_->wte->weight;
     if (frame().kind == DocumentKind::file) {
@@ -52,69 +45,6 @@ Bgpt::Bgpt(const ModelConfig& config) : ByteModel(config) {
     }
   }
 }
-
-torch::Tensor Bgpt::embed(const torch::Tensor& patches) {
-  const auto& linear = patch_level_->patch_embedding;
-  const auto shape = c10::IntArrayRef({patches.size(0), patches.size(1), config_.patch_width}).vec();
-  const auto first = torch::arange(config_.patch_size, patches.options()) * symbols;
-  const auto columns = (patches + first).reshape({-1, config_.patch_size});
-  if (patches.is_cuda() &&
-      precision_ != torch::kDouble) {  // products are cheap there, and sums by index are not
-    auto bytes = torch::zeros({columns.size(0), linear->weight.size(1)}, patches.options().dtype(precision_));
-    bytes.scatter_(1, columns, 1);
-    return torch::addmm(linear->bias.to(precision_), bytes, linear->weight.to(precision_).t()).view(shape);
-  }
-  // A linear layer over one-hot bytes is a sum of its columns, one for each position's byte. Summed in float.
-  const auto bags = torch::arange(0, columns.numel(), config_.patch_size, patches.options());
-  const auto sum =
-      std::get<0>(torch::embedding_bag(linear->weight.t().contiguous(), columns.flatten(), bags));
-  return (sum + linear->bias).to(precision_).view(shape);
-}
-
-namespace {
-
-int64_t patches_in(std::span<const uint8_t> bytes, int64_t patch_size) {
-  return (std::ssize(bytes) + patch_size - 1) / patch_size;
-}
-
-// Patches of a document's sequence before its steps: an extension and the context, and where that is a file the
-// extension of the steps after it.
-int64_t patches_before(const Document& d, int64_t patch_size) {
-  return 1 + patches_in(d.context, patch_size) + (d.context_extension ? 1 : 0);
-}
-
-int64_t patches_of(const Document& d, int64_t patch_size, bool with_end) {
-  return patches_before(d, patch_size) + patches_in(d.steps, patch_size) + (with_end && d.complete ? 1 : 0);
-}
-
-// Writes the document's sequence, all but the end, over a row of "nothing".
-void write_sequence(const Document& d, int64_t patch_size, int64_t* row) {
-  const auto write = [&](auto bytes, int64_t patches) {
-    std::ranges::transform(bytes, row, [](auto byte) { return static_cast<uint8_t>(byte); });
-    row += patches * patch_size;
-  };
-  const auto write_extension = [&](std::string_view extension) {
-    write(extension.substr(0, static_cast<size_t>(patch_size)), 1);
-  };
-  write_extension(d.context_extension.value_or(d.extension));
-  write(d.context, patches_in(d.context, patch_size));
-  if (d.context_extension) write_extension(d.extension);
-  write(d.steps, 0);
-}
-
-// The sequence of each document as symbols, I64 [B, T, P] padded with "nothing".
-torch::Tensor sequences(std::span<const Document> documents, int64_t patch_size, bool with_end) {
-  int64_t longest = 0;
-  for (const auto& d : documents) longest = std::max(longest, patches_of(d, patch_size, with_end));
-  auto tokens = torch::full({std::ssize(documents), longest, patch_size}, nothing, torch::kLong);
-  for (size_t b = 0; b < documents.size(); ++b) {
-    write_sequence(documents[b], patch_size,
-                   tokens.data_ptr<int64_t>() + static_cast<int64_t>(b) * longest * patch_size);
-  }
-  return tokens;
-}
-
-}  // namespace
 
 Rows Bgpt::rows(std::span<const Document> documents, Targets targets, const torch::Tensor& chosen) {
   const int64_t patch = config_.patch_size, per_step = patches_per_step();
@@ -143,7 +73,7 @@ Rows Bgpt::rows(std::span<const Document> documents, Targets targets, const torc
   const auto index = [](const std::vector<int64_t>& v) { return torch::tensor(v, torch::kLong); };
 
   tokens = upload(tokens, device());
-  const auto hidden = patch_level_->base(embed(tokens.slice(1, 0, longest - 1)));
+  const auto hidden = patch_level_->base(patch_level_->embed(tokens.slice(1, 0, longest - 1), precision_));
   return {
       .condition = hidden.reshape({-1, config_.patch_width}).index_select(0, upload(index(source), device())),
       .patches = tokens.view({-1, patch}).index_select(0, upload(index(target), device())),
@@ -193,7 +123,8 @@ class BgptHistory final : public History {
 
  private:
   void extend(const torch::Tensor& tokens) {
-    const auto hidden = model_.patch_level_->base(model_.embed(tokens), &caches_, past_);
+    const auto hidden =
+        model_.patch_level_->base(model_.patch_level_->embed(tokens, model_.precision_), &caches_, past_);
     past_ += tokens.size(1);
     last_ = hidden.select(1, hidden.size(1) - 1);
   }
@@ -250,18 +181,13 @@ torch::Tensor Bgpt::frozen(const std::string& name, const torch::Tensor& paramet
 
 double Bgpt::forward_flops(std::span<const Document> documents, Targets targets) const {
   const auto& c = config_;
-  const auto block = [](double width, double context) {
-    return 2 * (12 * width * width + 2 * context * width);
-  };
   double flops = 0;
   for (const auto& d : documents) {
-    const auto patches = static_cast<double>(patches_of(d, c.patch_size, false));
+    flops += PatchLevelImpl::flops(c, patches_of(d, c.patch_size, false));
     const auto rows = static_cast<double>(predicted(d, targets));
-    flops += patches * c.patch_layers * block(c.patch_width, (patches + 1) / 2);
-    flops += patches * 2.0 * c.patch_size * c.patch_width;  // sums of embedding columns
     const double length = c.patch_size;
     flops += rows * length *
-             (c.byte_layers * block(c.byte_width, (length + 1) / 2) + 2.0 * symbols * c.byte_width);
+             (c.byte_layers * block_flops(c.byte_width, (length + 1) / 2) + 2.0 * symbols * c.byte_width);
   }
   return flops;
 }

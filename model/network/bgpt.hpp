@@ -7,6 +7,7 @@
 
 #include "model/network/byte_model.hpp"
 #include "model/network/layers.hpp"
+#include "model/network/patch_level.hpp"
 
 namespace bytecpu {
 
@@ -32,18 +33,13 @@ class Bgpt final : public ByteModel {
   friend class BgptHistory;
   // The first patch of the document's sequence that is predicted.
   int64_t first_predicted(const Document& document, Targets targets) const;
-  torch::Tensor embed(const torch::Tensor& patches);  // I64 [B, T, P] → [B, T, patch width]
 
-  struct PatchLevel : torch::nn::Module {
-    torch::nn::Linear patch_embedding{nullptr};
-    Gpt2 base{nullptr};
-  };
   struct ByteLevelBase : torch::nn::Module {
     Gpt2 transformer{nullptr};
     Table wte{nullptr};
     torch::nn::Linear projection{nullptr};  // patch width → byte width, only where they differ
   };
-  std::shared_ptr<PatchLevel> patch_level_;
+  PatchLevel patch_level_{nullptr};
   std::shared_ptr<ByteLevelBase> byte_level_;
 };
 

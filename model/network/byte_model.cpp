@@ -5,6 +5,7 @@
 #include "emulator/error.hpp"
 #include "model/compute/class_loss.hpp"
 #include "model/network/bgpt.hpp"
+#include "model/network/classifier.hpp"
 #include "model/network/fields.hpp"
 #include "model/network/pointer.hpp"
 #include "model/network/transition.hpp"
@@ -17,6 +18,7 @@ std::shared_ptr<ByteModel> make_model(const ModelConfig& config) {
   if (config.family == "transition") return std::make_shared<Transition>(config);
   if (config.family == "fields") return std::make_shared<Fields>(config);
   if (config.family == "pointer") return std::make_shared<Pointer>(config);
+  if (config.family == "classifier") return std::make_shared<Classifier>(config);
   throw Error("unknown model family \"{}\"", config.family);
 }
 

@@ -58,6 +58,15 @@ void Journal::count(const StepPart& part) {
   }
 }
 
+namespace {
+
+// What a loss is the mean over.
+const char* predicted_unit(const ByteModel& model) {
+  return model.config().family == "classifier" ? "label" : "byte";
+}
+
+}  // namespace
+
 void Journal::log(Progress& progress) {
   std::array sums = {steps_seen_, patches_, padded_patches_};
   ranks_.sum(sums);
@@ -95,8 +104,9 @@ void Journal::tell(const Progress& progress, const std::array<double, 3>& sums) 
   write(line);
   const char* unit = model_.frame().kind == DocumentKind::file ? "patches" : "states";
   const double left = done > 0 ? progress.seconds * (1 / done - 1) : 0;
-  fmt::print("step {:>7}  loss {:.5f} nats/byte  lr {:.2e}  {:.0f} {}/s  {:.0f} GFLOP/s{}  ", progress.step,
-             progress.loss_sum / steps, learning_rate, rate, unit, flops / 1e9, utilisation);
+  fmt::print("step {:>7}  loss {:.5f} nats/{}  lr {:.2e}  {:.0f} {}/s  {:.0f} GFLOP/s{}  ", progress.step,
+             progress.loss_sum / steps, predicted_unit(model_), learning_rate, rate, unit, flops / 1e9,
+             utilisation);
   fmt::print("padding {:.1f} %  {:.1f} min left\n", 100 * padding, left / 60);
   std::fflush(stdout);
 }
@@ -113,10 +123,11 @@ void Journal::log(const Progress& progress, const Validation& v) {
   const bool files = model_.frame().kind == DocumentKind::file;
   if (files) line["validation"]["bits_per_byte"] = v.bits_per_byte;
   write(line);
-  fmt::print("step {:>7}  held out: loss {:.5f}, {} of {} bytes wrong ({:.4f} % right), ", progress.step,
-             v.loss, v.wrong_bytes, v.bytes, 100 * bytes);
+  const char* predicted = predicted_unit(model_);
+  fmt::print("step {:>7}  held out: loss {:.5f}, {} of {} {}s wrong ({:.4f} % right), ", progress.step,
+             v.loss, v.wrong_bytes, v.bytes, predicted, 100 * bytes);
   if (files) {
-    fmt::print("{:.4f} bits/byte\n", v.bits_per_byte);
+    fmt::print("{:.4f} bits/{}\n", v.bits_per_byte, predicted);
   } else {
     fmt::print("{} of {} states ({:.3f} %)\n", v.wrong_steps, v.steps, 100 * steps);
   }

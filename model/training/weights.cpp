@@ -78,10 +78,11 @@ ModelConfig stored_sizes(const safetensors::File& file, ModelConfig config) {
     while (file.find(fmt::format("{}h.{}.ln_1.weight", prefix, layers))) ++layers;
   };
   level("patch_level_decoder.base.", config.patch_length, config.patch_width, config.patch_layers);
+  config.patch_heads = stored_heads(file, "patch_heads", config.patch_width);
+  if (config.family == "classifier") return config;
   int byte_positions = 0;  // the patch's feature, then its bytes
   level("byte_level_decoder.base.transformer.", byte_positions, config.byte_width, config.byte_layers);
   config.patch_size = byte_positions - 1;
-  config.patch_heads = stored_heads(file, "patch_heads", config.patch_width);
   config.byte_heads = stored_heads(file, "byte_heads", config.byte_width);
 
   const auto square = [](double width) { return width * width; };
@@ -110,6 +111,9 @@ double fewest_elements(const ModelConfig& c) {
     const double row = c.row_width, heads = c.patch_heads + c.memory_heads;
     return 4.0 * c.patch_layers * patch_width * patch_width + 7.0 * c.byte_layers * byte_width * byte_width +
            4.0 * c.byte_mlp * row * row + patch_width * row + 64 * heads * row + 32.0 * c.frame.context_bytes;
+  }
+  if (c.family == "classifier") {
+    return block(c.patch_layers, patch_width, 4) + static_cast<double>(c.patch_size) * symbols * patch_width;
   }
   if (c.family == "pointer") {
     const double multiples = 2.0 * (c.encoder_layers * c.encoder_mlp + c.byte_layers * c.byte_mlp);
@@ -152,11 +156,12 @@ void write_tensors(const fs::path& path, const std::vector<NamedTensor>& named,
   safetensors::write(path, tensors, metadata);
 }
 
-void read_tensors(const safetensors::File& file, const std::vector<NamedTensor>& named) {
+void read_tensors(const safetensors::File& file, const std::vector<NamedTensor>& named,
+                  std::string_view besides) {
   torch::NoGradGuard no_grad;
   const auto& path = file.path();
   for (const auto& stored : file.tensors()) {
-    if (is_mask(stored.name)) continue;
+    if (is_mask(stored.name) || (!besides.empty() && stored.name.starts_with(besides))) continue;
     const bool known =
         std::any_of(named.begin(), named.end(), [&](const auto& n) { return n.name == stored.name; });
     if (!known) throw Error("{}: tensor \"{}\" is not part of the model", path.string(), stored.name);
@@ -235,6 +240,21 @@ std::shared_ptr<ByteModel> load_published(const fs::path& path, const Layout& la
   return model;
 }
 
+namespace {
+
+// Of a classifier, from a generative model's weights or a classifier's: those of the patch level, and of its last layer
+// where the file has one.
+void read_patch_level(const safetensors::File& file, ByteModel& model) {
+  const bool classifies = file.find("classifier.weight");
+  std::vector<NamedTensor> named;
+  for (const auto& item : model.named_parameters()) {
+    if (classifies || !item.key().starts_with("classifier.")) named.push_back({item.key(), item.value()});
+  }
+  read_tensors(file, named, "byte_level_decoder.");
+}
+
+}  // namespace
+
 void load_initial_weights(const fs::path& from, ByteModel& model) {
   auto path = from;
   if (fs::is_directory(from)) {
@@ -245,7 +265,7 @@ void load_initial_weights(const fs::path& from, ByteModel& model) {
   const safetensors::File file(path);
   check_checksum(path, file.file_bytes());
   const auto& wanted = model.config();
-  if (wanted.family == "bgpt") {
+  if (wanted.family == "bgpt" || wanted.family == "classifier") {
     auto stored = stored_sizes(file, wanted);
     if (stored.patch_heads == 0) stored.patch_heads = wanted.patch_heads;
     if (stored.byte_heads == 0) stored.byte_heads = wanted.byte_heads;
@@ -258,6 +278,7 @@ void load_initial_weights(const fs::path& from, ByteModel& model) {
       throw Error("{}: its sizes are others than the configuration's: give{}", path.string(), settings);
     }
   }
+  if (wanted.family == "classifier") return read_patch_level(file, model);
   read_weights(file, model);
 }
 

@@ -55,6 +55,7 @@ class FakeModel final : public FileModel {
   std::vector<std::string> known_labels;
   std::function<std::vector<double>(const Document&)> shares_of;
 
+  bool predicts_bytes() const override { return true; }
   std::span<const std::string> labels() const override { return known_labels; }
   std::vector<double> label_probabilities(const Document& file) override { return shares_of(file); }
   std::vector<Continuation> convert(std::span<const Document> documents) override {

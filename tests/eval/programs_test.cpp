@@ -316,6 +316,28 @@ TEST_F(Programs, FilesArePackedLearnedJudgedMadeConvertedAndLabelled) {
   EXPECT_EQ(result.code, 0) << result.out;
   EXPECT_NE(result.out.find("odd_3.txt: odd, probability"), std::string::npos) << result.out;
   EXPECT_NE(result.out.find("even_2.txt: even, probability"), std::string::npos) << result.out;
+  const auto published = (folder / "published").string(), page = (folder / "published.html").string();
+  const auto patch_sizes = sizes.substr(0, sizes.find(" --byte-layers"));
+  result =
+      run("bytecpu-train --data " + labelled + patch_sizes + " --family classifier --init " + classifier +
+          " --learn labels --steps 60 --batch-patches 64 --learning-rate 0.005 --precision fp32 --out " +
+          published);
+  ASSERT_EQ(result.code, 0) << result.out;
+  EXPECT_NE(result.out.find("labels wrong"), std::string::npos) << result.out;
+  result = run("bytecpu-eval model --checkpoint " + published + " --data " + labelled + " --report " + page);
+  ASSERT_EQ(result.code, 0) << result.out;
+  const auto& known = labels.at("right").at("right").dump();
+  EXPECT_TRUE(result.out.find(known + " of " + known + " labels right") != std::string::npos) << result.out;
+  EXPECT_EQ(result.out.find("bits a byte"), std::string::npos) << result.out;
+  EXPECT_NE(contents(page).find("labels right"), std::string::npos);
+  result = run("bytecpu-infer classify " + named + " --checkpoint " + published);
+  EXPECT_NE(result.out.find("odd_3.txt: odd, probability"), std::string::npos) << result.out;
+  expect_failure("bytecpu-infer generate --extension txt --checkpoint " + published + " --out " +
+                     (folder / "none").string(),
+                 1, "the model is a classifier: it tells labels and writes no files");
+  expect_failure("bytecpu-train --steps 3 --data " + labelled + " --family classifier --learn both --out " +
+                     (folder / "t").string(),
+                 2, "--family classifier goes with --learn labels");
   expect_failure("bytecpu-infer classify " + named + " --checkpoint " + trained, 1, "has learned no labels");
   expect_failure(
       "bytecpu-train --steps 3 --data " + files + " --learn labels --out " + (folder / "t").string(), 1,

@@ -70,8 +70,8 @@ function confusion({labels, right, confusion: counts}) {
 function files(doc) {
   if (!doc.kinds) return null;
   return section("Files",
-    kindsTable(doc.kinds),
-    soft("Bits a byte: all nats of a file's bytes and of its end, over its bytes. xz and zstd: what the same bytes add to a ",
-      "stream in which the training bytes of their kind come first. Intervals take documents as independent."),
+    doc.kinds.length ? kindsTable(doc.kinds) : null,
+    doc.kinds.length ? soft("Bits a byte: all nats of a file's bytes and of its end, over its bytes. xz and zstd: what the same ",
+      "bytes add to a stream in which the training bytes of their kind come first. Intervals take documents as independent.") : null,
     conversions(doc.kinds), doc.labels ? confusion(doc.labels) : null);
 }

@@ -1,0 +1,38 @@
+// bGPT's patch level: documents as sequences of patches, and GPT-2 over them.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <span>
+
+#include "datagen/corpus/document.hpp"
+#include "model/network/config.hpp"
+#include "model/network/layers.hpp"
+
+namespace bytecpu {
+
+// Patches of a document's sequence before its steps: an extension and the context, and where that is a file the
+// extension of the steps after it. Of `patch_size` bytes each.
+int64_t patches_before(const Document& document, int64_t patch_size);
+// All of them; with the one of "nothing" behind a complete document.
+int64_t patches_of(const Document& document, int64_t patch_size, bool with_end);
+// The sequence of each document as symbols, I64 [B, T, P] padded with "nothing".
+torch::Tensor sequences(std::span<const Document> documents, int64_t patch_size, bool with_end);
+
+// Operations of a GPT-2 block at a position that sees so many on average.
+double block_flops(double width, double context);
+
+struct PatchLevelImpl : torch::nn::Module {
+  explicit PatchLevelImpl(const ModelConfig& config);
+  void draw_embedding();  // for a fresh model; after all else is drawn
+  torch::Tensor embed(const torch::Tensor& patches,
+                      torch::ScalarType precision);  // I64 [B, T, P] → [B, T, patch width]
+  // Forward, of so many patches.
+  static double flops(const ModelConfig& config, int64_t patches);
+
+  torch::nn::Linear patch_embedding{nullptr};
+  Gpt2 base{nullptr};
+};
+TORCH_MODULE(PatchLevel);
+
+}  // namespace bytecpu
