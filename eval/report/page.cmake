@@ -1,6 +1,6 @@
 # The page of reports: page.html with style.css and the scripts put into it, as a string in report_page.cpp.
 # A script may use what stands in those before it; functions may use each other wherever they stand.
-set(page_scripts numbers elements axes charts records headline learning breakdowns viewer exhaustive kinds
+set(page_scripts numbers elements axes charts records headline learning breakdowns viewer exhaustive midi kinds
   configuration main)
 
 function(put_into page mark file)

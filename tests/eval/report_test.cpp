@@ -361,6 +361,13 @@ TEST_F(Page, ShowsFilesAsWhatTheyAre) {
     return ordered_json{
         {"name", name}, {"context", "610a"}, {"truth", truth}, {"predicted", predicted}, {"ended", false}};
   };
+  // A MIDI file of one track, whose length is not told right, with these events.
+  const auto midi = [](const std::string& events) {
+    return "4d54686400000006000000010060"
+           "4d54726b00000001"
+           "00ff510307a120" +
+           events;
+  };
   const ordered_json document = {
       {"format", "bytecpu-evaluation"},
       {"predictor", {{"name", "bgpt"}, {"details", {{"checkpoint", "run"}}}}},
@@ -377,7 +384,10 @@ TEST_F(Page, ShowsFilesAsWhatTheyAre) {
          {"ended", rate},
          {"examples",
           {example("text.txt", "61623c64", "61783c64"), example("picture.bmp", "424d00", "424d01"),
-           example("sound.wav", "5249464600", "52494646ff"), example("bytes.bin", "00ff", "00fe")}}}}}};
+           example("sound.wav", "5249464600", "52494646ff"), example("bytes.bin", "00ff", "00fe"),
+           example("tune.mid", midi("00903c5060803c400090405030804040").c_str(),
+                   // A third note, and it breaks off within an event; its status is told once.
+                   midi("00903c50603c000040503040000043500143000045").c_str())}}}}}};
   const std::string page = page_in_browser(render_report(document));
   if (page.empty()) GTEST_SKIP() << "there is no chromium here to open the page with";
   expect_whole(page);
@@ -385,7 +395,7 @@ TEST_F(Page, ShowsFilesAsWhatTheyAre) {
   for (const char* wanted :
        {"a to b 2.346 bits a byte", "|a to b|4|1,234|2.346|2.250 … 2.500|3.250|3.500|",
         "1 of 4 files equal to the last byte", "text.txt: differs from byte 1 of 4, was cut", "|a|x|&lt;d|",
-        "|00 |fe |", "data, 4 test documents"}) {
+        "|00 |fe |", "|2 notes|", "|3 notes, 2 of them right|", "data, 4 test documents"}) {
     EXPECT_NE(text.find(wanted), text.npos) << "not in the page: " << wanted << '\n' << text;
   }
   const auto count = [&](std::string_view what) {
@@ -395,6 +405,8 @@ TEST_F(Page, ShowsFilesAsWhatTheyAre) {
   };
   EXPECT_EQ(count("<img src=\"blob:"), 2);
   EXPECT_EQ(count("<audio src=\"blob:"), 2);
+  EXPECT_EQ(count("<rect"), 5);
+  EXPECT_EQ(count("class=\"wrong\""), 1);
 }
 
 }  // namespace

@@ -21,11 +21,13 @@ function isText(bytes) {
 
 const beginsWith = (bytes, text) => [...text].every((c, i) => bytes[i] === c.charCodeAt(0));
 
-// A file as what it is: a picture, a sound, text, else bytes; those that differ from `other` are marked.
+// A file as what it is: a picture, a sound, music, text, else bytes; notes and bytes that differ from `other` are marked.
 function shownFile(bytes, other) {
   const blob = type => URL.createObjectURL(new Blob([bytes], {type}));
   if (beginsWith(bytes, "BM")) return el("img", {src: blob("image/bmp"), alt: "", class: "file"});
   if (beginsWith(bytes, "RIFF")) return el("audio", {src: blob("audio/wav"), controls: ""});
+  const roll = beginsWith(bytes, "MThd") ? pianoRoll(bytes, other) : null;
+  if (roll) return roll;
   const text = isText(bytes), most = 2048;
   const glyph = byte => text ? String.fromCharCode(byte) : byte.toString(16).padStart(2, "0") + " ";
   const parts = [];
