@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "datagen/files/names.hpp"
 #include "emulator/error.hpp"
 
 namespace bytecpu {
@@ -27,8 +28,14 @@ FileCorpus::FileCorpus(const std::filesystem::path& folder, Split split, uint64_
   if (size() > std::numeric_limits<uint32_t>::max()) {
     throw Error("{}: more than 2^32 - 1 {} documents", folder.string(), to_string(split));
   }
-  for (size_t i = 0; i < dataset_.size(split); ++i)
-    longest_ = std::max(longest_, static_cast<int>(dataset_.document(split, i).count()));
+  for (size_t i = 0; i < dataset_.size(split); ++i) {
+    const auto document = dataset_.document(split, i);
+    longest_ = std::max(longest_, static_cast<int>(document.count()));
+    if (keep == Keep::end && !document.complete) {
+      throw Error("{}: {} is cut, and files are read from their end: pack them whole", folder.string(),
+                  escaped(dataset_.name(split, i)));
+    }
+  }
 }
 
 std::string FileCorpus::describe() const {

@@ -21,7 +21,8 @@ class FileCorpus final : public Corpus {
   // What is left of a file that is cut because of the emphasis.
   enum class Keep { beginning, end };
 
-  // Throws Error: no dataset of files there, nothing in the split, pool_documents below 1, no labels to learn.
+  // Throws Error: no dataset of files there, nothing in the split, pool_documents below 1, no labels to learn; a file that
+  // `pack` has cut, where ends are kept.
   FileCorpus(const std::filesystem::path& folder, Split split, uint64_t seed, int pool_documents,
              Learn learn = Learn::files, Keep keep = Keep::beginning);
 

@@ -48,11 +48,13 @@ Tensor scan_plainly(const Tensor& gates, const Tensor& start) {
     const auto a = torch::cat(
         {z.slice(2, from, from + quarter).sigmoid(), z.slice(2, from + quarter, from + half).tanh()}, 2);
     const auto b = (1 - a.abs()) * c.slice(2, from, from + half);
+    // Taken apart at once: a select() for each place would give each a gradient of the whole length.
+    const auto each_a = a.unbind(1), each_b = b.unbind(1);
     auto h = start.slice(1, from, from + half);
-    std::vector<Tensor> states(length);
-    for (int64_t k = 0; k < length; ++k) {
-      const int64_t i = direction == 0 ? k : length - 1 - k;
-      states[i] = h = a.select(1, i) * h + b.select(1, i);
+    std::vector<Tensor> states(static_cast<size_t>(length));
+    for (size_t k = 0; k < states.size(); ++k) {
+      const size_t i = direction == 0 ? k : states.size() - 1 - k;
+      states[i] = h = each_a[i] * h + each_b[i];
     }
     parts.push_back(torch::stack(states, 1));
   }

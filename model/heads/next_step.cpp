@@ -20,7 +20,8 @@ int64_t NextStep::count(std::span<const Document> documents) const {
 
 torch::Tensor NextStep::common_choice(std::span<const Document> documents) const {
   const int64_t all = count(documents), taken = common_size(all);
-  if (!model_.device().is_cpu() || taken == all) return {};
+  // Where each document has one row, a row is as much work as a document.
+  if (!model_.device().is_cpu() || taken == all || all == std::ssize(documents)) return {};
   auto choice = torch::zeros({all}, torch::kBool);
   for (int64_t i = 0; i < taken; ++i) choice.data_ptr<bool>()[i * all / taken] = true;
   return choice;

@@ -108,7 +108,8 @@ std::vector<Continuation> continue_files(ByteModel& model, std::span<const Docum
   for (size_t i = 0; i < beginnings.size(); ++i) {
     Document start = beginnings[i];
     if (from_end && !start.steps.empty())
-      throw Error("the model writes files from their end: it cannot go on from a file's beginning");
+      throw Error(
+          "the model writes files from their end and cannot go on from a beginning: leave out --begin");
     start.complete = false;
     const auto whole = start.steps.size() - start.steps.size() % static_cast<size_t>(patch);
     const auto given = start.steps.subspan(whole);

@@ -20,8 +20,9 @@ struct ContinuationOptions {
 };
 
 // Goes on from each document, of which the steps are the beginning: any number of bytes, none included. The
-// documents are in batches of equal lengths; those that ended leave. Throws Error where one leaves the model no
-// room for a patch.
+// documents are in batches of equal lengths; those that ended leave. A model that writes from the end cuts what would come
+// before. Throws Error where one leaves the model no room for a patch, where such a model is given a beginning, and for a
+// model that tells labels.
 std::vector<Continuation> continue_files(ByteModel& model, std::span<const Document> beginnings,
                                          const ContinuationOptions& options);
 

@@ -158,25 +158,10 @@ int64_t Bgpt::most_steps() const {
   return room / patches_per_step();
 }
 
-std::vector<TrainedParameter> Bgpt::trained_parameters() const {
-  std::vector<TrainedParameter> parameters;
-  for (const auto& item : named_parameters()) {
-    // The weights of the layers' products: "….h.N.attn.c_attn.weight" and the like.
-    const bool hidden = item.key().find(".h.") != std::string::npos && item.value().dim() == 2;
-    parameters.push_back({.name = item.key(),
-                          .tensor = item.value(),
-                          .hidden_matrix = hidden,
-                          .parts = hidden && item.key().ends_with("c_attn.weight") ? 3 : 1});
-  }
-  return parameters;
-}
+std::vector<TrainedParameter> Bgpt::trained_parameters() const { return trained_parameters_of_bgpt(*this); }
 
 torch::Tensor Bgpt::frozen(const std::string& name, const torch::Tensor& parameter) const {
-  if (name.ends_with("patch_embedding.weight")) return parameter.t().contiguous().t();  // for embed()
-  // embed() takes the tables as they are.
-  const bool as_it_is = name.ends_with("patch_embedding.bias") || name.ends_with("wte.weight") ||
-                        name.ends_with("wpe.weight") || name.find(".ln_") != std::string::npos;
-  return as_it_is ? parameter : parameter.to(precision_);
+  return frozen_of_bgpt(name, parameter, precision_);
 }
 
 double Bgpt::forward_flops(std::span<const Document> documents, Targets targets) const {

@@ -17,17 +17,6 @@ Document file_of(const Document& label) {
   return Document::file(*label.context_extension, label.context);
 }
 
-std::vector<Document> files_of(std::span<const Document> labels) {
-  std::vector<Document> files;
-  for (const auto& label : labels) files.push_back(file_of(label));
-  return files;
-}
-
-// Bgpt's names, so that a generative model's patch level can be where it starts.
-bool is_hidden_matrix(const std::string& name, const Tensor& parameter) {
-  return name.find(".h.") != std::string::npos && parameter.dim() == 2;
-}
-
 }  // namespace
 
 Classifier::Classifier(const ModelConfig& config) : ByteModel(config) {
@@ -64,7 +53,7 @@ Tensor Classifier::features(std::span<const Document> files) {
 }
 
 Rows Classifier::rows(std::span<const Document> documents, Targets, const Tensor& chosen) {
-  std::vector<Document> labels;
+  std::vector<Document> files;
   std::vector<int64_t> document, label;
   for (int64_t b = 0; b < std::ssize(documents); ++b) {
     if (chosen.defined() && !chosen.data_ptr<bool>()[b]) continue;
@@ -74,10 +63,10 @@ Rows Classifier::rows(std::span<const Document> documents, Targets, const Tensor
     if (found == frame().labels.end()) throw Error("\"{}\" is none of the model's labels", name);
     label.push_back(found - frame().labels.begin());
     document.push_back(b);
-    labels.push_back(d);
+    files.push_back(file_of(d));
   }
   const auto numbers = torch::tensor(label, torch::kLong);
-  return {.condition = labels.empty() ? torch::zeros({0, config_.patch_width}) : features(files_of(labels)),
+  return {.condition = files.empty() ? torch::zeros({0, config_.patch_width}) : features(files),
           .patches = upload(numbers.unsqueeze(1), device()),
           .step = torch::zeros_like(numbers),
           .document = torch::tensor(document, torch::kLong)};
@@ -88,7 +77,12 @@ Tensor Classifier::logits(const Tensor& condition, const Tensor&, int64_t end, B
   return classifier_(condition).unsqueeze(1);
 }
 
-Tensor Classifier::label_logits(std::span<const Document> files) { return classifier_(features(files)); }
+Tensor Classifier::label_logits(std::span<const Document> files) {
+  // Pieces of files, too, are read with an end, as they are learned.
+  std::vector<Document> whole;
+  for (const auto& file : files) whole.push_back(Document::file(file.extension, file.steps));
+  return classifier_(features(whole));
+}
 
 std::unique_ptr<History> Classifier::begin(std::span<const Document>) {
   throw Error("the model is a classifier: it tells labels and writes no files");
@@ -105,22 +99,11 @@ double Classifier::forward_flops(std::span<const Document> documents, Targets) c
 }
 
 std::vector<TrainedParameter> Classifier::trained_parameters() const {
-  std::vector<TrainedParameter> parameters;
-  for (const auto& item : named_parameters()) {
-    const bool hidden = is_hidden_matrix(item.key(), item.value());
-    parameters.push_back({.name = item.key(),
-                          .tensor = item.value(),
-                          .hidden_matrix = hidden,
-                          .parts = hidden && item.key().ends_with("c_attn.weight") ? 3 : 1});
-  }
-  return parameters;
+  return trained_parameters_of_bgpt(*this);
 }
 
 Tensor Classifier::frozen(const std::string& name, const Tensor& parameter) const {
-  if (name.ends_with("patch_embedding.weight")) return parameter.t().contiguous().t();  // for embed()
-  return name.find(".h.") != std::string::npos && name.find(".ln_") == std::string::npos
-             ? parameter.to(precision_)
-             : parameter;
+  return name.starts_with("classifier.") ? parameter : frozen_of_bgpt(name, parameter, precision_);
 }
 
 }  // namespace bytecpu

@@ -85,8 +85,9 @@ void check(const ModelConfig& c) {
   require(!classifier || !c.frame.labels.empty(),
           "the family classifier learns the labels of files: a dataset with labels, and learn = labels");
   require(!files || c.family == "bgpt" || pointer || classifier,
-          fmt::format("the family {} learns traces of machines; family = bgpt or pointer learns files",
-                      c.family));
+          fmt::format(
+              "the family {} learns traces of machines; family = bgpt, pointer or classifier learns files",
+              c.family));
   require(pointer || !c.from_end, "from-end goes with the family pointer");
   if (pointer) {
     require(files,
@@ -120,9 +121,9 @@ void check(const ModelConfig& c) {
   require(c.patch_length >= 3 + (c.frame.context_bytes + c.frame.step_bytes) / c.patch_size,
           "patch-length is too short for one state after the memory image");
   require(transition || pointer || c.patch_layers >= 1,
-          "patch-layers must be at least 1 for the family bgpt");
+          fmt::format("patch-layers must be at least 1 for the family {}", c.family));
   require(pointer || c.patch_width % c.patch_heads == 0, "patch-width must be a multiple of patch-heads");
-  require(c.byte_width % c.byte_heads == 0, "byte-width must be a multiple of byte-heads");
+  require(classifier || c.byte_width % c.byte_heads == 0, "byte-width must be a multiple of byte-heads");
 }
 
 }  // namespace bytecpu

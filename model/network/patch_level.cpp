@@ -39,6 +39,28 @@ torch::Tensor PatchLevelImpl::embed(const torch::Tensor& patches, torch::ScalarT
   return (sum + linear->bias).to(precision).view(shape);
 }
 
+std::vector<TrainedParameter> trained_parameters_of_bgpt(const torch::nn::Module& model) {
+  std::vector<TrainedParameter> parameters;
+  for (const auto& item : model.named_parameters()) {
+    // The weights of the layers' products: "….h.N.attn.c_attn.weight" and the like.
+    const bool hidden = item.key().find(".h.") != std::string::npos && item.value().dim() == 2;
+    parameters.push_back({.name = item.key(),
+                          .tensor = item.value(),
+                          .hidden_matrix = hidden,
+                          .parts = hidden && item.key().ends_with("c_attn.weight") ? 3 : 1});
+  }
+  return parameters;
+}
+
+torch::Tensor frozen_of_bgpt(const std::string& name, const torch::Tensor& parameter,
+                             torch::ScalarType precision) {
+  if (name.ends_with("patch_embedding.weight")) return parameter.t().contiguous().t();  // for embed()
+  // embed() takes the tables as they are.
+  const bool as_it_is = name.ends_with("patch_embedding.bias") || name.ends_with("wte.weight") ||
+                        name.ends_with("wpe.weight") || name.find(".ln_") != std::string::npos;
+  return as_it_is ? parameter : parameter.to(precision);
+}
+
 double block_flops(double width, double context) { return 2 * (12 * width * width + 2 * context * width); }
 
 double PatchLevelImpl::flops(const ModelConfig& c, int64_t patches) {

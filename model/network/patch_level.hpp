@@ -4,10 +4,13 @@
 #include <torch/torch.h>
 
 #include <span>
+#include <string>
+#include <vector>
 
 #include "datagen/corpus/document.hpp"
 #include "model/network/config.hpp"
 #include "model/network/layers.hpp"
+#include "model/network/parameters.hpp"
 
 namespace bytecpu {
 
@@ -19,12 +22,18 @@ int64_t patches_of(const Document& document, int64_t patch_size, bool with_end);
 // The sequence of each document as symbols, I64 [B, T, P] padded with "nothing".
 torch::Tensor sequences(std::span<const Document> documents, int64_t patch_size, bool with_end);
 
+// As ByteModel's, of a model with these names of parameters.
+std::vector<TrainedParameter> trained_parameters_of_bgpt(const torch::nn::Module& model);
+torch::Tensor frozen_of_bgpt(const std::string& name, const torch::Tensor& parameter,
+                             torch::ScalarType precision);
+
 // Operations of a GPT-2 block at a position that sees so many on average.
 double block_flops(double width, double context);
 
 struct PatchLevelImpl : torch::nn::Module {
   explicit PatchLevelImpl(const ModelConfig& config);
-  void draw_embedding();  // for a fresh model; after all else is drawn
+  void
+  draw_embedding();  // of a fresh model; after the layers are drawn, so that a seed gives what it always gave
   torch::Tensor embed(const torch::Tensor& patches,
                       torch::ScalarType precision);  // I64 [B, T, P] → [B, T, patch width]
   // Forward, of so many patches.

@@ -18,7 +18,7 @@ using torch::Tensor;
 
 // Symbols beside each other that are seen at once: of the input those around a place, of the output the last ones.
 constexpr int64_t input_window = 5, output_window = 8;
-constexpr int64_t table_width = 64, key_width = 16, count_bits = 24;
+constexpr int64_t table_width = 64, key_width = 16, count_bytes = 4;
 
 void add_bytes(std::vector<int64_t>& to, auto bytes) {
   for (const auto byte : bytes) to.push_back(static_cast<uint8_t>(byte));
@@ -82,10 +82,10 @@ class Windows {
   std::vector<int64_t> all_;
 };
 
-// A number's bits as -1 and 1, the lowest first: [N, count_bits].
-Tensor count_features(const Tensor& counts, torch::ScalarType type) {
-  const auto bits = counts.unsqueeze(1).bitwise_right_shift(torch::arange(count_bits, counts.options()));
-  return (bits.bitwise_and(1) * 2 - 1).to(type);
+// The bytes of numbers, the lowest first: [N, count_bytes].
+Tensor bytes_of_counts(const Tensor& counts) {
+  const auto shift = torch::arange(0, 8 * count_bytes, 8, counts.options());
+  return counts.unsqueeze(1).bitwise_right_shift(shift).bitwise_and(255);
 }
 
 }  // namespace
@@ -131,10 +131,10 @@ Pointer::Pointer(const ModelConfig& config) : ByteModel(config) {
   register_module("encoder", encoder_);
   scan_in_ = matrix("scan_in", width, 2 * width, 1.0);
   scan_out_ = matrix("scan_out", width, width, 0.0);
-  // At the start some channels remember a byte or two, some hundreds.
+  // At the start some channels remember a byte or two, some hundreds, some all.
   scan_bias_ = register_parameter(
       "scan_bias", torch::cat({torch::linspace(0, 6, width / 4).repeat({4}), torch::zeros({width})}));
-  if (c.from_end) count_ = register_parameter("count", torch::zeros({count_bits, width}));
+  if (c.from_end) copy_ = matrix("copy", width, count_bytes, 0.0);
   query_ = matrix("query", width, pointers * key_width, 0.3);
   key_ = matrix("key", width, pointers * key_width, 0.3);
   value_ = matrix("value", width, width, 1.0);
@@ -233,9 +233,6 @@ Tensor Pointer::write(const Written& written, const std::vector<Input>& inputs, 
     found.push_back(torch::bmm(at, inputs[b].values).transpose(0, 1).flatten(1).to(precision_));
   }
   x = found_->add_to(x, join(std::move(found), x));
-  if (config_.from_end) {
-    x = x + torch::matmul(count_features(written.bytes, precision_), count_.to(precision_));
-  }
   for (size_t i = 0; i < queries_->size(); ++i) {
     x = mlps_->at<PlainBlockImpl>(i + 1).mlp(x);
     std::vector<Tensor> keys_values;
@@ -243,7 +240,8 @@ Tensor Pointer::write(const Written& written, const std::vector<Input>& inputs, 
     const auto q = queries_->at<MatrixImpl>(i).forward(layer_norm(x));
     x = outs_->at<MatrixImpl>(i).add_to(x, attend(q, counts, keys_values, config_.byte_heads));
   }
-  return mlps_->at<PlainBlockImpl>(mlps_->size() - 1).mlp(x);
+  x = mlps_->at<PlainBlockImpl>(mlps_->size() - 1).mlp(x);
+  return config_.from_end ? torch::cat({x, bytes_of_counts(written.bytes).to(x)}, 1) : x;
 }
 
 namespace {
@@ -306,7 +304,12 @@ Rows Pointer::rows(std::span<const Document> documents, Targets targets, const T
 
 Tensor Pointer::logits(const Tensor& condition, const Tensor&, int64_t end, ByteCache* cache) {
   if (cache) cache->positions = end;
-  return symbol_logits(layer_norm(condition).unsqueeze(1), head_->weight.to(precision_));
+  const int64_t width = config_.byte_width;
+  const auto x = layer_norm(condition.slice(1, 0, width).contiguous());
+  const auto logits = symbol_logits(x.unsqueeze(1), head_->weight.to(precision_));
+  if (!config_.from_end) return logits;
+  const auto bytes = condition.slice(1, width).to(torch::kLong).unsqueeze(1);
+  return logits.scatter_add(2, bytes, copy_(x).unsqueeze(1).to(logits));
 }
 
 class PointerHistory final : public History {
@@ -386,9 +389,10 @@ double Pointer::forward_flops(std::span<const Document> documents, Targets) cons
   const double of_input = 2 * width *
                           (input_window * table_width + (c.encoder_layers + 1) * 2 * c.encoder_mlp * width +
                            3 * width + pointers * key_width + width + 2 * pointers + layers * 2 * width);
-  const double of_output = 2 * width *
-                           (output_window * table_width + (c.byte_layers + 1) * 2 * c.byte_mlp * width +
-                            pointers * key_width + 2 * pointers + width + layers * 2 * width + symbols);
+  const double of_output =
+      2 * width *
+      (output_window * table_width + (c.byte_layers + 1) * 2 * c.byte_mlp * width + pointers * key_width +
+       2 * pointers + width + layers * 2 * width + symbols + (c.from_end ? count_bytes : 0));
   double flops = 0;
   for (const auto& d : documents) {
     const auto input = static_cast<double>(input_of(d).size()),
@@ -404,7 +408,7 @@ std::vector<TrainedParameter> Pointer::trained_parameters() const {
   for (const auto& item : named_parameters()) {
     const auto& name = item.key();
     const bool other = item.value().dim() != 2 || name == "place.weight" || name == "move.weight" ||
-                       name == "head.weight" || name == "scan_bias" || name == "count" ||
+                       name == "head.weight" || name == "scan_bias" || name == "copy.weight" ||
                        name.find("symbol.") != std::string::npos;
     const int parts = name.starts_with("attention_key_value") || name.starts_with("scan_in") ? 2 : 1;
     parameters.push_back({.name = name, .tensor = item.value(), .hidden_matrix = !other, .parts = parts});

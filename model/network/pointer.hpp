@@ -6,8 +6,9 @@
 //   what they point at is read ─ layers of attention to the input, MLPs ─ the next byte
 //
 // No layer looks back at what was written before the last 8 bytes: where the pointers are is all that is remembered. So
-// writing takes time in proportion to the file, times the input's length. There are no positions either; what was
-// learned of short files holds in long ones. It knows nothing of any format. Its patch is a byte.
+// writing takes time in proportion to the file, times the input's length. There are no positions either (with
+// from-end the number of bytes written can be copied, and is not seen otherwise); what was learned of short files holds in
+// long ones. It knows nothing of any format. Its patch is a byte.
 #pragma once
 
 #include "model/compute/pointer.hpp"
@@ -47,10 +48,11 @@ class Pointer final : public ByteModel {
   // The last symbols before each byte that is asked for, of document after document.
   struct Written {
     torch::Tensor windows;        // I64 [rows, 8]
-    torch::Tensor bytes;          // I64 [rows], how many there are
+    torch::Tensor bytes;          // I64 [rows], how many bytes are written before
     std::vector<int64_t> counts;  // rows of each document; behind them come rows of no meaning
   };
-  // What comes next: [rows, width]. The pointers start at places[b] ([H, I]) and are left there after the last row.
+  // What comes next: [rows, width], and with from-end the four bytes of how many are written, the lowest first. The
+  // pointers start at places[b] ([H, I]) and are left there after the last row.
   torch::Tensor write(const Written& written, const std::vector<Input>& inputs,
                       std::vector<torch::Tensor>& places);
   std::vector<int64_t> input_of(const Document& document) const;
@@ -62,12 +64,12 @@ class Pointer final : public ByteModel {
   Table input_symbol_{nullptr}, symbol_{nullptr}, head_{nullptr};
   Matrix input_in_{nullptr}, in_{nullptr};
   torch::nn::ModuleList encoder_, mlps_, queries_, keys_values_, outs_;
-  // Of the pointers: [width, H · 16], [width, width], [width, 2 · H] each.
   Matrix scan_in_{nullptr}, scan_out_{nullptr};
+  Matrix copy_{nullptr};  // how much likelier the bytes of the count are; only with from-end
+  // Of the pointers: [width, H · 16], [width, width], [width, 2 · H] each.
   Matrix query_{nullptr}, key_{nullptr}, value_{nullptr}, found_{nullptr}, place_{nullptr}, move_{nullptr};
   torch::Tensor place_bias_, move_bias_;  // [2 · H]
   torch::Tensor scan_bias_;               // [2 · width]
-  torch::Tensor count_;  // [count_bits, width]; undefined in a model that writes from the beginning
 };
 
 }  // namespace bytecpu

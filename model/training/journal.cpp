@@ -13,6 +13,11 @@
 namespace bytecpu {
 namespace {
 
+bool tells_labels(const ByteModel& model) { return model.config().family == "classifier"; }
+
+// What a loss is the mean over.
+const char* predicted_unit(const ByteModel& model) { return tells_labels(model) ? "label" : "byte"; }
+
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
@@ -46,7 +51,8 @@ Journal::Journal(const fs::path& run, const TrainConfig& config, const ByteModel
 }
 
 void Journal::count(const StepPart& part) {
-  steps_seen_ += static_cast<double>(part.seen / model_.patches_per_step());
+  steps_seen_ +=
+      static_cast<double>(tells_labels(model_) ? part.seen : part.seen / model_.patches_per_step());
   for (const auto& batch : part.batches) {
     int64_t longest = 0;
     for (const auto& document : batch.documents) {
@@ -57,15 +63,6 @@ void Journal::count(const StepPart& part) {
     padded_patches_ += static_cast<double>(longest * std::ssize(batch.documents));
   }
 }
-
-namespace {
-
-// What a loss is the mean over.
-const char* predicted_unit(const ByteModel& model) {
-  return model.config().family == "classifier" ? "label" : "byte";
-}
-
-}  // namespace
 
 void Journal::log(Progress& progress) {
   std::array sums = {steps_seen_, patches_, padded_patches_};
@@ -102,7 +99,9 @@ void Journal::tell(const Progress& progress, const std::array<double, 3>& sums) 
     utilisation = fmt::format(", MFU {:.1f} %", 100 * flops / peak_);
   }
   write(line);
-  const char* unit = model_.frame().kind == DocumentKind::file ? "patches" : "states";
+  const char* unit = tells_labels(model_)                        ? "labels"
+                     : model_.frame().kind == DocumentKind::file ? "patches"
+                                                                 : "states";
   const double left = done > 0 ? progress.seconds * (1 / done - 1) : 0;
   fmt::print("step {:>7}  loss {:.5f} nats/{}  lr {:.2e}  {:.0f} {}/s  {:.0f} GFLOP/s{}  ", progress.step,
              progress.loss_sum / steps, predicted_unit(model_), learning_rate, rate, unit, flops / 1e9,

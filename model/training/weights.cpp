@@ -79,7 +79,12 @@ ModelConfig stored_sizes(const safetensors::File& file, ModelConfig config) {
   };
   level("patch_level_decoder.base.", config.patch_length, config.patch_width, config.patch_layers);
   config.patch_heads = stored_heads(file, "patch_heads", config.patch_width);
-  if (config.family == "classifier") return config;
+  if (config.family == "classifier") {
+    const auto* embedding = file.find("patch_level_decoder.patch_embedding.weight");
+    if (embedding && embedding->shape.size() == 2)
+      config.patch_size = static_cast<int>(embedding->shape[1] / symbols);
+    return config;
+  }
   int byte_positions = 0;  // the patch's feature, then its bytes
   level("byte_level_decoder.base.transformer.", byte_positions, config.byte_width, config.byte_layers);
   config.patch_size = byte_positions - 1;
@@ -113,10 +118,12 @@ double fewest_elements(const ModelConfig& c) {
            4.0 * c.byte_mlp * row * row + patch_width * row + 64 * heads * row + 32.0 * c.frame.context_bytes;
   }
   if (c.family == "classifier") {
-    return block(c.patch_layers, patch_width, 4) + static_cast<double>(c.patch_size) * symbols * patch_width;
+    return block(c.patch_layers, patch_width, 4) + static_cast<double>(c.patch_size) * symbols * patch_width +
+           c.patch_length * patch_width;
   }
   if (c.family == "pointer") {
-    const double multiples = 2.0 * (c.encoder_layers * c.encoder_mlp + c.byte_layers * c.byte_mlp);
+    const double multiples =
+        2.0 * ((c.encoder_layers + 1.0) * c.encoder_mlp + (c.byte_layers + 1.0) * c.byte_mlp);
     return (multiples * byte_width + symbols) * byte_width;
   }
   // Without a history the patch-level layers are MLPs alone.
@@ -157,11 +164,12 @@ void write_tensors(const fs::path& path, const std::vector<NamedTensor>& named,
 }
 
 void read_tensors(const safetensors::File& file, const std::vector<NamedTensor>& named,
-                  std::string_view besides) {
+                  const std::vector<std::string_view>& besides) {
   torch::NoGradGuard no_grad;
   const auto& path = file.path();
   for (const auto& stored : file.tensors()) {
-    if (is_mask(stored.name) || (!besides.empty() && stored.name.starts_with(besides))) continue;
+    const auto begins = [&](std::string_view prefix) { return stored.name.starts_with(prefix); };
+    if (is_mask(stored.name) || std::ranges::any_of(besides, begins)) continue;
     const bool known =
         std::any_of(named.begin(), named.end(), [&](const auto& n) { return n.name == stored.name; });
     if (!known) throw Error("{}: tensor \"{}\" is not part of the model", path.string(), stored.name);
@@ -242,15 +250,20 @@ std::shared_ptr<ByteModel> load_published(const fs::path& path, const Layout& la
 
 namespace {
 
-// Of a classifier, from a generative model's weights or a classifier's: those of the patch level, and of its last layer
-// where the file has one.
-void read_patch_level(const safetensors::File& file, ByteModel& model) {
-  const bool classifies = file.find("classifier.weight");
+// Of a classifier, from a generative model's weights or a classifier's: those of the patch level, and of the last layer
+// where the file has one of the same labels. Weights without a config.json do not tell theirs: as many are taken as the same.
+void read_patch_level(const safetensors::File& file, const fs::path& path, ByteModel& model) {
+  const auto* last = file.find("classifier.weight");
+  bool same = last && last->shape.size() == 2 && last->shape[0] == std::ssize(model.frame().labels);
+  if (same && fs::exists(path.parent_path() / "config.json"))
+    same = load_model_config(path.parent_path()).frame.labels == model.frame().labels;
   std::vector<NamedTensor> named;
   for (const auto& item : model.named_parameters()) {
-    if (classifies || !item.key().starts_with("classifier.")) named.push_back({item.key(), item.value()});
+    if (same || !item.key().starts_with("classifier.")) named.push_back({item.key(), item.value()});
   }
-  read_tensors(file, named, "byte_level_decoder.");
+  read_tensors(file, named,
+               same ? std::vector<std::string_view>{"byte_level_decoder."}
+                    : std::vector<std::string_view>{"byte_level_decoder.", "classifier."});
 }
 
 }  // namespace
@@ -278,7 +291,7 @@ void load_initial_weights(const fs::path& from, ByteModel& model) {
       throw Error("{}: its sizes are others than the configuration's: give{}", path.string(), settings);
     }
   }
-  if (wanted.family == "classifier") return read_patch_level(file, model);
+  if (wanted.family == "classifier") return read_patch_level(file, path, model);
   read_weights(file, model);
 }
 

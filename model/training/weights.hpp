@@ -17,10 +17,10 @@ safetensors::Metadata weights_metadata(const ModelConfig& config);
 void write_tensors(const std::filesystem::path& path, const std::vector<NamedTensor>& named,
                    const safetensors::Metadata& metadata, safetensors::Dtype dtype = safetensors::Dtype::F32);
 
-// Fills every tensor of `named` from the file, which must hold these and no others but, if `besides` is not empty, those
-// whose names begin with it.
+// Fills every tensor of `named` from the file, which must hold these and no others but those whose names begin with one
+// of `besides`.
 void read_tensors(const safetensors::File& file, const std::vector<NamedTensor>& named,
-                  std::string_view besides = {});
+                  const std::vector<std::string_view>& besides = {});
 void read_weights(const safetensors::File& file, ByteModel& model);
 
 // Before a model of `config` is made: throws Error where the file holds fewer numbers than it has.

@@ -305,6 +305,18 @@ TEST(FileCorpus, CutsFilesThatAreLongerThanTheEmphasis) {
   }
   EXPECT_EQ(corpus.longest(), longest);
   EXPECT_GT(cut, 0);
+  // Of files that are cut already, what is left of one has no end to begin from.
+  auto cutting = packing(folder);
+  cutting.out = folder / "pieces";
+  cutting.max_bytes = 32;
+  cutting.longer = PackOptions::Longer::windows;
+  pack(cutting);
+  EXPECT_NO_THROW(FileCorpus(folder / "pieces", Split::train, 3, 1000));
+  expect_error(
+      [&] {
+        FileCorpus(folder / "pieces", Split::train, 3, 9, FileCorpus::Learn::files, FileCorpus::Keep::end);
+      },
+      {"is cut, and files are read from their end: pack them whole"});
   EXPECT_LT(cut, std::ssize(files));
 }
 

@@ -253,8 +253,10 @@ TEST_F(Checkpoint, WhatIsNotFiniteIsNotSaved) {
 }
 
 TEST_F(Checkpoint, WhoseConfigurationIsLargerThanItsWeightsIsAnErrorBeforeAnythingIsAllocated) {
-  for (const std::string family : {"bgpt", "transition", "fields", "pointer"}) {
-    const auto model = tiny_model(family == "pointer" ? pointer_config() : tiny_config(family));
+  for (const std::string family : {"bgpt", "transition", "fields", "pointer", "classifier"}) {
+    const auto model = tiny_model(family == "pointer"      ? pointer_config()
+                                  : family == "classifier" ? classifier_config()
+                                                           : tiny_config(family));
     const Optimizer optimizer(model->trained_parameters(), {});
     save_checkpoint(folder_, 9, *model, optimizer, {});
     path_ = folder_ / "step-00000009";
@@ -267,6 +269,7 @@ TEST_F(Checkpoint, WhoseConfigurationIsLargerThanItsWeightsIsAnErrorBeforeAnythi
     }
     if (family == "pointer")
       sizes = {"byte-layers", "byte-width", "encoder-layers", "encoder-mlp", "byte-mlp"};
+    if (family == "classifier") sizes = {"patch-layers", "patch-width", "patch-length"};
     if (family == "fields") sizes.insert(sizes.end(), {"row-width", "byte-mlp"});
     for (const auto& size : sizes) {
       // The most that a setting may be.

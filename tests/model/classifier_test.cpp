@@ -18,16 +18,6 @@ namespace {
 
 using Bytes = std::vector<uint8_t>;
 
-ModelConfig classifier_config() {
-  auto config = tiny_config("bgpt");
-  config.family = "classifier";
-  config.frame = frame_of_files();
-  config.frame.labels = {"cat", "dog", "cow"};
-  config.patch_size = 4;
-  config.patch_length = 30;
-  return config;
-}
-
 // Files of several lengths, and labels of theirs.
 struct Labelled {
   std::vector<Bytes> files = {
@@ -68,6 +58,10 @@ TEST(Classifier, TellsAFileTheSameWhateverIsBesideIt) {
     const bool best = std::ranges::max_element(shares) - shares.begin() == static_cast<int64_t>(label);
     EXPECT_EQ(loss.mistakes[row].item<int64_t>(), best ? 0 : 1);
   }
+  // A piece that was cut is read with an end, as it is learned.
+  auto piece = labelled.file(1);
+  piece.complete = false;
+  EXPECT_EQ(label_probabilities(*model, piece), label_probabilities(*model, labelled.file(1)));
   const auto chosen = torch::tensor({false, true, false, true});
   const auto some = model->rows(labelled.documents, Targets::scored, chosen);
   EXPECT_TRUE(torch::allclose(some.condition, rows.condition.index({chosen}), 1e-4, 1e-5));
@@ -155,16 +149,28 @@ TEST(Classifier, StartsFromAGenerativeModelOrAClassifier) {
     const auto fresh = make_model(config);
     load_initial_weights(run, *started);
     for (const auto& item : started->named_parameters()) {
-      const bool fresh_one = from->config().family == "bgpt" && item.key().starts_with("classifier.");
+      const bool fresh_one =
+          from->config().frame.labels != config.frame.labels && item.key().starts_with("classifier.");
       const auto expected = (fresh_one ? fresh : from)->named_parameters()[item.key()];
       EXPECT_TRUE(torch::equal(item.value(), expected)) << item.key();
     }
   };
   started_from(tiny_model(generative, 1));
   started_from(tiny_model(config, 2));
-  auto other = config;
-  other.frame.labels.pop_back();
-  EXPECT_THROW(started_from(tiny_model(other, 3)), Error);  // two labels, not three
+  // Of others the last layer is not taken.
+  auto fewer = config, others = config;
+  fewer.frame.labels.pop_back();
+  others.frame.labels[1] = "duck";
+  started_from(tiny_model(fewer, 3));
+  started_from(tiny_model(others, 4));
+  auto wider = config;
+  wider.patch_size = 8;
+  try {
+    started_from(tiny_model(wider, 5));
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_TRUE(std::string(e.what()).ends_with("give --patch-size 8")) << e.what();
+  }
 }
 
 }  // namespace

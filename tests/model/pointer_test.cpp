@@ -125,11 +125,11 @@ TEST(Pointer, WritesFromTheEndWhatIsReadFromTheEnd) {
   }
   auto parameters = model->named_parameters();
   for (const auto& item : forward->named_parameters()) parameters[item.key()].copy_(item.value());
-  parameters["count"].zero_();
+  parameters["copy.weight"].zero_();
   const auto expected = forward->rows(documents, Targets::scored),
              rows = model->rows(files.documents, Targets::scored);
   EXPECT_TRUE(torch::equal(rows.patches, expected.patches));
-  EXPECT_TRUE(torch::allclose(rows.condition, expected.condition));
+  EXPECT_TRUE(torch::allclose(rows.condition.slice(1, 0, config.byte_width), expected.condition));
   // 23 bytes are two steps: those of the second are written first, then the first, then the end.
   EXPECT_EQ(rows.step[0].item<int64_t>(), 1);
   EXPECT_EQ(rows.step[22].item<int64_t>(), 0);
@@ -138,30 +138,36 @@ TEST(Pointer, WritesFromTheEndWhatIsReadFromTheEnd) {
   const std::vector starts = {documents[0].first(0)}, of_end = {files.documents[0].first(0)};
   const ContinuationOptions options{.sampling = {.temperature = 0}};
   auto made = continue_files(*forward, starts, options)[0];
+  const auto as_written = made.bytes;
   std::ranges::reverse(made.bytes);
+  EXPECT_NE(made.bytes, as_written);
   const auto made_from_end = continue_files(*model, of_end, options)[0];
   EXPECT_EQ(made_from_end.bytes, made.bytes);
   EXPECT_EQ(made_from_end.ended, made.ended);
   EXPECT_THROW(continue_files(*model, files.documents, options), Error);  // a beginning is given
 }
 
-TEST(Pointer, SeesHowManyBytesItHasWritten) {
+// How many bytes are written is there to be copied, byte by byte.
+TEST(Pointer, CanCopyHowManyBytesItHasWritten) {
   torch::NoGradGuard no_grad;
   auto config = pointer_config();
+  config.patch_length = 1000;
   config.from_end = true;
   const auto model = tiny_model(config);
-  const Bytes input = bytes_of("abc"), output(100, 'x');
+  const Bytes input = bytes_of("abc"), output(700, 'x');
   const std::vector documents = {Document::file("mid", output).from("abc", input)};
-  const auto before = model->rows(documents, Targets::scored).condition;
-  model->named_parameters()["count"][6].fill_(1);  // the bit of 64
-  const auto change = (model->rows(documents, Targets::scored).condition - before).abs().sum(1);
-  EXPECT_GT(change.min().item<double>(), 0);
-  // The bit is -1 up to row 63, then 1.
-  model->named_parameters()["count"].slice(0, 0, 6).fill_(0);
-  const auto rows = model->rows(documents, Targets::scored).condition;
+  const auto rows = model->rows(documents, Targets::scored);
+  const auto copying = model->logits(rows.condition, rows.patches);
+  model->named_parameters()["copy.weight"].zero_();
+  const auto change = (copying - model->logits(rows.condition, rows.patches)).squeeze(1);
+  for (const int64_t written : {0, 1, 77, 255, 256, 515, 700}) {
+    auto expected = torch::zeros({symbols}, torch::kBool);
+    for (const int64_t byte : {written % 256, written / 256, int64_t{0}}) expected[byte] = true;
+    EXPECT_TRUE(torch::equal(change[written].ne(0), expected)) << written;
+  }
   auto history = model->begin(std::vector{documents[0].first(0)});
-  for (int64_t t = 0; t < 100; ++t) {
-    EXPECT_TRUE(torch::allclose(history->condition()[0], rows[t], 1e-4, 1e-4)) << t;
+  for (int64_t t = 0; t < 300; ++t) {
+    EXPECT_TRUE(torch::allclose(history->condition()[0], rows.condition[t], 1e-4, 1e-4)) << t;
     history->append(torch::full({1, 1}, 'x', torch::kLong));
   }
 }

@@ -68,6 +68,17 @@ inline ModelConfig pointer_config() {
   return config;
 }
 
+// Of the family "classifier": files of up to 112 bytes, three labels.
+inline ModelConfig classifier_config() {
+  auto config = tiny_config("bgpt");
+  config.family = "classifier";
+  config.frame = frame_of_files();
+  config.frame.labels = {"cat", "dog", "cow"};
+  config.patch_size = 4;
+  config.patch_length = 30;
+  return config;
+}
+
 // All that tests are run over: every family, and the transition model with and without a history.
 inline std::vector<ModelConfig> tiny_configs() {
   std::vector<ModelConfig> configs = {tiny_config("bgpt"), tiny_config("transition"),

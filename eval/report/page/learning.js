@@ -31,7 +31,8 @@ function learning(doc) {
   if (trained.length + checks.length < 2) return null;
   const series = [{points: smoothed(trained), colour: "var(--c0)", soft: true},
     {points: checks.map(line => [line.step, line.validation.loss]), colour: "var(--c1)"}];
+  const unit = doc.kinds && !doc.kinds.length ? "label" : "byte";
   const loss = figure(width => lineChart({width, xLabel: "training step", dots: false, yText: powerText, series}),
-    checks.length ? "Loss in nats a byte: training (pale) and validation." : "Training loss in nats a byte.");
+    checks.length ? `Loss in nats a ${unit}: training (pale) and validation.` : `Training loss in nats a ${unit}.`);
   return section("Learning", el("div", {class: "pair"}, loss, validationFigure(checks)));
 }

@@ -1,7 +1,7 @@
 // Standard MIDI files as a player piano's roll.
 
-// The notes as far as the file can be read, as a player does: [{start, end, key}], in ticks. A track goes on to the next one's
-// header or the end of the file, whatever length it tells.
+// The notes as far as the file can be read, as a player does: [{start, end, key}], in ticks. A track goes on to its last
+// event, whatever length it tells.
 function midiNotes(bytes) {
   const notes = [];
   let at = 14;
@@ -52,7 +52,7 @@ function pianoRoll(bytes, other) {
   const known = other === undefined ? null : new Set(midiNotes(other).map(named));
   const all = other === undefined ? notes : [...notes, ...midiNotes(other)];
   const low = Math.min(...all.map(n => n.key)), high = Math.max(...all.map(n => n.key));
-  const length = Math.max(...all.map(n => n.end)), height = row * (high - low + 1);
+  const length = Math.max(1, ...all.map(n => n.end)), height = row * (high - low + 1);
   const right = notes.filter(n => !known || known.has(named(n))).length;
   return el("div", {class: "roll"},
     svg("svg", {viewBox: `0 0 ${width} ${height}`, width, height}, ...notes.map(n => svg("rect", {
