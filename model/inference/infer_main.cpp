@@ -33,7 +33,8 @@ void model_options(OptionList& field, ModelOptions& m) {
         "a trained model of files: a run's folder, or a checkpoint's")
       .required();
   field(m.out, "out", text("DIR"), "folder for the new files; it must be new or empty").required();
-  field(m.most_bytes, "most-bytes", at_least(0), "cut files there; 0: at what the model takes");
+  field(m.most_bytes, "most-bytes", at_least(0),
+        "cut files there, of a model that writes from the end their beginning; 0: at what the model takes");
   field(m.batch, "batch", in(1, 1 << 16), "files made at once");
   inference_options(field, m.inference);
   field(m.json, "json", "print the summary as JSON");
