@@ -10,6 +10,7 @@
 #include "model/compute/layer_norm.hpp"
 #include "model/compute/scan.hpp"
 #include "model/compute/torch_compat.hpp"
+#include "model/network/byte_windows.hpp"
 
 namespace bytecpu {
 namespace {
@@ -57,30 +58,6 @@ Tensor attend(const Tensor& q, const std::vector<int64_t>& counts, const std::ve
 Tensor by_head(const Tensor& x, int64_t heads) {
   return x.view({x.size(0), heads, x.size(1) / heads}).transpose(0, 1).contiguous();
 }
-
-// At each of the documents' places the window around it, or before it: I64 [rows, width].
-class Windows {
- public:
-  explicit Windows(int64_t width) : width_(width) {}
-  // Windows of symbols[first … first + count), which end `after` symbols behind each.
-  void add(const std::vector<int64_t>& symbols_, int64_t first, int64_t count, int64_t after) {
-    for (int64_t i = first; i < first + count; ++i) {
-      for (int64_t k = i + after - width_ + 1; k <= i + after; ++k)
-        all_.push_back(k < 0 || k >= std::ssize(symbols_) ? nothing : symbols_[static_cast<size_t>(k)]);
-    }
-    rows_ += count;
-  }
-  int64_t rows() const { return rows_; }
-  // Padded to `rows`.
-  Tensor padded(int64_t rows) {
-    all_.resize(static_cast<size_t>(rows * width_), nothing);
-    return torch::tensor(all_, torch::kLong).view({rows, width_});
-  }
-
- private:
-  int64_t width_, rows_ = 0;
-  std::vector<int64_t> all_;
-};
 
 // The bytes of numbers, the lowest first: [N, count_bytes].
 Tensor bytes_of_counts(const Tensor& counts) {
@@ -180,7 +157,7 @@ Tensor Pointer::embed(const Tensor& windows, const Table& table, Matrix& in) con
 std::vector<Pointer::Input> Pointer::read(std::span<const Document> documents) {
   const int64_t pointers = config_.memory_heads;
   std::vector<int64_t> counts;
-  Windows windows(input_window);
+  ByteWindows windows(input_window);
   for (const auto& d : documents) {
     const auto input = input_of(d);
     windows.add(input, 0, std::ssize(input), input_window / 2);
@@ -258,7 +235,7 @@ Tensor first_place(const Tensor& stops) {
 Rows Pointer::rows(std::span<const Document> documents, Targets targets, const Tensor& chosen) {
   if (targets == Targets::all) throw Error("family pointer predicts outputs only: loss must be states");
   std::vector<int64_t> counts, bytes, step, document, symbols_;
-  Windows windows(output_window);
+  ByteWindows windows(output_window);
   for (int64_t b = 0; b < std::ssize(documents); ++b) {
     const auto& d = documents[static_cast<size_t>(b)];
     if (length(d) > config_.patch_length) {
@@ -317,7 +294,7 @@ class PointerHistory final : public History {
   PointerHistory(Pointer& model, std::span<const Document> starts)
       : model_(model), inputs_(model.read(starts)) {
     std::vector<int64_t> counts, bytes, last;
-    Windows windows(output_window);
+    ByteWindows windows(output_window);
     for (const auto& d : starts) {
       windows.add(model.output_of(d), std::ssize(d.extension), std::ssize(d.steps) + 1, 0);
       counts.push_back(std::ssize(d.steps) + 1);
