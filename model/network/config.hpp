@@ -36,7 +36,7 @@ struct ModelConfig {
   // byte level is over the bits of a word:
   int row_width = 128;  // of what is thought of one word
   // Of the family "pointer": inputs are read and outputs written from the last byte to the first, and how many bytes
-  // are written is seen. So a length that stands before what it measures is known when it is needed.
+  // are written can be copied. So a length that stands before what it measures is known when it is needed.
   bool from_end = false;
   // Byte embeddings at the start: "normal" (GPT-2's, standard deviation 0.02) or "structured" (bits, value
   // and sinusoids of the byte among the coordinates).

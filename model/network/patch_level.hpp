@@ -32,8 +32,8 @@ double block_flops(double width, double context);
 
 struct PatchLevelImpl : torch::nn::Module {
   explicit PatchLevelImpl(const ModelConfig& config);
-  void
-  draw_embedding();  // of a fresh model; after the layers are drawn, so that a seed gives what it always gave
+  // Of a fresh model. Not in the constructor: after all layers are drawn, so that a seed gives what it always gave.
+  void draw_embedding();
   torch::Tensor embed(const torch::Tensor& patches,
                       torch::ScalarType precision);  // I64 [B, T, P] → [B, T, patch width]
   // Forward, of so many patches.

@@ -150,7 +150,7 @@ Corpora make_corpora(const Values& o) {
     const auto keep = o.model.from_end ? FileCorpus::Keep::end : FileCorpus::Keep::beginning;
     return {
         std::make_unique<FileCorpus>(o.data, Split::train, o.train.seed, o.train.pool_traces, o.learn, keep),
-        std::make_unique<FileCorpus>(o.data, Split::test, 0, o.train.validation_traces, o.learn)};
+        std::make_unique<FileCorpus>(o.data, Split::test, 0, o.train.validation_traces, o.learn, keep)};
   }
   if (!o.data.empty()) {
     return {std::make_unique<DatasetCorpus>(o.data, Split::train, o.train.seed, o.train.pool_traces),
