@@ -138,3 +138,16 @@ learn_files() {
     --out "$run/new"
   printf '\nreport     %s\nnew files  %s\nmodel      %s\n' "$run/report.html" "$run/new" "$run/model"
 }
+
+# learn_labels NAME KEY DATA TRAIN-OPTION...: a classifier, trained on the dataset DATA with the options and measured on its test
+# files: $run/NAME. KEY is of all that it depends on.
+learn_labels() {
+  local name=$1 key=$2 data=$3
+  shift 3
+  is_done "train-begun-$name" "$key" || rm -rf "${run:?}/$name"
+  set_done "train-begun-$name" "$key"
+  once "train-$name" "$key" "$bin/bytecpu-train" "$@" --data "$data" --out "$run/$name" --resume
+  once "evaluate-$name" "$key" "$bin/bytecpu-eval" model --checkpoint "$run/$name" --data "$data" --json "$run/$name.json" \
+    --report "$run/$name.html"
+  printf '%s: %s\n' "$name" "$(grep 'labels right' "$run/log/evaluate-$name.txt")"
+}

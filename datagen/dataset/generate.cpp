@@ -88,7 +88,8 @@ ordered_json describe(const GenerateOptions& options, const Machine& machine) {
                        {"max_steps", limits_of(programs).steps}};
   for (const auto& [name, share] : {std::pair{"memory_share", programs.memory_share},
                                     {"branch_share", programs.branch_share},
-                                    {"loop_share", programs.loop_share}}) {
+                                    {"loop_share", programs.loop_share},
+                                    {"anywhere_share", programs.anywhere_share}}) {
     if (share) json[name] = *share;
   }
   if (!options.keep_faults) json["faults"] = "drop";

@@ -32,6 +32,8 @@ void program_options(OptionList& field, ProgramOptions& programs) {
         "share of instructions that branch forward or call, where the machine has them");
   field(programs.loop_share, "loop-share", in(0, 1),
         "probability that an instruction begins a loop, where the machine has them");
+  field(programs.anywhere_share, "anywhere-share", in(0, 1),
+        "share of programs that begin at any place of the code, behind some that does not run");
 }
 
 void fit_length(const Machine& machine, ProgramOptions& programs) {

@@ -138,13 +138,20 @@ void NativeMachine::random_start(RandomSource& random, const ProgramOptions& opt
   std::ranges::fill(image, 0);
   const auto program = random_program(random, options, *set_, code_bytes(), used_data);
   BYTECPU_CHECK(program.size() <= static_cast<size_t>(code_bytes()));
-  std::ranges::copy(program, image.begin());
+  std::vector<uint8_t> idle;
+  if (options.anywhere_share && Scope{random, 0, false, 0}.chance(*options.anywhere_share)) {
+    const size_t room = most_code_bytes() - std::min(most_code_bytes(), program.size());
+    idle = idle_code(random, options, *set_, code_bytes(), used_data, room);
+  }
+  std::ranges::copy(idle, image.begin());
+  std::ranges::copy(program, image.begin() + static_cast<ptrdiff_t>(idle.size()));
   for (int i = 0; i < used_data; i += 2) store(&image[layout_.data_offset + i], random.below(1 << 16), 2);
-  finish_image(image, program.size(), Behind::halts);
+  finish_image(image, idle.size() + program.size(), Behind::halts);
 
   const auto state = first_state();
   std::ranges::copy(state, start.begin() + layout_.memory_bytes);
   const auto drawn = start.subspan(layout_.memory_bytes);
+  store(drawn.data() + at_.pc, idle.size(), about_.offset_bytes);
   drawn[at_.flags] = set_->pack_flags(set_->unpack_flags(static_cast<uint8_t>(random.below(256))));
   const Scope scope{random, 0, false, 0};
   for (int r = 0; r < static_cast<int>(about_.registers.size()); ++r) {

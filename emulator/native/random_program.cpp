@@ -186,7 +186,8 @@ void check(const ProgramOptions& options, const InstructionSet& set, int code_by
   for (const auto& [name, share] : {std::pair{"small_operands", std::optional(options.small_operands)},
                                     {"memory_share", options.memory_share},
                                     {"branch_share", options.branch_share},
-                                    {"loop_share", options.loop_share}}) {
+                                    {"loop_share", options.loop_share},
+                                    {"anywhere_share", options.anywhere_share}}) {
     if (share && !(*share >= 0 && *share <= 1)) throw Error("{} is {}; use 0 … 1", name, *share);
   }
   const auto& weights = options.operation_weights;
@@ -212,6 +213,27 @@ std::vector<uint8_t> random_program(RandomSource& random, const ProgramOptions& 
   while (true) {  // the last loop or the subroutine, where its instructions are long, may pass the end
     auto program = Writer(random, options, set, code_bytes, data_bytes).write(instructions);
     if (program.size() <= static_cast<size_t>(code_bytes)) return program;
+  }
+}
+
+std::vector<uint8_t> idle_code(RandomSource& random, const ProgramOptions& options, const InstructionSet& set,
+                               int code_bytes, int data_bytes, size_t most) {
+  std::vector<uint8_t> code;
+  std::vector<size_t> ends = {0};  // of instructions, up to `most`
+  while (true) {
+    const size_t begin = code.size();
+    const auto program = random_program(random, options, set, code_bytes, data_bytes);
+    code.insert(code.end(), program.begin(), program.end());
+    for (size_t at = begin; at < code.size();) {
+      const int bytes = set.decode(std::span(code).subspan(at)).bytes;
+      BYTECPU_CHECK(bytes > 0);
+      at += static_cast<size_t>(bytes);
+      if (at > most) {
+        code.resize(ends[random.below(static_cast<uint32_t>(ends.size()))]);
+        return code;
+      }
+      ends.push_back(at);
+    }
   }
 }
 

@@ -22,4 +22,8 @@ void check(const ProgramOptions& options, const InstructionSet& set, int code_by
 std::vector<uint8_t> random_program(RandomSource& random, const ProgramOptions& options,
                                     const InstructionSet& set, int code_bytes, int data_bytes);
 
+// Instructions of such programs, to stand before one that is to begin anywhere: any number that fits `most` bytes.
+std::vector<uint8_t> idle_code(RandomSource& random, const ProgramOptions& options, const InstructionSet& set,
+                               int code_bytes, int data_bytes, size_t most);
+
 }  // namespace bytecpu::native

@@ -270,8 +270,9 @@ void Toy8::check(const ProgramOptions& options) const {
   }
   if (options.window_steps < 0)
     throw Error("window_steps is {}; use 0 (whole traces) or more", options.window_steps);
-  if (options.memory_share || options.branch_share || options.loop_share) {
-    throw Error("toy8 has no memory operations, branches or loops: leave out their shares");
+  if (options.memory_share || options.branch_share || options.loop_share || options.anywhere_share) {
+    throw Error(
+        "toy8 has no memory operations, branches or loops, and its programs begin at 0: leave out their shares");
   }
 }
 

@@ -60,7 +60,8 @@ Loss Fields::loss(const Tensor& condition, const Tensor& patches) {
   const auto next_bits =
       bits_of(words_->layout.words, patches.masked_fill(ends.unsqueeze(1), 0).to(torch::kByte));
   const auto changed = next_bits.ne(known.bits).any(2);
-  const auto gates = known.gates.slice(1, 0, words), end_gate = known.gates.select(1, words);
+  const auto all_gates = words_->gates(known, next_bits);
+  const auto gates = all_gates.slice(1, 0, words), end_gate = all_gates.select(1, words);
   const auto open =
       (changed | gates.detach().gt(std::log(least_gate / (1 - least_gate)))) & ~ends.unsqueeze(1);
   const auto places = open.nonzero();
@@ -108,22 +109,24 @@ Loss Fields::loss(const Tensor& condition, const Tensor& patches) {
 Decoded Fields::decode(const Tensor& condition, const Tensor& may_end) {
   const auto known = words_->know(condition, precision_);
   const int64_t words = words_->layout.count();
-  const auto gates = known.gates.slice(1, 0, words), end_gate = known.gates.select(1, words);
-  const auto open = gates.gt(0);
+  const auto end_gate = known.gates.select(1, words);
   auto next = known.records.to(torch::kLong).clone(), next_bits = known.bits.clone();
-  auto changed = torch::zeros_like(open);
-  auto log_p = torch::log_sigmoid(-end_gate) + (torch::log_sigmoid(-gates) * ~open).sum(1);
+  auto gates = words_->gates(known, next_bits).slice(1, 0, words);
+  auto written = torch::zeros_like(gates, torch::kBool), changed = torch::zeros_like(written);
+  auto log_p = torch::log_sigmoid(-end_gate);
   auto log_first = torch::log_sigmoid(-gates.select(1, 0));  // of the first byte
-  // The first open word of every record, then the second …
-  const auto rank = open.to(torch::kLong).cumsum(1) * open;
-  const int64_t most = rank.numel() > 0 ? rank.max().item<int64_t>() : 0;
   HiddenWords hidden;
   Decoded decoded;
   const auto offset = offsets().to(device());
   const auto powers = torch::pow(2, torch::arange(8, torch::TensorOptions(device()).dtype(torch::kLong)));
-  for (int64_t r = 1; r <= most; ++r) {
-    const auto places = rank.eq(r).nonzero();
-    const auto item = places.select(1, 0).contiguous(), word = places.select(1, 1).contiguous();
+  // The first word that is open of every record, then the next one …
+  const auto number = torch::arange(words, torch::TensorOptions(device()).dtype(torch::kLong));
+  auto done = torch::zeros({gates.size(0), 1}, number.options());  // words that are
+  while (true) {
+    const auto open = gates.gt(0) & number.ge(done);
+    const auto item = open.any(1).nonzero().squeeze(1);
+    if (item.size(0) == 0) break;
+    const auto word = number.masked_fill(~open.index_select(0, item), words).amin(1);
     const auto flat = item * words + word;
     const auto of = [&](const Tensor& x) { return x.flatten(0, 1).index_select(0, flat); };
     const auto old = of(known.bits);
@@ -148,10 +151,14 @@ Decoded Fields::decode(const Tensor& condition, const Tensor& may_end) {
       const auto column = offset.index_select(0, word.index_select(0, there)) + i;
       next.index_put_({row, column}, values.select(1, i).index_select(0, there));
     }
+    done.index_copy_(0, item, (word + 1).unsqueeze(1));
+    gates = words_->gates(known, next_bits).slice(1, 0, words);
+    written.view({-1}).index_fill_(0, flat, true);
     ++decoded.passes;
     decoded.patch_passes += item.size(0);
     decoded.positions += item.size(0);
   }
+  log_p = log_p + (torch::log_sigmoid(-gates) * ~written).sum(1);
   const auto log_end = torch::log_sigmoid(end_gate);
   decoded.ended = may_end & log_end.gt(torch::log_sigmoid(-end_gate) + log_first);
   decoded.patches = next.masked_fill(decoded.ended.unsqueeze(1), nothing);
@@ -176,10 +183,10 @@ Tensor Fields::logits(const Tensor& condition, const Tensor& patches, int64_t en
   const auto in_binary = bits_of_bytes(torch::arange(256, torch::kByte)).gt(0).to(f32).t();  // [8, 256]
   constexpr double never = -1e4;
   auto result = torch::full({count, bytes, symbols}, never, f32);
-  const auto end_gate = known.gates.select(1, words);
+  const auto gates = words_->gates(known, next_bits), end_gate = gates.select(1, words);
   for (int64_t w = 0; w < words; ++w) {
-    auto log_written = torch::log_sigmoid(known.gates.select(1, w));
-    auto log_kept = torch::log_sigmoid(-known.gates.select(1, w));
+    auto log_written = torch::log_sigmoid(gates.select(1, w));
+    auto log_kept = torch::log_sigmoid(-gates.select(1, w));
     for (int64_t i = 0; i < words_->layout.words[w].bytes; ++i) {
       const int64_t at = words_->layout.words[w].offset + i;
       const auto slice = [&](const Tensor& x) { return x.select(1, w).slice(1, 8 * i, 8 * i + 8); };

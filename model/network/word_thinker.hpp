@@ -22,7 +22,9 @@ struct KnownRecords {
   torch::Tensor selecting;  // [N, S · 32 + 8]: the bits of the selecting words, and ones
   torch::Tensor numbers;    // I8 [N, 32, 2 · numbers]: those that the instruction may name, one-hot
   torch::Tensor feature;    // [N, patch width], normalised
-  torch::Tensor gates;      // F32 [N, W + 1] logits: that a word is written; last, that the document ends
+  // F32 [N, W + 1] logits: that a word is written; last, that the document ends. Of an instruction's later words
+  // before it is known how it begins.
+  torch::Tensor gates;
 };
 
 // What is known of the next records: bits I8 [N, W, 32], and which words differ, bool [N, W]. Of a word only what
@@ -49,6 +51,9 @@ class WordThinkerImpl : public torch::nn::Module {
 
   // condition: U8 [N, P + M], records and memories as they are.
   KnownRecords know(const torch::Tensor& condition, torch::ScalarType precision);
+  // `known.gates`, when the next records' bits are known: how long an instruction is follows from how it begins.
+  // Of an instruction's words what is before them is looked at.
+  torch::Tensor gates(const KnownRecords& known, const torch::Tensor& next_bits);
   // F32 [M, 32]: the logit of each bit. First it thinks of the hidden words that these can read, where that has not
   // been done: `hidden` starts undefined, and is kept while the words of the same records are asked for in order.
   torch::Tensor logits(const KnownRecords& known, const NextRecords& next, const WordPlaces& places,
@@ -62,6 +67,8 @@ class WordThinkerImpl : public torch::nn::Module {
   const WordLayout layout;
 
  private:
+  // Words of the instruction behind its first.
+  int64_t later_in_instruction() const { return std::max<int64_t>(0, std::ssize(layout.instruction) - 1); }
   void think_of_hidden(const KnownRecords& known, const NextRecords& next, const WordPlaces& places,
                        HiddenWords& hidden);
   torch::Tensor think(const KnownRecords& known, const NextRecords& next, const WordPlaces& places,
@@ -79,6 +86,9 @@ class WordThinkerImpl : public torch::nn::Module {
   const int64_t heads_, memory_heads_, bits_, context_bytes_;
   const torch::Tensor sees_;
   Matrix feature_in_{nullptr}, gate_{nullptr}, row_in_{nullptr};
+  // What an instruction's beginning says of its later words' gates.
+  Matrix begun_in_{nullptr}, begun_gate_{nullptr};
+  torch::nn::ModuleList begun_;
   torch::Tensor gate_bias_;
   torch::nn::ModuleList feature_, row_, bit_in_, bit_out_, bit_mlp_;
   Table word_{nullptr};

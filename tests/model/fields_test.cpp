@@ -35,6 +35,7 @@ std::shared_ptr<ByteModel> undecided(std::shared_ptr<ByteModel> model) {
   model->named_parameters()["words.gate_bias"].fill_(2.5);
   model->named_parameters()["words.gate_bias"][-1] = -8;
   model->named_parameters()["words.key"].select(1, -1).mul_(3);
+  if (auto* of_begun = model->named_parameters().find("words.begun_gate.weight")) of_begun->normal_(0, 0.3);
   return model;
 }
 

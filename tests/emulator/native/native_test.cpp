@@ -283,6 +283,25 @@ TEST_P(NativeTest, SharesAndWeightsDecideWhatIsDrawn) {
             0.9);
 }
 
+TEST_P(NativeTest, ProgramsBeginAnywhereBehindInstructionsThatDoNotRun) {
+  auto options = options_;
+  options.max_instructions = 6;
+  const auto before = random_traces(300, options, 4);
+  options.anywhere_share = 0.5;
+  int moved = 0;
+  std::set<uint64_t> places;
+  for (const auto& trace : random_traces(300, options, 4)) {
+    EXPECT_EQ(trace.stop, StopReason::halted);
+    const auto first = trace.get(1, "PC");
+    moved += first > 0;
+    places.insert(first);
+  }
+  for (const auto& trace : before) EXPECT_EQ(trace.get(1, "PC"), 0U);
+  EXPECT_NEAR(moved, 150, 45);
+  EXPECT_GT(places.size(), 15U);
+  EXPECT_GT(*places.rbegin(), 80U);
+}
+
 TEST_P(NativeTest, OptionsThatDoNotFitAreErrors) {
   NativeRandom random(1, 0);
   std::vector<uint8_t> start(machine_->layout().start_bytes());
@@ -297,6 +316,7 @@ TEST_P(NativeTest, OptionsThatDoNotFitAreErrors) {
   refuses([](auto& o) { o.window_steps = 8; });
   refuses([](auto& o) { o.memory_share = 1.5; });
   refuses([](auto& o) { o.loop_share = -0.1; });
+  refuses([](auto& o) { o.anywhere_share = 1.1; });
   refuses([](auto& o) { o.operation_weights = {1, 2}; });
   refuses([&](auto& o) { o.operation_weights.assign(machine_->operations().size(), 0); });
 }
