@@ -33,7 +33,7 @@ class TrainedFileModel final : public FileModel {
   std::string name() const override { return model_->config().family; }
   nlohmann::ordered_json details() const override { return details_of(*model_, checkpoint_, step_); }
 
-  bool predicts_bytes() const override { return model_->config().family != "classifier"; }
+  bool predicts_bytes() const override { return model_->predicts_bytes(); }
   std::vector<double> nats(std::span<const Document> documents,
                            const std::function<void(int64_t)>& done) override {
     constexpr int64_t batch_patches = 4096;

@@ -110,6 +110,8 @@ class ByteModel : public torch::nn::Module {
   virtual Loss loss(const torch::Tensor& condition, const torch::Tensor& patches) {
     return cross_entropy(logits(condition, patches), patches);
   }
+  // Whether it predicts bytes. A classifier does not: it tells labels.
+  virtual bool predicts_bytes() const { return true; }
   // Whether the family has a way of its own to what decoding by logits() gives, byte after byte: decode(), which
   // needs no draft. `may_end` bool [N]: which may choose the end. Not told: draft_nats.
   virtual bool decodes_itself() const { return false; }

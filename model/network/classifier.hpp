@@ -18,6 +18,7 @@ class Classifier final : public ByteModel {
   // [N, 1, labels].
   torch::Tensor logits(const torch::Tensor& condition, const torch::Tensor& patches, int64_t end,
                        ByteCache* cache) override;
+  bool predicts_bytes() const override { return false; }
   // Of files, which are no labels: [N, labels].
   torch::Tensor label_logits(std::span<const Document> files);
   std::unique_ptr<History> begin(std::span<const Document> starts) override;  // throws Error

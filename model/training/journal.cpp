@@ -13,10 +13,8 @@
 namespace bytecpu {
 namespace {
 
-bool tells_labels(const ByteModel& model) { return model.config().family == "classifier"; }
-
 // What a loss is the mean over.
-const char* predicted_unit(const ByteModel& model) { return tells_labels(model) ? "label" : "byte"; }
+const char* predicted_unit(const ByteModel& model) { return model.predicts_bytes() ? "byte" : "label"; }
 
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
@@ -52,7 +50,7 @@ Journal::Journal(const fs::path& run, const TrainConfig& config, const ByteModel
 
 void Journal::count(const StepPart& part) {
   steps_seen_ +=
-      static_cast<double>(tells_labels(model_) ? part.seen : part.seen / model_.patches_per_step());
+      static_cast<double>(model_.predicts_bytes() ? part.seen / model_.patches_per_step() : part.seen);
   for (const auto& batch : part.batches) {
     int64_t longest = 0;
     for (const auto& document : batch.documents) {
@@ -99,7 +97,7 @@ void Journal::tell(const Progress& progress, const std::array<double, 3>& sums) 
     utilisation = fmt::format(", MFU {:.1f} %", 100 * flops / peak_);
   }
   write(line);
-  const char* unit = tells_labels(model_)                        ? "labels"
+  const char* unit = !model_.predicts_bytes()                    ? "labels"
                      : model_.frame().kind == DocumentKind::file ? "patches"
                                                                  : "states";
   const double left = done > 0 ? progress.seconds * (1 / done - 1) : 0;

@@ -25,8 +25,8 @@ Validation validate(ByteModel& model, const Pool& held_out, int64_t batch_patche
     const auto& [rows, loss] = *outcome;
     nats += loss.nats.item<double>() * static_cast<double>(rows.patches.numel());
     v.bytes += rows.patches.numel();
-    real_bytes += model.config().family == "classifier" ? rows.patches.numel()
-                                                        : rows.patches.ne(nothing).sum().item<int64_t>();
+    real_bytes +=
+        model.predicts_bytes() ? rows.patches.ne(nothing).sum().item<int64_t>() : rows.patches.numel();
     v.wrong_bytes += loss.mistakes.sum().item<int64_t>();
     // A step is wrong where any of its patches is.
     const auto mistakes = loss.mistakes.to(torch::kCPU);

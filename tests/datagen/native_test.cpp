@@ -37,7 +37,7 @@ TEST_P(NativeDatasets, AreGeneratedVerifiedExportedAndImported) {
   const auto at = [&](const char* name) { return (folder / name).string(); };
   const auto generate = fmt::format(
       "generate --machine {} --max-instructions 40 --train 150 --test 30 --shard-traces 50 --memory-share "
-      "0.4 ",
+      "0.4 --anywhere-share 0.5 ",
       GetParam());
   auto r = datagen(generate + "--threads 2 --out " + at("a"));
   ASSERT_EQ(r.code, 0) << r.err;
@@ -67,6 +67,7 @@ TEST_P(NativeDatasets, AreGeneratedVerifiedExportedAndImported) {
   EXPECT_EQ(manifest["layout"]["data_offset"], memory / 2);
   EXPECT_EQ(manifest["layout"].contains("regions"), memory > 1024);
   EXPECT_EQ(manifest["generator"]["memory_share"], 0.4);
+  EXPECT_EQ(manifest["generator"]["anywhere_share"], 0.5);
 
   EXPECT_EQ(datagen("export --out " + at("files") + " " + at("a")).code, 0);
   EXPECT_EQ(datagen(fmt::format("verify --machine {} {}", GetParam(), at("files"))).code, 0);

@@ -15,14 +15,14 @@ function validationErrors(checks, key) {
     [step, 1 - validation[key], `step ${count(step)}: ${percent(validation[key])}`]);
 }
 
-function validationFigure(checks) {
+// unit: "byte" or "label"; of machines states too.
+function validationFigure(checks, unit, ofFiles) {
   if (!checks.length) return null;
-  const series = [
-    {points: validationErrors(checks, "byte_accuracy"), colour: "var(--c0)"},
-    {points: validationErrors(checks, "step_accuracy"), colour: "var(--c1)", square: true}];
+  const series = [{points: validationErrors(checks, "byte_accuracy"), colour: "var(--c0)"}];
+  if (!ofFiles) series.push({points: validationErrors(checks, "step_accuracy"), colour: "var(--c1)", square: true});
   if (series.every(s => !s.points.length)) return soft("No validation found an error.");
   return figure(width => lineChart({width, xLabel: "training step", series}),
-    "Validation errors, teacher-forced: bytes (●) and states (■). Points without an error are not shown.");
+    `Validation errors, teacher-forced: ${ofFiles ? `${unit}s` : "bytes (●) and states (■)"}. Points without an error are not shown.`);
 }
 
 function learning(doc) {
@@ -34,5 +34,5 @@ function learning(doc) {
   const unit = doc.kinds && !doc.kinds.length ? "label" : "byte";
   const loss = figure(width => lineChart({width, xLabel: "training step", dots: false, yText: powerText, series}),
     checks.length ? `Loss in nats a ${unit}: training (pale) and validation.` : `Training loss in nats a ${unit}.`);
-  return section("Learning", el("div", {class: "pair"}, loss, validationFigure(checks)));
+  return section("Learning", el("div", {class: "pair"}, loss, validationFigure(checks, unit, Boolean(doc.kinds))));
 }

@@ -1,6 +1,6 @@
 // Standard MIDI files as a player piano's roll.
 
-// The notes as far as the file can be read, as a player does: [{start, end, key}], in ticks. A track goes on to its last
+// The notes as far as the file can be read, as a player does: [{start, end, channel, key}], in ticks. A track goes on to its last
 // event, whatever length it tells.
 function midiNotes(bytes) {
   const notes = [];
@@ -35,8 +35,8 @@ function readTrack(bytes, at, notes) {
       at += kind === 0xc || kind === 0xd ? 1 : 2;
       if (at > bytes.length) break;
       if (kind !== 8 && kind !== 9) continue;
-      const name = `${status & 15} ${key}`, begun = sounding.get(name);
-      if (begun !== undefined) notes.push({start: begun, end: time, key});
+      const channel = status & 15, name = `${channel} ${key}`, begun = sounding.get(name);
+      if (begun !== undefined) notes.push({start: begun, end: time, channel, key});
       sounding.delete(name);
       if (kind === 9 && velocity > 0) sounding.set(name, time);
     }
@@ -48,7 +48,7 @@ function readTrack(bytes, at, notes) {
 function pianoRoll(bytes, other) {
   const notes = midiNotes(bytes), width = 320, row = 4;
   if (!notes.length) return null;
-  const named = ({start, end, key}) => `${start} ${end} ${key}`;
+  const named = ({start, end, channel, key}) => `${start} ${end} ${channel} ${key}`;
   const known = other === undefined ? null : new Set(midiNotes(other).map(named));
   const all = other === undefined ? notes : [...notes, ...midiNotes(other)];
   const low = Math.min(...all.map(n => n.key)), high = Math.max(...all.map(n => n.key));
