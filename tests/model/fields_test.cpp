@@ -124,6 +124,22 @@ TEST_P(FieldsOf, OnlyWordsBehindTheHiddenOneReadIt) {
   EXPECT_GT(changed.slice(1, from).to(torch::kFloat).mean().item<double>(), 0.5);
 }
 
+TEST(Fields, WhetherAnInstructionGoesOnFollowsFromHowItBegins) {
+  torch::NoGradGuard no_grad;
+  const auto model = undecided(model_of("x86_64"));
+  const auto batch = traces_of("x86_64", 10);
+  const auto rows = model->rows(documents(batch), Targets::scored);
+  const auto before = model->logits(rows.condition, rows.patches);
+  model->named_parameters()["words.begun_gate.weight"].zero_();
+  const auto changed = (model->logits(rows.condition, rows.patches) - before).abs().amax({0, 2}).gt(1e-3);
+  const WordLayout words(model->frame().layout);
+  const auto& second = words.words[words.instruction.at(1)];
+  const int64_t from = second.offset, to = from - word_bytes + words.instruction_bits / 8;
+  EXPECT_TRUE(changed.slice(0, from, to).any().item<bool>());
+  EXPECT_FALSE(changed.slice(0, 0, from).any().item<bool>());
+  EXPECT_FALSE(changed.slice(0, to).any().item<bool>());
+}
+
 TEST_P(FieldsOf, TheHiddenWordIsTaughtByTheWordsThatAreWrittenAndByThoseThatReadIt) {
   const auto model = undecided(model_of(GetParam()));
   const auto batch = traces_of(GetParam(), 10);
