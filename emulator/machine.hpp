@@ -74,9 +74,9 @@ struct ProgramOptions {
   std::optional<double> memory_share = {};
   std::optional<double> branch_share = {};
   std::optional<double> loop_share = {};
-  // Of native machines; unset: none. Share of the programs that begin at any place where they fit into the code
-  // region, behind instructions that do not run; the others begin where it does.
-  std::optional<double> anywhere_share = {};
+  // Of native machines: share of the programs that begin at any place where they fit into the code region, behind
+  // instructions that do not run; the others begin where it does.
+  double anywhere_share = 0;
 
   bool operator==(const ProgramOptions&) const = default;
 };

@@ -88,10 +88,10 @@ ordered_json describe(const GenerateOptions& options, const Machine& machine) {
                        {"max_steps", limits_of(programs).steps}};
   for (const auto& [name, share] : {std::pair{"memory_share", programs.memory_share},
                                     {"branch_share", programs.branch_share},
-                                    {"loop_share", programs.loop_share},
-                                    {"anywhere_share", programs.anywhere_share}}) {
+                                    {"loop_share", programs.loop_share}}) {
     if (share) json[name] = *share;
   }
+  if (programs.anywhere_share > 0) json["anywhere_share"] = programs.anywhere_share;
   if (!options.keep_faults) json["faults"] = "drop";
   for (size_t i = 0; i < programs.operation_weights.size(); ++i) {
     json["operation_weights"][std::string(machine.operations()[i])] = programs.operation_weights[i];

@@ -139,7 +139,7 @@ void NativeMachine::random_start(RandomSource& random, const ProgramOptions& opt
   const auto program = random_program(random, options, *set_, code_bytes(), used_data);
   BYTECPU_CHECK(program.size() <= static_cast<size_t>(code_bytes()));
   std::vector<uint8_t> idle;
-  if (options.anywhere_share && Scope{random, 0, false, 0}.chance(*options.anywhere_share)) {
+  if (options.anywhere_share > 0 && Scope{random, 0, false, 0}.chance(options.anywhere_share)) {
     const size_t room = most_code_bytes() - std::min(most_code_bytes(), program.size());
     idle = idle_code(random, options, *set_, code_bytes(), used_data, room);
   }

@@ -187,7 +187,7 @@ void check(const ProgramOptions& options, const InstructionSet& set, int code_by
                                     {"memory_share", options.memory_share},
                                     {"branch_share", options.branch_share},
                                     {"loop_share", options.loop_share},
-                                    {"anywhere_share", options.anywhere_share}}) {
+                                    {"anywhere_share", std::optional(options.anywhere_share)}}) {
     if (share && !(*share >= 0 && *share <= 1)) throw Error("{} is {}; use 0 … 1", name, *share);
   }
   const auto& weights = options.operation_weights;

@@ -2,7 +2,7 @@
 
 FILES/TOPIC/NAME is a text. In OUT/N, N = 1 ... 5, a fifth of the texts is in test/TOPIC, another one each time, and the others are
 in train/TOPIC: each as it is, and copies that lack its first bytes. A model reads a text in patches, and a copy has others. A text
-that stands there twice is taken once.
+that stands there twice is taken once. OUT/others has the texts of the other topics, but those that are in one of the four too.
 """
 import hashlib
 import pathlib
@@ -35,6 +35,12 @@ def main(files, out):
                 for cut in [] if test else CUTS:
                     if len(content) >= cut + LEAST:
                         (folder / f"{stem}-{cut}.txt").write_bytes(content[cut:])
+    for path in sorted(files.glob("*/*")):
+        content = path.read_bytes()
+        if path.parent.name not in TOPICS and hashlib.sha256(content).digest() not in known:
+            folder = out / "others" / path.parent.name
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / path.name).write_bytes(content)
 
 
 if __name__ == "__main__":

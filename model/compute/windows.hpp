@@ -30,7 +30,7 @@ torch::Tensor sum_words(const torch::Tensor& weights, const torch::Tensor& words
 torch::Tensor multiply_words(const torch::Tensor& first, const torch::Tensor& second);
 
 // Of numbers, each the sum of what it has at bit k times 2^k: the sum of all up to bit k, in units of bit k, and half of the
-// lowest bit. So bit k of the number is whether the whole part is odd: where the sine at period 2 is negative.
+// lowest bit. So bit k of the number is whether the whole part is odd: where, but for rounding, the sine at period 2 is negative.
 // F32 [R, H, 32] to the same; differentiable.
 torch::Tensor sizes_of(const torch::Tensor& numbers);
 

@@ -121,7 +121,7 @@ Decoded Fields::decode(const Tensor& condition, const Tensor& may_end) {
   const auto powers = torch::pow(2, torch::arange(8, torch::TensorOptions(device()).dtype(torch::kLong)));
   // The first word that is open of every record, then the next one …
   const auto number = torch::arange(words, torch::TensorOptions(device()).dtype(torch::kLong));
-  auto done = torch::zeros({gates.size(0), 1}, number.options());  // words that are
+  auto done = torch::zeros({gates.size(0), 1}, number.options());  // I64 [N, 1]: words decided so far
   while (true) {
     const auto open = gates.gt(0) & number.ge(done);
     const auto item = open.any(1).nonzero().squeeze(1);

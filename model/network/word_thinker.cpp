@@ -137,6 +137,7 @@ WordThinkerImpl::WordThinkerImpl(const ModelConfig& c)
   end_down_ = matrix("end_down", 2 * row, word_bits, 0.0);
 
   torch::NoGradGuard no_grad;
+  // Products say nothing at first.
   channel_in_->weight.slice(0, seen + literals).zero_();
   scale_->weight.slice(1, seen + literals, channels).zero_();
   // Which of several equal words it is, an address, a distance: in binary, so that bits of an instruction or a
@@ -182,7 +183,7 @@ Tensor WordThinkerImpl::gates(const KnownRecords& known, const Tensor& next_bits
   const int64_t count = next_bits.size(0), later = later_in_instruction();
   if (later == 0 || count == 0) return known.gates;
   const int64_t first = layout.instruction.front();
-  // Each word's row has the words before it, and 0 for the others.
+  // [N · later, later · 32]: row i of an instruction has its first i words, and 0 for the others.
   const auto bits = next_bits.slice(1, first, first + later).to(known.feature.scalar_type());
   std::vector<Tensor> before;
   for (int64_t i = 1; i <= later; ++i)
@@ -190,6 +191,7 @@ Tensor WordThinkerImpl::gates(const KnownRecords& known, const Tensor& next_bits
   const auto begun = torch::stack(before, 1).flatten(0, 1);
   auto x = begun_in_(torch::cat({begun, torch::ones({count * later, ones}, begun.options())}, 1));
   for (size_t i = 0; i < begun_->size(); ++i) x = begun_->at<PlainBlockImpl>(i).mlp(x);
+  // Row i is for gate i alone: the diagonal of [N, later, later].
   const auto of_each =
       begun_gate_(layer_norm(x)).view({count, later, later}).diagonal(0, 1, 2).to(known.gates);
   return known.gates + torch::constant_pad_nd(of_each, {first + 1, known.gates.size(1) - first - 1 - later});
@@ -279,7 +281,8 @@ Tensor WordThinkerImpl::wire(const Tensor& thought, const Tensor& read) {
 }
 
 // Products of the first heads' words with words that the row chooses, F32 [M, multiplied heads · ways to tell, 32]: at each bit
-// sine and cosine of the product's size up to there, at several periods.
+// sine and cosine of the product's size up to there, at several periods. Only whole words make sense as factors: a bit that
+// a shorter one lacks counts as a half.
 Tensor WordThinkerImpl::multiply(const Tensor& thought, const Tensor& read) {
   const auto choice = factor_choice_(thought)
                           .to(read.scalar_type())

@@ -22,8 +22,8 @@ struct KnownRecords {
   torch::Tensor selecting;  // [N, S · 32 + 8]: the bits of the selecting words, and ones
   torch::Tensor numbers;    // I8 [N, 32, 2 · numbers]: those that the instruction may name, one-hot
   torch::Tensor feature;    // [N, patch width], normalised
-  // F32 [N, W + 1] logits: that a word is written; last, that the document ends. Of an instruction's later words
-  // before it is known how it begins.
+  // F32 [N, W + 1] logits: that a word is written; last, that the document ends. For an instruction's later words a
+  // first guess, which gates() corrects.
   torch::Tensor gates;
 };
 
@@ -51,8 +51,8 @@ class WordThinkerImpl : public torch::nn::Module {
 
   // condition: U8 [N, P + M], records and memories as they are.
   KnownRecords know(const torch::Tensor& condition, torch::ScalarType precision);
-  // `known.gates`, when the next records' bits are known: how long an instruction is follows from how it begins.
-  // Of an instruction's words what is before them is looked at.
+  // F32 [N, W + 1]: `known.gates`, corrected by the next records' bits, I8 [N, W, 32]: the gate of an instruction's word i
+  // sees its words before i, since how long an instruction is follows from how it begins.
   torch::Tensor gates(const KnownRecords& known, const torch::Tensor& next_bits);
   // F32 [M, 32]: the logit of each bit. First it thinks of the hidden words that these can read, where that has not
   // been done: `hidden` starts undefined, and is kept while the words of the same records are asked for in order.

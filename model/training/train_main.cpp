@@ -164,7 +164,7 @@ Corpora make_corpora(const Values& o) {
   // Whole programs as the machine draws them.
   held_out.programs.small_operands = 0;
   held_out.programs.window_steps = 0;
-  held_out.programs.anywhere_share = {};
+  held_out.programs.anywhere_share = 0;
   held_out.seed = validation_seed;
   held_out.split = Split::test;
   held_out.pool_traces = o.train.validation_traces;

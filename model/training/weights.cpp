@@ -166,6 +166,7 @@ void write_tensors(const fs::path& path, const std::vector<NamedTensor>& named,
 void read_tensors(const safetensors::File& file, const std::vector<NamedTensor>& named,
                   const std::vector<std::string_view>& besides) {
   torch::NoGradGuard no_grad;
+  constexpr auto outdated = " (a checkpoint of an older version? train the model anew)";
   const auto& path = file.path();
   for (const auto& stored : file.tensors()) {
     const auto begins = [&](std::string_view prefix) { return stored.name.starts_with(prefix); };
@@ -176,10 +177,10 @@ void read_tensors(const safetensors::File& file, const std::vector<NamedTensor>&
   }
   for (const auto& [name, tensor] : named) {
     const auto* stored = file.find(name);
-    if (!stored) throw Error("{}: tensor \"{}\" is missing", path.string(), name);
+    if (!stored) throw Error("{}: tensor \"{}\" is missing{}", path.string(), name, outdated);
     if (tensor.sizes() != c10::IntArrayRef(stored->shape)) {
-      throw Error("{}: tensor \"{}\" has shape {}, the model wants {}", path.string(), name,
-                  shape_text(stored->shape), shape_text(tensor.sizes()));
+      throw Error("{}: tensor \"{}\" has shape {}, the model wants {}{}", path.string(), name,
+                  shape_text(stored->shape), shape_text(tensor.sizes()), outdated);
     }
     auto loaded = torch::empty(stored->shape, scalar_type(stored->dtype, path, name));
     if (!stored->bytes.empty()) std::memcpy(loaded.data_ptr(), stored->bytes.data(), stored->bytes.size());

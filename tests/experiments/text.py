@@ -17,6 +17,7 @@ def main(folder):
         for number in range(10):
             (files / topic / f"{number:05}.txt").write_text(f"A text of {topic}, of some length: {number}\n")
     (files / "politics" / "00010.txt").write_text("A text of computers, of some length: 3\n")
+    (files / "zippy" / "00010.txt").write_text("A text of computers, of some length: 3\n")
     (files / "politics" / "00011.txt").write_text("short\n")
     (files / "politics" / "00012.txt").write_text("long" * 501)
     subprocess.run([sys.executable, "experiments/text/topics.py", files, out], check=True)
@@ -36,6 +37,8 @@ def main(folder):
         tested += test
     equal(len(tested), 41)
     equal(len(set(tested)), 41)
+    equal({path.relative_to(out / "others") for path in (out / "others").rglob("*.txt")},
+          {pathlib.Path("zippy") / f"{number:05}.txt" for number in range(10)})
 
 
 if __name__ == "__main__":
