@@ -445,8 +445,8 @@ TEST_F(Programs, BadUsageExitsWithTwoAndFailuresWithOne) {
   expect_failure(train + " --muon-learning-rate 0.1", 2, "--optimizer muon");
   for (const char* option :
        {"--machine toy8", "--memory 64", "--min-instructions 1", "--max-instructions 16",
-        "--memory-share 0.1", "--branch-share 0.1", "--loop-share 0.1", "--anywhere-share 0.1", "--operation-mix loss",
-        "--length-warmup 0.1", "--small-operands 0.5", "--window-steps 8"}) {
+        "--memory-share 0.1", "--branch-share 0.1", "--loop-share 0.1", "--anywhere-share 0.1",
+        "--operation-mix loss", "--length-warmup 0.1", "--small-operands 0.5", "--window-steps 8"}) {
     expect_failure(train + " --data " + data + " " + option, 2, "dataset");
   }
   EXPECT_FALSE(fs::exists(folder / "none"));
