@@ -79,16 +79,4 @@ Tensor sum_words(const Tensor& weights, const Tensor& words) {
   return torch::bmm(weights, words);
 }
 
-Tensor multiply_words(const Tensor& first, const Tensor& second) {
-  const auto up_to = torch::constant_pad_nd(first, {word_bits - 1, 0})
-                         .unfold(2, word_bits, 1);  // [R, H, k, m]: bit k - 31 + m
-  return torch::matmul(up_to, second.flip(2).unsqueeze(3)).squeeze(3);
-}
-
-Tensor sizes_of(const Tensor& numbers) {
-  const auto place = torch::arange(word_bits, numbers.options());
-  const auto below = place.unsqueeze(1) - place;  // [j, k]: j - k
-  return torch::matmul(numbers, torch::pow(2, below) * below.le(0)) + torch::pow(2, -place - 1);
-}
-
 }  // namespace bytecpu

@@ -25,13 +25,4 @@ torch::Tensor rotate_words(const torch::Tensor& weights, const torch::Tensor& wo
 // [R, H, S] and [R, S, 32]; differentiable in both.
 torch::Tensor sum_words(const torch::Tensor& weights, const torch::Tensor& words);
 
-// Long multiplication before its carries: of how many pairs of bits i of one and k - i of the other both are set, at each
-// bit k. Bits as 0 … 1: F32 [R, H, 32] twice, to the same; what is past bit 31 is left out. Differentiable in both.
-torch::Tensor multiply_words(const torch::Tensor& first, const torch::Tensor& second);
-
-// Of numbers, each the sum of what it has at bit k times 2^k: the sum of all up to bit k, in units of bit k, and half of the
-// lowest bit. So bit k of the number is whether the whole part is odd: where, but for rounding, the sine at period 2 is negative.
-// F32 [R, H, 32] to the same; differentiable.
-torch::Tensor sizes_of(const torch::Tensor& numbers);
-
 }  // namespace bytecpu

@@ -1,7 +1,6 @@
 #include "model/network/word_thinker.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "model/compute/layer_norm.hpp"
@@ -22,10 +21,6 @@ constexpr int64_t number_bits = 5;
 constexpr int64_t turned_heads = 3;
 // Heads whose words go through wirings too, and how many wirings there are.
 constexpr int64_t wired_heads = 3, wirings = 12;
-// Heads whose words are multiplied by one that was read, and at what periods the product's size is told.
-constexpr int64_t multiplied_heads = 2;
-constexpr std::array product_periods = {2.0, 4.0, 16.0, 64.0};
-constexpr int64_t ways_to_tell = 2 * product_periods.size();
 // Words whose bits are set from a number's bit on.
 constexpr int64_t edges = 2;
 // Words of a row's own making that the bits can use, besides those that heads read.
@@ -75,8 +70,7 @@ WordThinkerImpl::WordThinkerImpl(const ModelConfig& c)
                 row = c.row_width, bits = bits_;
   const int64_t heads = heads_, memory_heads = memory_heads_, memory = context_bytes_;
   const int64_t selecting = std::ssize(layout.selecting) * word_bits + ones;
-  const int64_t seen = heads + turned_heads + wired_heads + memory_heads + edges,
-                channels = seen + literals + multiplied_heads * ways_to_tell;
+  const int64_t seen = heads + turned_heads + wired_heads + memory_heads + edges, channels = seen + literals;
   const auto matrix = [&](const std::string& name, int64_t in, int64_t out, double gain) {
     return register_module(name, Matrix(in, out, gain));
   };
@@ -118,7 +112,6 @@ WordThinkerImpl::WordThinkerImpl(const ModelConfig& c)
   read_up_ = matrix("read_up", row + seen * word_bits, 2 * row, 1.0);
   read_down_ = matrix("read_down", 2 * row, row, 0.0);
 
-  factor_choice_ = matrix("factor_choice", row, multiplied_heads * heads, 0.3);
   literal_ = matrix("literal", row, literals * word_bits, 0.5);
   scale_ = matrix("scale", row, 2 * channels, 0.5);
   channel_in_ = matrix("channel_in", channels, bits, 1.0);
@@ -137,9 +130,6 @@ WordThinkerImpl::WordThinkerImpl(const ModelConfig& c)
   end_down_ = matrix("end_down", 2 * row, word_bits, 0.0);
 
   torch::NoGradGuard no_grad;
-  // Products say nothing at first.
-  channel_in_->weight.slice(0, seen + literals).zero_();
-  scale_->weight.slice(1, seen + literals, channels).zero_();
   // Which of several equal words it is, an address, a distance: in binary, so that bits of an instruction or a
   // register can name it.
   for (int64_t w = 0; w < words; ++w) {
@@ -280,25 +270,6 @@ Tensor WordThinkerImpl::wire(const Tensor& thought, const Tensor& read) {
   return sum_words(choice, ways).view({count, wired_heads, word_bits});
 }
 
-// Products of the first heads' words with words that the row chooses, F32 [M, multiplied heads · ways to tell, 32]: at each bit
-// sine and cosine of the product's size up to there, at several periods. Only whole words make sense as factors: a bit that
-// a shorter one lacks counts as a half.
-Tensor WordThinkerImpl::multiply(const Tensor& thought, const Tensor& read) {
-  const auto choice = factor_choice_(thought)
-                          .to(read.scalar_type())
-                          .view({thought.size(0), multiplied_heads, heads_})
-                          .softmax(2);
-  const auto set = (read + 1) / 2;
-  const auto size = sizes_of(multiply_words(set.slice(1, 0, multiplied_heads), sum_words(choice, set)));
-  std::vector<Tensor> told;
-  for (const double period : product_periods) {
-    const auto angle = size * (2 * M_PI / period);
-    told.push_back(angle.sin());
-    told.push_back(angle.cos());
-  }
-  return torch::cat(told, 1);
-}
-
 // The bits' logits, F32 [M, 32], from words, F32 [M, channels, 32].
 Tensor WordThinkerImpl::spell(const Tensor& thought, const Tensor& words) {
   const int64_t count = thought.size(0), bits = bits_, layers = std::ssize(*bit_in_);
@@ -373,7 +344,7 @@ Tensor WordThinkerImpl::think(const KnownRecords& known, const NextRecords& next
   row = row_->at<PlainBlockImpl>(1).mlp(row);
   thought = layer_norm(row);
   const auto own = literal_(thought).to(wide(thought.scalar_type())).view({count, literals, word_bits});
-  return spell(thought, torch::cat({seen, own, multiply(thought, read)}, 1)).slice(0, 0, asked);
+  return spell(thought, torch::cat({seen, own}, 1)).slice(0, 0, asked);
 }
 
 double WordThinkerImpl::record_operations() const {
@@ -398,8 +369,8 @@ double WordThinkerImpl::word_operations() const {
   const auto sources = static_cast<double>(key_.size(1));
   double count = size(row_in_) + size(query_) + size(direct_query_) + size(address_query_) +
                  size(number_choice_) + size(wiring_choice_) + size(read_up_) + size(read_down_) +
-                 size(literal_) + size(scale_) + size(factor_choice_) + size(row_bits_) + size(start_) +
-                 size(end_up_) + size(end_down_);
+                 size(literal_) + size(scale_) + size(row_bits_) + size(start_) + size(end_up_) +
+                 size(end_down_);
   for (size_t i = 0; i < row_->size(); ++i) {
     const auto& mlp = *row_->at<PlainBlockImpl>(i).up;
     count += 2 * static_cast<double>(mlp.weight.numel());
@@ -418,8 +389,8 @@ std::vector<TrainedParameter> WordThinkerImpl::trained_parameters() const {
     const auto& name = item.key();
     const auto in = [&](std::string_view folder) { return name.starts_with(folder); };
     const bool other = in("gate.") || in("pointer.") || in("word.") || in("address.") ||
-                       in("bit_position.") || in("bit_head.") || in("scale.") || in("factor_choice.") ||
-                       in("literal.") || in("channel_in.");
+                       in("bit_position.") || in("bit_head.") || in("scale.") || in("literal.") ||
+                       in("channel_in.");
     parameters.push_back({.name = name,
                           .tensor = item.value(),
                           .hidden_matrix = item.value().dim() == 2 && name.ends_with(".weight") && !other,

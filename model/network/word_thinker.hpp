@@ -81,7 +81,6 @@ class WordThinkerImpl : public torch::nn::Module {
   torch::Tensor numbers(const KnownRecords& known, const WordPlaces& at, const torch::Tensor& thought,
                         const torch::Tensor& read);
   torch::Tensor wire(const torch::Tensor& thought, const torch::Tensor& read);
-  torch::Tensor multiply(const torch::Tensor& thought, const torch::Tensor& read);
   torch::Tensor spell(const torch::Tensor& thought, const torch::Tensor& words);
 
   const int64_t heads_, memory_heads_, bits_, context_bytes_;
@@ -104,8 +103,7 @@ class WordThinkerImpl : public torch::nn::Module {
   Matrix wiring_{nullptr}, wiring_choice_{nullptr};
   Matrix read_up_{nullptr}, read_down_{nullptr};
   // The bits.
-  Matrix factor_choice_{nullptr}, literal_{nullptr}, scale_{nullptr}, channel_in_{nullptr},
-      row_bits_{nullptr}, start_{nullptr};
+  Matrix literal_{nullptr}, scale_{nullptr}, channel_in_{nullptr}, row_bits_{nullptr}, start_{nullptr};
   Table bit_position_{nullptr};
   Matrix bit_head_{nullptr}, end_up_{nullptr}, end_down_{nullptr};
 };

@@ -277,31 +277,6 @@ TEST(Words, AreReadWhereTheyLie) {
   EXPECT_EQ(value(rotate_words(distance, mix_words(weights, planes, item).view({1, 32}))), 0x02050403);
 }
 
-TEST(Words, AProductIsToldByItsSizeAtEachBit) {
-  const auto bits = [](uint32_t number) {
-    auto x = torch::zeros({32});
-    for (int64_t i = 0; i < 32; ++i) x[i] = static_cast<float>(number >> i & 1);
-    return x;
-  };
-  const uint32_t numbers[] = {0x9a5cc3e7, 0x00012345, 3, 0x80000001, 0x7fffffff};
-  for (const uint32_t a : numbers) {
-    for (const uint32_t b : numbers) {
-      const auto columns = multiply_words(bits(a).view({1, 1, 32}), bits(b).view({1, 1, 32}));
-      uint32_t product = 0;
-      for (int64_t k = 0; k < 32; ++k) product += static_cast<uint32_t>(columns[0][0][k].item<float>()) << k;
-      EXPECT_EQ(product, a * b);
-      for (const auto type : {torch::kDouble, torch::kFloat}) {
-        const auto sine = (sizes_of(columns.to(type)) * M_PI).sin()[0][0];
-        for (int64_t k = 0; k < 32; ++k) {
-          const auto told = sine[k].item<double>();
-          if (type == torch::kFloat && std::abs(told) < 1e-5) continue;  // rounding
-          EXPECT_EQ(told < 0, (a * b >> k & 1) == 1) << a << " " << b << " " << k;
-        }
-      }
-    }
-  }
-}
-
 // A carry: kept where one bit is set, made where both are, lost where none is.
 TEST(Words, AScanAdds) {
   const int64_t a = 0x0fffa5c3, b = 0x10005a3d;
