@@ -83,11 +83,8 @@ WordThinkerImpl::WordThinkerImpl(const ModelConfig& c)
   layers("feature", feature_, c.patch_layers, feature, 2);
   gate_ = matrix("gate", feature, words + 1, 0.1);
   gate_bias_ = register_parameter("gate_bias", torch::full({words + 1}, -2.0));
-  if (const int64_t later = later_in_instruction(); later > 0) {
-    begun_in_ = matrix("begun_in", later * word_bits + ones, row, 1.0);
-    layers("begun", begun_, 1, row, 2);
-    begun_gate_ = matrix("begun_gate", row, later, 0.0);
-  }
+  if (layout.instruction.size() > 1)
+    instruction_gates_ = register_module("instruction_gates", InstructionGates(layout, row));
   row_in_ = matrix("row_in", feature, row, 1.0);
   word_ = register_module("word", Table(words + hidden, row, 0.5));
   layers("row", row_, 2, row, c.byte_mlp);
@@ -170,21 +167,8 @@ KnownRecords WordThinkerImpl::know(const Tensor& condition, torch::ScalarType pr
 }
 
 Tensor WordThinkerImpl::gates(const KnownRecords& known, const Tensor& next_bits) {
-  const int64_t count = next_bits.size(0), later = later_in_instruction();
-  if (later == 0 || count == 0) return known.gates;
-  const int64_t first = layout.instruction.front();
-  // [N · later, later · 32]: row i of an instruction has its first i words, and 0 for the others.
-  const auto bits = next_bits.slice(1, first, first + later).to(known.feature.scalar_type());
-  std::vector<Tensor> before;
-  for (int64_t i = 1; i <= later; ++i)
-    before.push_back(torch::constant_pad_nd(bits.slice(1, 0, i), {0, 0, 0, later - i}).flatten(1));
-  const auto begun = torch::stack(before, 1).flatten(0, 1);
-  auto x = begun_in_(torch::cat({begun, torch::ones({count * later, ones}, begun.options())}, 1));
-  for (size_t i = 0; i < begun_->size(); ++i) x = begun_->at<PlainBlockImpl>(i).mlp(x);
-  // Row i is for gate i alone: the diagonal of [N, later, later].
-  const auto of_each =
-      begun_gate_(layer_norm(x)).view({count, later, later}).diagonal(0, 1, 2).to(known.gates);
-  return known.gates + torch::constant_pad_nd(of_each, {first + 1, known.gates.size(1) - first - 1 - later});
+  if (!instruction_gates_) return known.gates;
+  return instruction_gates_->correct(known.gates, next_bits, known.feature.scalar_type());
 }
 
 // The words that heads choose: F32 [M, heads, 32].
@@ -351,14 +335,9 @@ double WordThinkerImpl::record_operations() const {
   const double selecting = static_cast<double>(std::ssize(layout.selecting)) * word_bits + ones;
   const auto feature = static_cast<double>(feature_in_->weight.size(1));
   const auto layers = static_cast<double>(feature_->size());
-  double count = selecting * feature + layers * 4 * feature * feature +
-                 feature * (static_cast<double>(layout.count()) + 1);
-  if (const auto later = static_cast<double>(later_in_instruction()); later > 0) {
-    const auto size = [](const Matrix& matrix) { return static_cast<double>(matrix->weight.numel()); };
-    count += later * (size(begun_in_) + size(begun_gate_));
-    for (size_t i = 0; i < begun_->size(); ++i) count += later * 2 * size(begun_->at<PlainBlockImpl>(i).up);
-  }
-  return count;
+  return selecting * feature + layers * 4 * feature * feature +
+         feature * (static_cast<double>(layout.count()) + 1) +
+         (instruction_gates_ ? instruction_gates_->operations() : 0);
 }
 
 double WordThinkerImpl::word_operations() const {

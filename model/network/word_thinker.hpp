@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "model/network/config.hpp"
+#include "model/network/instruction_gates.hpp"
 #include "model/network/layers.hpp"
 #include "model/network/parameters.hpp"
 #include "model/network/words.hpp"
@@ -67,8 +68,6 @@ class WordThinkerImpl : public torch::nn::Module {
   const WordLayout layout;
 
  private:
-  // Words of the instruction behind its first.
-  int64_t later_in_instruction() const { return std::max<int64_t>(0, std::ssize(layout.instruction) - 1); }
   void think_of_hidden(const KnownRecords& known, const NextRecords& next, const WordPlaces& places,
                        HiddenWords& hidden);
   torch::Tensor think(const KnownRecords& known, const NextRecords& next, const WordPlaces& places,
@@ -86,9 +85,7 @@ class WordThinkerImpl : public torch::nn::Module {
   const int64_t heads_, memory_heads_, bits_, context_bytes_;
   const torch::Tensor sees_;
   Matrix feature_in_{nullptr}, gate_{nullptr}, row_in_{nullptr};
-  // What an instruction's beginning says of its later words' gates.
-  Matrix begun_in_{nullptr}, begun_gate_{nullptr};
-  torch::nn::ModuleList begun_;
+  InstructionGates instruction_gates_{nullptr};  // none where an instruction is one word
   torch::Tensor gate_bias_;
   torch::nn::ModuleList feature_, row_, bit_in_, bit_out_, bit_mlp_;
   Table word_{nullptr};

@@ -36,7 +36,8 @@ std::shared_ptr<ByteModel> undecided(std::shared_ptr<ByteModel> model) {
   model->named_parameters()["words.gate_bias"].fill_(2.5);
   model->named_parameters()["words.gate_bias"][-1] = -8;
   model->named_parameters()["words.key"].select(1, -1).mul_(3);
-  if (auto* of_begun = model->named_parameters().find("words.begun_gate.weight")) of_begun->normal_(0, 0.3);
+  if (auto* of_gates = model->named_parameters().find("words.instruction_gates.out.weight"))
+    of_gates->normal_(0, 0.3);
   return model;
 }
 
@@ -132,7 +133,7 @@ TEST(Fields, WhetherAnInstructionGoesOnFollowsFromHowItBegins) {
   config.patch_size = config.frame.step_bytes;
   WordThinker thinker(config);
   for (auto& parameter : thinker->named_parameters()) {
-    if (parameter.key() == "begun_gate.weight") parameter.value().normal_();
+    if (parameter.key() == "instruction_gates.out.weight") parameter.value().normal_();
   }
   const auto batch = traces_of("x86_64", 10);
   const auto rows = model_of("x86_64")->rows(documents(batch), Targets::scored);
