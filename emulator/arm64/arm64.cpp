@@ -168,6 +168,10 @@ class Arm64 final : public InstructionSet {
     add(code, word);
     return code.size() - 4;
   }
+  size_t write_jump(Code& code) const override {
+    add(code, 0x14000000);  // B
+    return code.size() - 4;
+  }
   size_t write_call(Code& code) const override {
     add(code, 0x94000000);  // BL
     return code.size() - 4;

@@ -142,8 +142,10 @@ class InstructionSet {
   // Writes one instruction of operations()[operation], or several where it needs its operands prepared; at
   // most `scope.left` of them, which is at least 1.
   virtual void write(size_t operation, Use use, const Scope& scope, Code& code) const = 0;
-  // A forward branch with a condition, or without, its displacement 0; returns where it is.
+  // A branch with a condition, or without, its displacement 0; returns where it is.
   virtual size_t write_branch(size_t operation, const Scope& scope, Code& code) const = 0;
+  // A branch that is always taken, its displacement 0; returns where it is.
+  virtual size_t write_jump(Code& code) const = 0;
   // Only where an operation has the use `call`.
   virtual size_t write_call(Code& /*code*/) const { throw std::logic_error("no calls here"); }
   virtual void write_return(Code& /*code*/) const { throw std::logic_error("no calls here"); }

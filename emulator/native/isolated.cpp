@@ -160,7 +160,10 @@ class Isolator {
     result.at = result.begin + at;
     const size_t next = result.at + instruction.size();
     if (decoded.displacement.width > 0) {
-      decoded.displacement.set(instruction, static_cast<int64_t>(forward(row, next) - result.at));
+      const size_t target = (row.uses & branch) && !result.code.empty() && random_.below(4) == 0
+                                ? backward(result.code)
+                                : forward(row, next);
+      decoded.displacement.set(instruction, static_cast<int64_t>(target - result.at));
     }
     result.code.insert(result.code.end(), code.bytes().begin(),
                        code.bytes().begin() + static_cast<ptrdiff_t>(at + instruction.size()));
@@ -174,6 +177,13 @@ class Isolator {
                  most = (row.uses & call) ? room : std::min(room, skipped);
     BYTECPU_CHECK(most >= step);
     return next + step * (1 + edges_.below(static_cast<uint32_t>(most / step)));
+  }
+
+  // Where a branch behind this code leads, as far back as in random programs.
+  size_t backward(std::span<const uint8_t> code) {
+    const auto places = places_of(code);
+    const auto most = std::min<size_t>(places.size(), longest_body);
+    return places[places.size() - 1 - edges_.below(static_cast<uint32_t>(most))];
   }
 
   RandomSource& random_;

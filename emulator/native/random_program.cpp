@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <utility>
 
 #include "emulator/error.hpp"
 
@@ -10,6 +11,7 @@ namespace bytecpu::native {
 namespace {
 
 constexpr double default_memory_share = 0.25, default_branch_share = 0.1, default_loop_share = 0.05;
+constexpr double back_share = 0.25;  // of branches
 constexpr uint32_t longest_subroutine = 5;
 
 // Draws from the operations that have a use, by weight.
@@ -85,11 +87,12 @@ class Writer {
     return {random_, most, in_loop_ || in_subroutine_, static_cast<uint32_t>(data_bytes_)};
   }
 
-  // Makes the branch or call at `at` go to here.
-  void bind(size_t at) {
+  // Makes the branch or call at `at` go to here, or to `target`.
+  void bind(size_t at) { bind(at, code_.size()); }
+  void bind(size_t at, size_t target) {
     const auto instruction = code_.bytes().subspan(at);
     const Decoded decoded = set_.decode(instruction);
-    decoded.displacement.set(instruction.first(decoded.bytes), static_cast<int64_t>(code_.size() - at));
+    decoded.displacement.set(instruction.first(decoded.bytes), static_cast<int64_t>(target - at));
   }
 
   void bind_skips(bool all) {
@@ -114,13 +117,17 @@ class Writer {
     const size_t operation = branch_.draw(random_);
     if (operations_[operation].uses & branch) {
       if (most < 2) return false;
+      if (most >= shortest_detour && scope().chance(back_share)) {
+        write_detour(operation, most);
+        return true;
+      }
       const int skipped = random_.between(1, std::min<uint32_t>(most - 1, longest_skip));
       skips_.push_back({set_.write_branch(operation, scope(most), code_), code_.instructions() + skipped});
       return true;
     }
     if (in_subroutine_) return false;
     if (subroutine_ == 0) {
-      if (in_loop_ || most < 4) return false;
+      if (in_block_ || most < 4) return false;
       subroutine_ = random_.between(2, std::min<uint32_t>(most - 2, longest_subroutine));
       most_ -= subroutine_;
     }
@@ -128,15 +135,37 @@ class Writer {
     return true;
   }
 
+  // So many, which no branch of theirs leaves.
+  void write_block(int instructions) {
+    const bool outside = !std::exchange(in_block_, true);
+    const int end = code_.instructions() + instructions;
+    while (code_.instructions() < end) write_one(end - code_.instructions());
+    bind_skips(true);
+    if (outside) in_block_ = false;
+  }
+
+  // A block, passed over at first, then branched back to, if at all; what is behind it jumps past the branch.
+  static constexpr int shortest_detour = 4;
+  void write_detour(size_t operation, int most) {
+    const auto spare = static_cast<uint32_t>(most - shortest_detour);
+    const int between = random_.below(std::min(spare, longest_body - 2) + 1);
+    const int block = 1 + random_.below(std::min(spare, longest_body - 2) - between + 1);
+    const size_t over = set_.write_jump(code_), back = code_.size();
+    write_block(block);
+    const size_t past = set_.write_jump(code_);
+    bind(over);
+    write_block(between);
+    bind(set_.write_branch(operation, scope(), code_), back);
+    bind(past);
+  }
+
   void write_loop() {
     bind_skips(true);  // none may jump past the counter's start
     const int room = left() - 1 - set_.loop_end_instructions();
     set_.write_loop_begin(scope(), random_.between(1, most_turns), code_);
     const size_t top = code_.size();
-    const int end = code_.instructions() + random_.between(1, std::min<uint32_t>(room, longest_body));
     in_loop_ = true;
-    while (code_.instructions() < end) write_one(end - code_.instructions());
-    bind_skips(true);
+    write_block(random_.between(1, std::min<uint32_t>(room, longest_body)));
     in_loop_ = false;
     set_.write_loop_end(top, code_);
   }
@@ -145,9 +174,7 @@ class Writer {
     if (subroutine_ == 0) return;
     for (const size_t at : calls_) bind(at);
     in_subroutine_ = true;
-    const int end = code_.instructions() + subroutine_ - 1;
-    while (code_.instructions() < end) write_one(end - code_.instructions());
-    bind_skips(true);
+    write_block(subroutine_ - 1);
     set_.write_return(code_);
   }
 
@@ -161,7 +188,7 @@ class Writer {
   Code code_;
   int most_ = 0;        // instructions before the halting one
   int subroutine_ = 0;  // instructions of it, the return included
-  bool in_loop_ = false, in_subroutine_ = false;
+  bool in_loop_ = false, in_block_ = false, in_subroutine_ = false;
   std::vector<Skip> skips_;
   std::vector<size_t> calls_;
 };

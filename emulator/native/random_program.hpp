@@ -1,5 +1,5 @@
-// Random programs for native machines: straight-line instructions, forward branches, loops that end, calls of
-// one subroutine that follows the halting instruction.
+// Random programs for native machines: straight-line instructions, forward branches, branches back to a block that was
+// passed over, loops that end, calls of one subroutine that follows the halting instruction.
 #pragma once
 
 #include "emulator/machine.hpp"

@@ -201,6 +201,10 @@ class Thumb final : public InstructionSet {
     add(code, rows[operation].code);
     return code.size() - 2;
   }
+  size_t write_jump(Code& code) const override {
+    add(code, 0xE000);  // B
+    return code.size() - 2;
+  }
   void write_loop_begin(const Scope&, uint32_t turns, Code& code) const override {
     add(code, 0x2000 | counter << 8 | turns);  // MOVS
   }

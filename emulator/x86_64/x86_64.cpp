@@ -160,6 +160,10 @@ class X86_64 final : public InstructionSet {
     code.add({static_cast<uint8_t>(row.kind == Kind::jmp ? 0xEB : 0x70 | row.code), 0});
     return code.size() - 2;
   }
+  size_t write_jump(Code& code) const override {
+    code.add({0xEB, 0});
+    return code.size() - 2;
+  }
   size_t write_call(Code& code) const override {
     code.add({0xE8, 0, 0, 0, 0});
     return code.size() - 5;

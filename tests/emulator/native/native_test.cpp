@@ -249,6 +249,28 @@ TEST_P(NativeTest, RandomProgramsEndAndUseAllOperations) {
   EXPECT_EQ(stops[StopReason::halted] + stops[StopReason::divide_error], 1500);
 }
 
+TEST_P(NativeTest, BranchesOfAllKindsGoBackWithoutALoopAndProgramsEnd) {
+  auto options = options_;
+  options.branch_share = 0.4;
+  options.loop_share = 0;
+  options.small_operands = 1;       // zero, which CBZ asks for, is one
+  std::map<std::string, int> back;  // how often, of what branches at all
+  for (const auto& trace : random_traces(1500, options, 5)) {
+    EXPECT_TRUE(trace.stop == StopReason::halted || trace.stop == StopReason::divide_error);
+    for (size_t t = 1; t + 1 < trace.count(); ++t) {
+      const auto instruction = machine_->describe(trace.record(t));
+      if (instruction.group != "branch") continue;
+      back[std::string(instruction.name)] += trace.get(t + 1, "PC") < trace.get(t, "PC");
+    }
+  }
+  EXPECT_GT(back.size(), 10U);
+  for (const auto& [name, count] : back) {
+    if (name == "ret") continue;
+    const bool calls = std::set<std::string>{"bl", "call"}.contains(name);
+    EXPECT_EQ(count > 0, !calls) << name;
+  }
+}
+
 TEST_P(NativeTest, SharesAndWeightsDecideWhatIsDrawn) {
   const auto share = [&](const ProgramOptions& options, auto counts) {
     int states = 0, counted = 0;
