@@ -19,7 +19,7 @@
 
 namespace bytecpu {
 
-// Those of words of bits: windows.hpp, scan.hpp.
+// Those of words of bits: windows.hpp, arithmetic.hpp, scan.hpp.
 class WordBackend {
  public:
   using Tensor = torch::Tensor;
@@ -37,6 +37,10 @@ class WordBackend {
   // The gradients of weights and words.
   virtual std::pair<Tensor, Tensor> sum_words_backward(const Tensor& weights, const Tensor& words,
                                                        const Tensor& dout) const = 0;
+  virtual Tensor arithmetic(const Tensor& bits, int64_t words) const = 0;
+  virtual Tensor mix_numbers(const Tensor& weights, const Tensor& numbers) const = 0;
+  // The gradient of the weights.
+  virtual Tensor mix_numbers_backward(const Tensor& dout, const Tensor& numbers) const = 0;
   // bounds: I64 [M + 1] on the CPU, where each sequence begins, and the end of the last.
   virtual Tensor scan(const Tensor& gates, const Tensor& bounds, const Tensor& start) const = 0;
   // The gradients of gates and start; h is scan's.

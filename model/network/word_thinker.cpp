@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "model/compute/arithmetic.hpp"
 #include "model/compute/layer_norm.hpp"
 #include "model/compute/product.hpp"
 #include "model/compute/scan.hpp"
@@ -23,6 +24,8 @@ constexpr int64_t turned_heads = 3;
 constexpr int64_t wired_heads = 3, wirings = 12;
 // Words whose bits are set from a number's bit on.
 constexpr int64_t edges = 2;
+// Words that are chosen of what arithmetic makes of each two that heads read.
+constexpr int64_t results = 1;
 // Words of a row's own making that the bits can use, besides those that heads read.
 constexpr int64_t literals = 4;
 // Ones beside the selecting bits, for a bias; as many as keep products' sizes even.
@@ -70,7 +73,8 @@ WordThinkerImpl::WordThinkerImpl(const ModelConfig& c)
                 row = c.row_width, bits = bits_;
   const int64_t heads = heads_, memory_heads = memory_heads_, memory = context_bytes_;
   const int64_t selecting = std::ssize(layout.selecting) * word_bits + ones;
-  const int64_t seen = heads + turned_heads + wired_heads + memory_heads + edges, channels = seen + literals;
+  const int64_t seen = heads + turned_heads + wired_heads + memory_heads + edges + results,
+                channels = seen + literals;
   const auto matrix = [&](const std::string& name, int64_t in, int64_t out, double gain) {
     return register_module(name, Matrix(in, out, gain));
   };
@@ -105,6 +109,9 @@ WordThinkerImpl::WordThinkerImpl(const ModelConfig& c)
   number_choice_ = matrix("number_choice", row, (turned_heads + edges) * numbers, 0.3);
   wiring_ = matrix("wiring", word_bits, wirings * word_bits, 1.0);
   wiring_choice_ = matrix("wiring_choice", row, wired_heads * wirings, 0.3);
+
+  result_choice_ =
+      matrix("result_choice", row, results * arithmetic_results(heads, memory_heads + wired_heads), 0.3);
 
   read_up_ = matrix("read_up", row + seen * word_bits, 2 * row, 1.0);
   read_down_ = matrix("read_down", 2 * row, row, 0.0);
@@ -254,6 +261,15 @@ Tensor WordThinkerImpl::wire(const Tensor& thought, const Tensor& read) {
   return sum_words(choice, ways).view({count, wired_heads, word_bits});
 }
 
+// F32 [M, results, 32]: what arithmetic makes of a word that was read and of another one, or of one found or wired, by the
+// row's choice.
+Tensor WordThinkerImpl::choose_results(const Tensor& thought, const Tensor& read, const Tensor& others) {
+  const auto made = arithmetic(torch::cat({read, others}, 1), heads_);
+  const auto choice =
+      result_choice_(thought).to(wide(thought.scalar_type())).view({-1, results, made.size(1)});
+  return mix_numbers(choice.softmax(2), made);
+}
+
 // The bits' logits, F32 [M, 32], from words, F32 [M, channels, 32].
 Tensor WordThinkerImpl::spell(const Tensor& thought, const Tensor& words) {
   const int64_t count = thought.size(0), bits = bits_, layers = std::ssize(*bit_in_);
@@ -321,7 +337,9 @@ Tensor WordThinkerImpl::think(const KnownRecords& known, const NextRecords& next
   const auto from = torch::arange(word_bits, at.word.options());
   const auto set_from = from.unsqueeze(0).ge(from.unsqueeze(1)).to(read.dtype()) * 2 - 1;
   const auto edge = torch::matmul(number.slice(1, turned_heads), set_from);
-  const auto seen = torch::cat({read, turned, wire(thought, read), found, edge}, 1);
+  const auto wired = wire(thought, read);
+  const auto result = choose_results(thought, read, torch::cat({found, wired}, 1));
+  const auto seen = torch::cat({read, turned, wired, found, edge, result}, 1);
 
   const auto thought_and_seen = torch::cat({thought, seen.flatten(1).to(thought.scalar_type())}, 1);
   row = row + read_down_(relu_squared(read_up_(thought_and_seen)));
@@ -347,9 +365,9 @@ double WordThinkerImpl::word_operations() const {
              layers = static_cast<double>(bit_in_->size()), numbers = static_cast<double>(layout.numbers());
   const auto sources = static_cast<double>(key_.size(1));
   double count = size(row_in_) + size(query_) + size(direct_query_) + size(address_query_) +
-                 size(number_choice_) + size(wiring_choice_) + size(read_up_) + size(read_down_) +
-                 size(literal_) + size(scale_) + size(row_bits_) + size(start_) + size(end_up_) +
-                 size(end_down_);
+                 size(number_choice_) + size(wiring_choice_) + size(result_choice_) + size(read_up_) +
+                 size(read_down_) + size(literal_) + size(scale_) + size(row_bits_) + size(start_) +
+                 size(end_up_) + size(end_down_);
   for (size_t i = 0; i < row_->size(); ++i) {
     const auto& mlp = *row_->at<PlainBlockImpl>(i).up;
     count += 2 * static_cast<double>(mlp.weight.numel());
@@ -357,6 +375,7 @@ double WordThinkerImpl::word_operations() const {
   count += heads * sources * (key_width + word_bits);
   count += memory_heads * (size(pointer_) + memory * (address_width + word_bits));
   count += (turned_heads + edges) * word_bits * (2 * (numbers + heads) + word_bits);
+  count += results * word_bits * static_cast<double>(arithmetic_results(heads_, memory_heads_ + wired_heads));
   count += wired_heads * (size(wiring_) + wirings * word_bits);
   count += word_bits * (size(channel_in_) + layers * bits * bits * (2 + 1 + 4) + bits);
   return count;

@@ -80,6 +80,8 @@ class WordThinkerImpl : public torch::nn::Module {
   torch::Tensor numbers(const KnownRecords& known, const WordPlaces& at, const torch::Tensor& thought,
                         const torch::Tensor& read);
   torch::Tensor wire(const torch::Tensor& thought, const torch::Tensor& read);
+  torch::Tensor choose_results(const torch::Tensor& thought, const torch::Tensor& read,
+                               const torch::Tensor& others);
   torch::Tensor spell(const torch::Tensor& thought, const torch::Tensor& words);
 
   const int64_t heads_, memory_heads_, bits_, context_bytes_;
@@ -98,6 +100,7 @@ class WordThinkerImpl : public torch::nn::Module {
   // Of numbers: distances that words are turned by, and edges.
   Matrix number_choice_{nullptr};
   Matrix wiring_{nullptr}, wiring_choice_{nullptr};
+  Matrix result_choice_{nullptr};
   Matrix read_up_{nullptr}, read_down_{nullptr};
   // The bits.
   Matrix literal_{nullptr}, scale_{nullptr}, channel_in_{nullptr}, row_bits_{nullptr}, start_{nullptr};

@@ -1,8 +1,11 @@
 // The operations with kernels against the plain ones: values and gradients.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <limits>
 
+#include "model/compute/arithmetic.hpp"
 #include "model/compute/attention.hpp"
 #include "model/compute/backend.hpp"
 #include "model/compute/class_loss.hpp"
@@ -220,6 +223,25 @@ TEST_P(Operations, WordsEqualThePlainOnes) {
   }
 }
 
+TEST_P(Operations, ArithmeticEqualsThePlainOne) {
+  const Setting setting{torch::kFloat, GetParam().device};
+  auto bits = torch::randn({50, 5, 32});
+  bits.slice(0, 0, 20).slice(2, 8) = -1;  // small, so that quotients are more than 0 and 1
+  bits[0].fill_(-1);                      // by 0
+  bits[1].fill_(1);                       // the least number by -1
+  bits[1][0].slice(0, 0, 31).fill_(-1);
+  for (const int64_t words : {1, 3, 5}) {
+    const auto made = arithmetic(bits, words);
+    const int64_t count = arithmetic_results(words, 5 - words);
+    EXPECT_EQ(made.size(1), count);
+    use_kernels() = false;
+    EXPECT_TRUE(torch::equal(made, arithmetic(bits, words)));
+    use_kernels() = true;
+    expect_equal([&](const auto& in) { return mix_numbers(in[0], made.to(in[0].device())); },
+                 {torch::randn({50, 2, count})}, setting, 1e-5);
+  }
+}
+
 TEST_P(Operations, ScanOfBitsEqualsThePlainOne) {
   for (const int64_t channels : {4, 24, 64}) {
     expect([](const auto& in) { return scan_bits(in[0], in[1].tanh()); },
@@ -275,6 +297,21 @@ TEST(Words, AreReadWhereTheyLie) {
   const auto distance =
       torch::nn::functional::one_hot(torch::full({1}, 8, torch::kLong), 32).to(torch::kFloat);
   EXPECT_EQ(value(rotate_words(distance, mix_words(weights, planes, item).view({1, 32}))), 0x02050403);
+}
+
+TEST(Words, HaveProductsQuotientsAndRemainders) {
+  const auto results = [](int64_t a, int64_t b) {
+    const auto numbers = torch::tensor({a, b}, torch::kLong).view({1, 2, 1});
+    const auto bits = numbers.bitwise_right_shift(torch::arange(32, torch::kLong)).bitwise_and(1) * 2 - 1;
+    const auto all = arithmetic(bits.to(torch::kFloat), 1).to(torch::kLong).contiguous();
+    return std::vector<int64_t>(all.data_ptr<int64_t>(), all.data_ptr<int64_t>() + all.numel());
+  };
+  EXPECT_THAT(results(7, 2), testing::ElementsAre(14, 0, 0, 3, 1, 3, 1));
+  EXPECT_THAT(results(-7, 2), testing::ElementsAre(-14, 1, -1, 0x7FFFFFFC, 1, -3, -1));
+  EXPECT_THAT(results(-7, -2), testing::ElementsAre(14, -9, 0, 0, -7, 3, -1));
+  EXPECT_THAT(results(5, 0), testing::ElementsAre(0, 0, 0, 0, 5, 0, 5));
+  const int64_t least = std::numeric_limits<int32_t>::min();
+  EXPECT_THAT(results(least, -1), testing::ElementsAre(least, 0x7FFFFFFF, 0, 0, least, least, 0));
 }
 
 // A carry: kept where one bit is set, made where both are, lost where none is.

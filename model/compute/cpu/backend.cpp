@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "model/compute/arithmetic.hpp"
 #include "model/compute/cpu/kernels.hpp"
 #include "model/compute/product.hpp"
 #include "model/compute/windows.hpp"
@@ -100,6 +101,27 @@ class CpuWordBackend final : public WordBackend {
     cpu::rotate_words_backward(data<const float>(weights), data<const float>(words), data<const float>(dout),
                                data<float>(dweights), data<float>(dwords), words.size(0));
     return {dweights, dwords};
+  }
+
+  Tensor arithmetic(const Tensor& bits, int64_t words) const override {
+    const int64_t all = bits.size(1), results = arithmetic_results(words, all - words);
+    auto out = torch::empty({bits.size(0), results}, bits.options().dtype(torch::kInt));
+    cpu::arithmetic({bits.size(0), words, all, results}, data<const float>(bits), data<int32_t>(out));
+    return out;
+  }
+
+  Tensor mix_numbers(const Tensor& weights, const Tensor& numbers) const override {
+    auto out = torch::empty({weights.size(0), weights.size(1), word_bits}, weights.options());
+    cpu::mix_numbers(own_words(weights), data<const float>(weights), data<const int32_t>(numbers),
+                     data<float>(out));
+    return out;
+  }
+
+  Tensor mix_numbers_backward(const Tensor& dout, const Tensor& numbers) const override {
+    auto dweights = torch::empty({dout.size(0), dout.size(1), numbers.size(1)}, dout.options());
+    cpu::mix_numbers_backward(own_words(dweights), data<const float>(dout), data<const int32_t>(numbers),
+                              data<float>(dweights));
+    return dweights;
   }
 
   Tensor sum_words(const Tensor& weights, const Tensor& words) const override {

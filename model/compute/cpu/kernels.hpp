@@ -100,6 +100,16 @@ struct OwnWords {
 void sum_words(const OwnWords& shape, const float* weights, const float* words, float* out);
 void sum_words_backward(const OwnWords& shape, const float* weights, const float* words, const float* dout,
                         float* dweights, float* dwords);
+
+// arithmetic.cpp; what they compute is in arithmetic.hpp.
+struct Results {
+  int64_t rows, words, all, results;  // the first `words` of all words of a row
+};
+void arithmetic(const Results& shape, const float* word_bits, int32_t* out);
+void mix_numbers(const OwnWords& shape, const float* weights, const int32_t* numbers, float* out);
+void mix_numbers_backward(const OwnWords& shape, const float* dout, const int32_t* numbers, float* dweights);
+
+// words.cpp
 template <typename T>
 void scan(const T* gates, const int64_t* bounds, const T* start, T* out, int64_t sequences, int64_t channels);
 template <typename T>
