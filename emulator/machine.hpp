@@ -70,7 +70,8 @@ struct ProgramOptions {
   // Run such starts with Limits::steps = window_steps.
   int window_steps = 0;
   // Of machines with loads, stores and branches; unset: the machine's own. Shares of the instructions drawn
-  // that access memory and that branch or call, and the probability that a loop begins.
+  // that access memory and that branch or call, and the probability that a loop begins. What loops end with and what
+  // leads around a block that is branched back to comes besides.
   std::optional<double> memory_share = {};
   std::optional<double> branch_share = {};
   std::optional<double> loop_share = {};

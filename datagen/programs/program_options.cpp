@@ -29,7 +29,7 @@ void program_options(OptionList& field, ProgramOptions& programs) {
   field(programs.memory_share, "memory-share", in(0, 1),
         "share of instructions that access memory, where the machine has them");
   field(programs.branch_share, "branch-share", in(0, 1),
-        "share of instructions that branch or call, loops aside, where the machine has them");
+        "share of instructions that branch or call, where the machine has them");
   field(programs.loop_share, "loop-share", in(0, 1),
         "probability that an instruction begins a loop, where the machine has them");
   field(programs.anywhere_share, "anywhere-share", in(0, 1),

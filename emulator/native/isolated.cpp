@@ -179,7 +179,7 @@ class Isolator {
     return next + step * (1 + edges_.below(static_cast<uint32_t>(most / step)));
   }
 
-  // Where a branch behind this code leads, as far back as in random programs.
+  // Where a branch behind this code leads, as far back as in random programs, loops aside.
   size_t backward(std::span<const uint8_t> code) {
     const auto places = places_of(code);
     const auto most = std::min<size_t>(places.size(), longest_body);

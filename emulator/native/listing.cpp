@@ -112,7 +112,11 @@ std::vector<Listing::Line> Listing::lines(std::span<const uint8_t> image) const 
     }
   };
   const size_t end = listed_bytes(image), halt = about_.halt.size();
-  for (size_t at = 0; at < end;) {
+  const auto halts = [&](size_t at) {
+    return at + halt <= code.size() && std::ranges::equal(code.subspan(at, halt), about_.halt);
+  };
+  size_t at = 0;
+  while (at < end) {
     // Between the parts of a large program.
     if (about_.full() && std::ranges::equal(image.subspan(at, filler.size()), filler)) {
       at += filler.size();
@@ -121,8 +125,9 @@ std::vector<Listing::Line> Listing::lines(std::span<const uint8_t> image) const 
     add(at);
     at = result.back().at + result.back().bytes;
   }
-  const bool returns = end < code.size() && std::ranges::equal(code.last(halt), about_.halt) &&
-                       !std::ranges::equal(code.subspan(end, halt), about_.halt);
+  // Where the last instruction ends in bytes of the halting one, that is behind what is listed.
+  if (!result.empty() && !halts(result.back().at) && halts(at)) add(at);
+  const bool returns = end < code.size() && halts(code.size() - halt) && !halts(end);
   if (returns) add(code.size() - halt);
   return result;
 }

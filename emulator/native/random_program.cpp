@@ -13,6 +13,7 @@ namespace {
 constexpr double default_memory_share = 0.25, default_branch_share = 0.1, default_loop_share = 0.05;
 constexpr double back_share = 0.25;  // of branches
 constexpr uint32_t longest_subroutine = 5;
+constexpr int shortest_detour = 4;
 
 // Draws from the operations that have a use, by weight.
 class Choice {
@@ -135,7 +136,7 @@ class Writer {
     return true;
   }
 
-  // So many, which no branch of theirs leaves.
+  // So many instructions; no branch among them leads further than behind them.
   void write_block(int instructions) {
     const bool outside = !std::exchange(in_block_, true);
     const int end = code_.instructions() + instructions;
@@ -144,12 +145,16 @@ class Writer {
     if (outside) in_block_ = false;
   }
 
-  // A block, passed over at first, then branched back to, if at all; what is behind it jumps past the branch.
-  static constexpr int shortest_detour = 4;
+  //        jump over
+  // back:  block
+  //        jump past
+  // over:  between
+  //        branch back, with or without a condition
+  // past:
+  // At most `most` instructions, of which no more than longest_body lie on the way back.
   void write_detour(size_t operation, int most) {
-    const auto spare = static_cast<uint32_t>(most - shortest_detour);
-    const int between = random_.below(std::min(spare, longest_body - 2) + 1);
-    const int block = 1 + random_.below(std::min(spare, longest_body - 2) - between + 1);
+    const auto spare = std::min(static_cast<uint32_t>(most - shortest_detour), longest_body - 2);
+    const int between = random_.below(spare + 1), block = 1 + random_.below(spare - between + 1);
     const size_t over = set_.write_jump(code_), back = code_.size();
     write_block(block);
     const size_t past = set_.write_jump(code_);
@@ -237,7 +242,7 @@ void check(const ProgramOptions& options, const InstructionSet& set, int code_by
 std::vector<uint8_t> random_program(RandomSource& random, const ProgramOptions& options,
                                     const InstructionSet& set, int code_bytes, int data_bytes) {
   const int instructions = random.between(options.min_instructions, options.max_instructions);
-  while (true) {  // the last loop or the subroutine, where its instructions are long, may pass the end
+  while (true) {  // the last loop or detour, or the subroutine, may pass the end where instructions are long
     auto program = Writer(random, options, set, code_bytes, data_bytes).write(instructions);
     if (program.size() <= static_cast<size_t>(code_bytes)) return program;
   }
@@ -252,9 +257,9 @@ std::vector<uint8_t> idle_code(RandomSource& random, const ProgramOptions& optio
     const auto program = random_program(random, options, set, code_bytes, data_bytes);
     code.insert(code.end(), program.begin(), program.end());
     for (size_t at = begin; at < code.size();) {
-      // Some that are drawn are not for given programs, and so not decoded: those go with all behind them.
       const int bytes = set.decode(std::span(code).subspan(at)).bytes;
-      at = bytes > 0 ? at + static_cast<size_t>(bytes) : code.size();
+      BYTECPU_CHECK(bytes > 0);
+      at += static_cast<size_t>(bytes);
       if (at > most) {
         code.resize(ends[random.below(static_cast<uint32_t>(ends.size()))]);
         return code;

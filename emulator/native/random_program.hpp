@@ -7,9 +7,10 @@
 
 namespace bytecpu::native {
 
-// Instructions that a forward branch passes over, and that a loop repeats, and how often it does; at most.
+// Instructions that a forward branch passes over, that a loop repeats or that lie on the way back of another branch, and how
+// often a loop repeats; at most.
 inline constexpr uint32_t longest_skip = 6, longest_body = 6, most_turns = 6;
-// Room that the longest template may take, loops aside.
+// Room that the longest template may take, loops and blocks that are branched back to aside.
 inline constexpr int slack_bytes = 32;
 
 // How many instructions a program may have at most, the halting one included, in so many bytes of code.

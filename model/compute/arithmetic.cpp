@@ -13,15 +13,37 @@ using torch::autograd::AutogradContext;
 using torch::autograd::Function;
 using torch::autograd::variable_list;
 
+// Without kernels so many bits at a time, as those of all numbers take much memory.
+constexpr int64_t bits_at_once = 4;
+
+// As -1 and 1, of the weights' type: [M, S, bits_at_once], from bit `first` on.
+Tensor bits_from(int64_t first, const Tensor& numbers, torch::ScalarType type) {
+  const auto place = torch::arange(first, first + bits_at_once, numbers.options());
+  return numbers.unsqueeze(2).bitwise_right_shift(place).bitwise_and(1).to(type) * 2 - 1;
+}
+
 struct MixNumbersFunction : Function<MixNumbersFunction> {
-  static Tensor forward(AutogradContext* context, const Tensor& weights, const Tensor& numbers) {
+  static Tensor forward(AutogradContext* context, const Tensor& given, const Tensor& numbers) {
+    const auto weights = given.contiguous();
+    const auto* backend = word_backend_for(weights);
     context->save_for_backward({numbers});
-    return backend_on(weights.device()).words()->mix_numbers(weights.contiguous(), numbers);
+    context->saved_data["kernels"] = backend != nullptr;
+    if (backend) return backend->mix_numbers(weights, numbers);
+    std::vector<Tensor> out;
+    for (int64_t i = 0; i < word_bits; i += bits_at_once)
+      out.push_back(torch::bmm(weights, bits_from(i, numbers, weights.scalar_type())));
+    return torch::cat(out, 2);
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
-    const auto numbers = context->get_saved_variables()[0];
-    return {backend_on(numbers.device()).words()->mix_numbers_backward(gradients[0].contiguous(), numbers),
-            Tensor()};
+    const auto numbers = context->get_saved_variables()[0], dout = gradients[0].contiguous();
+    if (context->saved_data["kernels"].toBool())
+      return {backend_on(numbers.device()).words()->mix_numbers_backward(dout, numbers), Tensor()};
+    auto dweights = torch::zeros({dout.size(0), dout.size(1), numbers.size(1)}, dout.options());
+    for (int64_t i = 0; i < word_bits; i += bits_at_once) {
+      dweights.baddbmm_(dout.slice(2, i, i + bits_at_once),
+                        bits_from(i, numbers, dout.scalar_type()).transpose(1, 2));
+    }
+    return {dweights, Tensor()};
   }
 };
 
@@ -59,8 +81,9 @@ Tensor arithmetic(const Tensor& bits, int64_t words) {
   const auto place = torch::arange(word_bits, torch::TensorOptions(bits.device()).dtype(torch::kLong));
   const auto numbers = bits.gt(0).to(torch::kLong).bitwise_left_shift(place).sum(2);
   const auto [a, b] = pairs_of(numbers, words, true);
-  const auto upper = [](const Tensor& product) { return product.bitwise_right_shift(word_bits); };
-  const auto products = torch::stack({a * b, upper(a * b), upper(with_sign(a) * with_sign(b))}, 2);
+  const auto product = a * b;  // modulo 2^64
+  const auto upper = [](const Tensor& x) { return x.bitwise_right_shift(word_bits); };
+  const auto products = torch::stack({product, upper(product), upper(with_sign(a) * with_sign(b))}, 2);
 
   const auto [dividend, divisor] = pairs_of(numbers, words, false);
   const auto quotient = [](const Tensor& of, const Tensor& by) {
@@ -74,10 +97,8 @@ Tensor arithmetic(const Tensor& bits, int64_t words) {
 }
 
 Tensor mix_numbers(const Tensor& weights, const Tensor& numbers) {
-  if (word_backend_for(weights)) return MixNumbersFunction::apply(weights, numbers);
-  const auto place = torch::arange(word_bits, numbers.options());
-  const auto set = numbers.unsqueeze(2).bitwise_right_shift(place).bitwise_and(1);
-  return torch::bmm(weights, (set * 2 - 1).to(weights.dtype()));
+  TORCH_CHECK(numbers.scalar_type() == torch::kInt, "numbers must be I32");
+  return MixNumbersFunction::apply(weights, numbers.contiguous());
 }
 
 }  // namespace bytecpu

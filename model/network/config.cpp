@@ -118,8 +118,11 @@ void check(const ModelConfig& c) {
   require(c.frame.context_bytes % c.patch_size == 0 && c.frame.step_bytes % c.patch_size == 0,
           fmt::format("patch-size {} does not divide the memory ({} bytes) and the record ({} bytes)",
                       c.patch_size, c.frame.context_bytes, c.frame.step_bytes));
-  require(c.patch_length >= 3 + (c.frame.context_bytes + c.frame.step_bytes) / c.patch_size,
-          "patch-length is too short for one state after the memory image");
+  const auto least = 3 + (c.frame.context_bytes + c.frame.step_bytes) / c.patch_size;
+  require(c.patch_length >= least,
+          fmt::format("patch-length must be {} or more, for {}", least,
+                      c.frame.kind == DocumentKind::file ? "a file's extension and its first bytes"
+                                                         : "the memory image and one state"));
   require(transition || pointer || c.patch_layers >= 1,
           fmt::format("patch-layers must be at least 1 for the family {}", c.family));
   require(pointer || c.patch_width % c.patch_heads == 0, "patch-width must be a multiple of patch-heads");

@@ -24,7 +24,7 @@ constexpr int64_t turned_heads = 3;
 constexpr int64_t wired_heads = 3, wirings = 12;
 // Words whose bits are set from a number's bit on.
 constexpr int64_t edges = 2;
-// Words that are chosen of what arithmetic makes of each two that heads read.
+// Results of arithmetic that a row can use.
 constexpr int64_t results = 1;
 // Words of a row's own making that the bits can use, besides those that heads read.
 constexpr int64_t literals = 4;
@@ -261,8 +261,8 @@ Tensor WordThinkerImpl::wire(const Tensor& thought, const Tensor& read) {
   return sum_words(choice, ways).view({count, wired_heads, word_bits});
 }
 
-// F32 [M, results, 32]: what arithmetic makes of a word that was read and of another one, or of one found or wired, by the
-// row's choice.
+// F32 [M, results, 32]: mixed, by the row's choice, of what arithmetic makes of each word that was read and each other one, or one
+// of `others`, [M, memory heads + wired heads, 32]: found or wired ones.
 Tensor WordThinkerImpl::choose_results(const Tensor& thought, const Tensor& read, const Tensor& others) {
   const auto made = arithmetic(torch::cat({read, others}, 1), heads_);
   const auto choice =

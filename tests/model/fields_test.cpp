@@ -126,6 +126,17 @@ TEST_P(FieldsOf, OnlyWordsBehindTheHiddenOneReadIt) {
   EXPECT_GT(changed.slice(1, from).to(torch::kFloat).mean().item<double>(), 0.5);
 }
 
+TEST_P(FieldsOf, WhatArithmeticMakesReachesAllWords) {
+  torch::NoGradGuard no_grad;
+  const auto model = undecided(model_of(GetParam()));
+  const auto batch = traces_of(GetParam(), 10);
+  const auto rows = model->rows(documents(batch), Targets::scored);
+  const auto before = model->logits(rows.condition, rows.patches);
+  model->named_parameters()["words.result_choice.weight"].mul_(-1);  // others are chosen
+  const auto changed = model->logits(rows.condition, rows.patches).ne(before).any(2).any(0);  // of each byte
+  EXPECT_TRUE(changed.all().item<bool>());
+}
+
 TEST(Fields, WhetherAnInstructionGoesOnFollowsFromHowItBegins) {
   torch::NoGradGuard no_grad;
   auto config = tiny_config("fields");

@@ -1,9 +1,9 @@
 // The operations with kernels against the plain ones: values and gradients.
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <functional>
 #include <limits>
+#include <vector>
 
 #include "model/compute/arithmetic.hpp"
 #include "model/compute/attention.hpp"
@@ -226,12 +226,12 @@ TEST_P(Operations, WordsEqualThePlainOnes) {
 TEST_P(Operations, ArithmeticEqualsThePlainOne) {
   const Setting setting{torch::kFloat, GetParam().device};
   auto bits = torch::randn({50, 5, 32});
-  bits.slice(0, 0, 20).slice(2, 8) = -1;  // small, so that quotients are more than 0 and 1
-  bits[0].fill_(-1);                      // by 0
-  bits[1].fill_(1);                       // the least number by -1
+  bits.slice(0, 0, 20).slice(2, 8) = -1;   // small, so that quotients are more than 0 and 1
+  bits.slice(0, 0, 30).select(1, 1) = -1;  // by 0
+  bits[1].fill_(1);                        // the least number by -1
   bits[1][0].slice(0, 0, 31).fill_(-1);
   for (const int64_t words : {1, 3, 5}) {
-    const auto made = arithmetic(bits, words);
+    const auto made = arithmetic(bits.to(setting.device), words).cpu();
     const int64_t count = arithmetic_results(words, 5 - words);
     EXPECT_EQ(made.size(1), count);
     use_kernels() = false;
@@ -300,18 +300,23 @@ TEST(Words, AreReadWhereTheyLie) {
 }
 
 TEST(Words, HaveProductsQuotientsAndRemainders) {
-  const auto results = [](int64_t a, int64_t b) {
-    const auto numbers = torch::tensor({a, b}, torch::kLong).view({1, 2, 1});
+  using Numbers = std::vector<int64_t>;
+  const auto results_of = [](const Numbers& given, int64_t words) {
+    const auto numbers = torch::tensor(given, torch::kLong).view({1, -1, 1});
     const auto bits = numbers.bitwise_right_shift(torch::arange(32, torch::kLong)).bitwise_and(1) * 2 - 1;
-    const auto all = arithmetic(bits.to(torch::kFloat), 1).to(torch::kLong).contiguous();
-    return std::vector<int64_t>(all.data_ptr<int64_t>(), all.data_ptr<int64_t>() + all.numel());
+    const auto all = arithmetic(bits.to(torch::kFloat), words).to(torch::kLong).contiguous();
+    return Numbers(all.data_ptr<int64_t>(), all.data_ptr<int64_t>() + all.numel());
   };
-  EXPECT_THAT(results(7, 2), testing::ElementsAre(14, 0, 0, 3, 1, 3, 1));
-  EXPECT_THAT(results(-7, 2), testing::ElementsAre(-14, 1, -1, 0x7FFFFFFC, 1, -3, -1));
-  EXPECT_THAT(results(-7, -2), testing::ElementsAre(14, -9, 0, 0, -7, 3, -1));
-  EXPECT_THAT(results(5, 0), testing::ElementsAre(0, 0, 0, 0, 5, 0, 5));
+  const auto results = [&](int64_t a, int64_t b) { return results_of({a, b}, 1); };
+  EXPECT_EQ(results(7, 2), (Numbers{14, 0, 0, 3, 1, 3, 1}));
+  EXPECT_EQ(results(-7, 2), (Numbers{-14, 1, -1, 0x7FFFFFFC, 1, -3, -1}));
+  EXPECT_EQ(results(-7, -2), (Numbers{14, -9, 0, 0, -7, 3, -1}));
+  EXPECT_EQ(results(5, 0), (Numbers{0, 0, 0, 0, 5, 0, 5}));
   const int64_t least = std::numeric_limits<int32_t>::min();
-  EXPECT_THAT(results(least, -1), testing::ElementsAre(least, 0x7FFFFFFF, 0, 0, least, least, 0));
+  EXPECT_EQ(results(least, -1), (Numbers{least, 0x7FFFFFFF, 0, 0, least, least, 0}));
+  // Products of (0, 1), (0, 2), (1, 2); quotients and remainders of (0, 1), (0, 2), (1, 0), (1, 2).
+  EXPECT_EQ(results_of({7, 5, 3}, 2),
+            (Numbers{35, 0, 0, 21, 0, 0, 15, 0, 0, 1, 2, 1, 2, 2, 1, 2, 1, 0, 5, 0, 5, 1, 2, 1, 2}));
 }
 
 // A carry: kept where one bit is set, made where both are, lost where none is.

@@ -100,6 +100,11 @@ struct OwnWords {
 void sum_words(const OwnWords& shape, const float* weights, const float* words, float* out);
 void sum_words_backward(const OwnWords& shape, const float* weights, const float* words, const float* dout,
                         float* dweights, float* dwords);
+template <typename T>
+void scan(const T* gates, const int64_t* bounds, const T* start, T* out, int64_t sequences, int64_t channels);
+template <typename T>
+void scan_backward(const T* gates, const int64_t* bounds, const T* start, const T* out, const T* dout,
+                   T* dgates, T* dstart, int64_t sequences, int64_t channels);
 
 // arithmetic.cpp; what they compute is in arithmetic.hpp.
 struct Results {
@@ -108,13 +113,6 @@ struct Results {
 void arithmetic(const Results& shape, const float* word_bits, int32_t* out);
 void mix_numbers(const OwnWords& shape, const float* weights, const int32_t* numbers, float* out);
 void mix_numbers_backward(const OwnWords& shape, const float* dout, const int32_t* numbers, float* dweights);
-
-// words.cpp
-template <typename T>
-void scan(const T* gates, const int64_t* bounds, const T* start, T* out, int64_t sequences, int64_t channels);
-template <typename T>
-void scan_backward(const T* gates, const int64_t* bounds, const T* start, const T* out, const T* dout,
-                   T* dgates, T* dstart, int64_t sequences, int64_t channels);
 
 // pointer.cpp; what it computes and the shapes are in pointer.hpp.
 struct Pointers {

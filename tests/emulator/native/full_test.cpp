@@ -267,6 +267,21 @@ TEST(Full, RandomProgramsHalt) {
   }
 }
 
+// Also behind instructions that do not run, and alone.
+TEST(Full, WhatIsDrawnCanBeDecoded) {
+  for (const char* full : {"x86_64-full", "arm64-full"}) {
+    const auto machine = make_machine(full, 4096);
+    const ProgramOptions options{.max_instructions = 60, .anywhere_share = 1};
+    for (const auto& trace : test::run(*machine, test::random_starts(*machine, 4, 100, options)))
+      EXPECT_TRUE(trace.stop == StopReason::halted || trace.stop == StopReason::divide_error) << full;
+    std::vector<uint8_t> start(static_cast<size_t>(machine->layout().start_bytes()));
+    NativeRandom random(1, 0);
+    for (size_t operation = 0; operation < machine->operations().size(); ++operation) {
+      EXPECT_TRUE(machine->isolated_start(random, operation, 0, start)) << machine->operations()[operation];
+    }
+  }
+}
+
 // One by one, in place, and with the translations of an earlier run: each twice in a row, thrice in all, by a machine that
 // has run others, against one that has not.
 TEST(Full, AProgramRunAgainHasTheSameTrace) {

@@ -197,6 +197,9 @@ TEST_F(Isolated, ConditionsHoldAndDoNot) {
       EXPECT_EQ(taken > draws - draws / 25, always) << operation_name;
       const bool calls = std::set<std::string>{"bl", "ret", "call"}.contains(operation_name);
       EXPECT_EQ(back > 0, !calls) << operation_name;
+      // Half of those that end loops do.
+      const bool ends_loops = std::set<std::string>{"b.ne", "jne", "bne"}.contains(operation_name);
+      EXPECT_EQ(back > taken * 2 / 5, ends_loops) << operation_name;
     }
   }
 }
