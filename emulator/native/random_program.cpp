@@ -149,7 +149,7 @@ class Writer {
   // back:  block
   //        jump past
   // over:  between
-  //        branch back, with or without a condition
+  //        branch or jump back
   // past:
   // At most `most` instructions, of which no more than longest_body lie on the way back.
   void write_detour(size_t operation, int most) {
@@ -160,7 +160,9 @@ class Writer {
     const size_t past = set_.write_jump(code_);
     bind(over);
     write_block(between);
-    bind(set_.write_branch(operation, scope(), code_), back);
+    // Loops of compiled code often go back by a jump.
+    const bool always = scope().chance(0.5);
+    bind(always ? set_.write_jump(code_) : set_.write_branch(operation, scope(), code_), back);
     bind(past);
   }
 
