@@ -162,7 +162,12 @@ class Arm64 final : public InstructionSet {
   size_t write_branch(size_t operation, const Scope& scope, Code& code) const override {
     const Row& row = arm64::rows()[operation];
     uint32_t word = row.code;
-    if (row.kind == Kind::compare_branch) word |= d(scope.random.below(data_register));
+    if (row.kind == Kind::compare_branch) {
+      const uint32_t compared = scope.random.below(data_register);
+      // A register is seldom zero of itself: often it is made 0 or 1 by AND.
+      if (scope.left >= 2 && scope.chance(0.5)) add(code, 0x12000000 | n(compared) | d(compared));
+      word |= d(compared);
+    }
     if (row.kind == Kind::test_branch)
       word |= d(scope.random.below(data_register)) | scope.random.below(32) << 19;
     add(code, word);
@@ -214,7 +219,7 @@ void Arm64::write(size_t operation, Use, const Scope& scope, Code& code) const {
       if (form == 0) return write(row.code | rd | rn | rm | below(3) << 22 | imms(bit));
       if (form == 1) return write(row.code | rd | rn | rm);
       // A number, of a register other than 31, which here is the stack pointer.
-      const uint32_t number = (bit << 7 | other_bit << 2) >> below(12), shift = below(8) == 0 ? 1u << 22 : 0;
+      const uint32_t number = (bit << 7 | other_bit << 2) >> below(12), shift = below(4) == 0 ? 1u << 22 : 0;
       return write((row.code + 0x06000000) | rd | n(from == zero ? 0 : from) | number << 10 | shift);
     }
     case Kind::logic: {

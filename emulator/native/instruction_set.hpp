@@ -142,7 +142,8 @@ class InstructionSet {
   // Writes one instruction of operations()[operation], or several where it needs its operands prepared; at
   // most `scope.left` of them, which is at least 1.
   virtual void write(size_t operation, Use use, const Scope& scope, Code& code) const = 0;
-  // A branch with a condition, or without, its displacement 0; returns where it is.
+  // A branch with a condition, or without, its displacement 0, with what prepares its operand, at most `scope.left`
+  // instructions; returns where it is.
   virtual size_t write_branch(size_t operation, const Scope& scope, Code& code) const = 0;
   // A branch that is always taken, its displacement 0; returns where it is.
   virtual size_t write_jump(Code& code) const = 0;

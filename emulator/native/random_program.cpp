@@ -123,7 +123,8 @@ class Writer {
         return true;
       }
       const int skipped = random_.between(1, std::min<uint32_t>(most - 1, longest_skip));
-      skips_.push_back({set_.write_branch(operation, scope(most), code_), code_.instructions() + skipped});
+      const size_t at = set_.write_branch(operation, scope(most - skipped), code_);
+      skips_.push_back({at, code_.instructions() + skipped});
       return true;
     }
     if (in_subroutine_) return false;
@@ -162,7 +163,8 @@ class Writer {
     write_block(between);
     // Loops of compiled code often go back by a jump.
     const bool always = scope().chance(0.5);
-    bind(always ? set_.write_jump(code_) : set_.write_branch(operation, scope(), code_), back);
+    const Scope here = scope(most - 3 - block - between);
+    bind(always ? set_.write_jump(code_) : set_.write_branch(operation, here, code_), back);
     bind(past);
   }
 
