@@ -51,27 +51,27 @@ unsigned root(unsigned n) {
   return result;
 }
 
-int sum(const int *values, int count) {
+int sum(const int* values, int count) {
   int all = 0;
   for (int i = 0; i < count; ++i) all += values[i];
   return all;
 }
 
-int largest(const int *values, int count) {
+int largest(const int* values, int count) {
   int most = values[0];
   for (int i = 1; i < count; ++i)
     if (values[i] > most) most = values[i];
   return most;
 }
 
-int length(const char *text) {
+int length(const char* text) {
   int count = 0;
   while (text[count]) ++count;
   return count;
 }
 
 // Turns the order of the bytes.
-void reverse(char *text, int count) {
+void reverse(char* text, int count) {
   for (int i = 0, j = count - 1; i < j; ++i, --j) {
     const char other = text[i];
     text[i] = text[j];
