@@ -14,8 +14,8 @@ struct Isolated {
 };
 
 // An instruction of set.operations()[operation] as random programs have it, among the program's first `places`
-// (0: anywhere). The code before it is not meant to run. A branch leads to what follows, or at times
-// back into the code. At times an instruction has another name, where Capstone gives that to what was drawn, such as `neg` to
+// (0: anywhere). The code before it is not meant to run. A branch leads to what follows, or at times back into the
+// code. At times the instruction has another name, where Capstone gives that to what was drawn, such as `neg` to
 // `sub` from zero.
 Isolated isolate(RandomSource& random, const InstructionSet& set, const Disassembler& disassembler,
                  size_t operation, int places, int code_bytes, int data_bytes);
