@@ -1,6 +1,8 @@
 // The family "fields": its likelihood, its decoding, and the memory that it keeps.
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "model/compute/backend.hpp"
 #include "model/inference/decode.hpp"
 #include "model/network/word_thinker.hpp"
@@ -112,29 +114,34 @@ TEST_P(FieldsOf, DecodesWhatItsLogitsChooseByteAfterByte) {
   EXPECT_TRUE(torch::equal(decode_bytewise(*model, rows.condition, ~never).ended, ends));
 }
 
-TEST_P(FieldsOf, OnlyWordsBehindTheHiddenOneReadIt) {
+// Which bytes' logits a change of the model's parameters changes: bool [rows, bytes].
+torch::Tensor changed_by(ByteModel& model, const std::string& machine,
+                         const std::function<void(ByteModel&)>& change) {
   torch::NoGradGuard no_grad;
+  const auto batch = traces_of(machine, 10);
+  const auto rows = model.rows(documents(batch), Targets::scored);
+  const auto before = model.logits(rows.condition, rows.patches);
+  change(model);
+  return model.logits(rows.condition, rows.patches).ne(before).any(2);
+}
+
+TEST_P(FieldsOf, OnlyWordsBehindTheHiddenOneReadIt) {
   const auto model = undecided(model_of(GetParam()));
-  const auto batch = traces_of(GetParam(), 10);
-  const auto rows = model->rows(documents(batch), Targets::scored);
-  const auto before = model->logits(rows.condition, rows.patches);
   const WordLayout words(model->frame().layout);
-  model->named_parameters()["words.word.weight"][words.count()].mul_(-1);  // another hidden word
-  const auto changed = model->logits(rows.condition, rows.patches).ne(before).any(2);
+  const auto changed = changed_by(*model, GetParam(), [&](ByteModel& m) {  // another hidden word
+    m.named_parameters()["words.word.weight"][words.count()].mul_(-1);
+  });
   const int64_t from = words.words[words.hidden.back()].offset;
   EXPECT_FALSE(changed.slice(1, 0, from).any().item<bool>());
   EXPECT_GT(changed.slice(1, from).to(torch::kFloat).mean().item<double>(), 0.5);
 }
 
 TEST_P(FieldsOf, WhatArithmeticMakesReachesAllWords) {
-  torch::NoGradGuard no_grad;
   const auto model = undecided(model_of(GetParam()));
-  const auto batch = traces_of(GetParam(), 10);
-  const auto rows = model->rows(documents(batch), Targets::scored);
-  const auto before = model->logits(rows.condition, rows.patches);
-  model->named_parameters()["words.result_choice.weight"].mul_(-1);  // others are chosen
-  const auto changed = model->logits(rows.condition, rows.patches).ne(before).any(2).any(0);  // of each byte
-  EXPECT_TRUE(changed.all().item<bool>());
+  const auto changed = changed_by(*model, GetParam(), [](ByteModel& m) {  // others are chosen
+    m.named_parameters()["words.result_choice.weight"].mul_(-1);
+  });
+  EXPECT_TRUE(changed.any(0).all().item<bool>());
 }
 
 TEST(Fields, WhetherAnInstructionGoesOnFollowsFromHowItBegins) {
