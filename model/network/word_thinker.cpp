@@ -16,8 +16,6 @@ using torch::Tensor;
 
 // Width of the keys of words and of memory addresses.
 constexpr int64_t key_width = 16, address_width = 32;
-// Numbers 0 … 31, of so many bits: distances and ends of bit fields.
-constexpr int64_t number_bits = 5;
 // The first heads' words are handed on turned by a distance too.
 constexpr int64_t turned_heads = 3;
 // Heads whose words go through wirings too, and how many wirings there are.
@@ -33,31 +31,9 @@ constexpr int64_t ones = 8;
 
 Tensor relu_squared(const Tensor& x) { return torch::relu(x).square(); }
 
-// I8 [N, 32, 2 · numbers] of bits [N, numbers, 5]: 1 at each number, then at what turns as far to the left.
-Tensor number_planes(const Tensor& bits) {
-  const auto powers = torch::pow(2, torch::arange(number_bits, bits.options().dtype(torch::kLong)));
-  const auto number = (bits.gt(0).to(torch::kLong) * powers).sum(2);
-  const auto both = torch::cat({number, (word_bits - number).remainder(word_bits)}, 1);
-  const auto place = torch::arange(word_bits, both.options());
-  return both.unsqueeze(1).eq(place.view({1, word_bits, 1})).to(torch::kChar);
-}
-
 // Of what is not a product: float, or double in a model of doubles.
 torch::ScalarType wide(torch::ScalarType precision) {
   return precision == torch::kDouble ? torch::kDouble : torch::kFloat;
-}
-
-// Bool [W + H, W + H]: whether one word can read another one of the next record or a hidden one.
-Tensor seen_by_words(const WordLayout& layout) {
-  const int64_t words = layout.count(), all = words + std::ssize(layout.hidden);
-  auto sees = torch::zeros({all, all}, torch::kBool);
-  const auto set = [&](int64_t row, int64_t from, int64_t to) { sees[row].slice(0, from, to).fill_(true); };
-  for (int64_t w = 0; w < all; ++w) set(w, 0, w < words ? w : layout.hidden[w - words]);
-  for (int64_t h = words; h < all; ++h) {
-    set(h, words, h);
-    for (int64_t w = layout.hidden[h - words]; w < words; ++w) set(w, h, h + 1);
-  }
-  return sees;
 }
 
 }  // namespace
@@ -68,7 +44,7 @@ WordThinkerImpl::WordThinkerImpl(const ModelConfig& c)
       memory_heads_(c.memory_heads),
       bits_(c.byte_width),
       context_bytes_(c.frame.context_bytes),
-      sees_(seen_by_words(layout)) {
+      sees_(layout.sees()) {
   const int64_t words = layout.count(), hidden = std::ssize(layout.hidden), feature = c.patch_width,
                 row = c.row_width, bits = bits_;
   const int64_t heads = heads_, memory_heads = memory_heads_, memory = context_bytes_;
@@ -165,7 +141,7 @@ KnownRecords WordThinkerImpl::know(const Tensor& condition, torch::ScalarType pr
       torch::tensor(layout.selecting, torch::TensorOptions(condition.device()).dtype(torch::kLong));
   const auto selecting = known.bits.index_select(1, index).flatten(1);
   known.selecting = torch::cat({selecting, torch::ones({count, ones}, selecting.options())}, 1).to(precision);
-  known.numbers = number_planes(layout.numbers_of(known.bits));
+  known.numbers = layout.numbers_of(known.bits);
   auto x = feature_in_(known.selecting);
   for (size_t i = 0; i < feature_->size(); ++i) x = feature_->at<PlainBlockImpl>(i).mlp(x);
   known.feature = layer_norm(x);
@@ -237,9 +213,9 @@ Tensor WordThinkerImpl::numbers(const KnownRecords& known, const WordPlaces& at,
                           .view({count, turned_heads + edges, named + 2 * heads_ + word_bits})
                           .softmax(2);
   // A word's bits, each set with a probability of its own, as a distribution of the number.
-  const auto set = (read.slice(2, 0, number_bits).clamp(-1, 1) + 1) / 2;
+  const auto set = (read.slice(2, 0, layout.number_bits).clamp(-1, 1) + 1) / 2;
   auto held = torch::ones({count, heads_, 1}, read.options());
-  for (int64_t bit = 0; bit < number_bits; ++bit) {
+  for (int64_t bit = 0; bit < layout.number_bits; ++bit) {
     const auto p = set.slice(2, bit, bit + 1);
     held = torch::cat({held * (1 - p), held * p}, 2);
   }

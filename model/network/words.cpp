@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "model/compute/windows.hpp"
 #include "model/network/layers.hpp"
 
 namespace bytecpu {
@@ -38,9 +39,26 @@ WordLayout::WordLayout(const Layout& layout) {
 }
 
 torch::Tensor WordLayout::numbers_of(const torch::Tensor& bits) const {
-  if (numbers() == 0) return bits.slice(1, 0, 0).slice(2, 0, 5);
-  const auto index = torch::tensor(instruction, torch::TensorOptions(bits.device()).dtype(torch::kLong));
-  return bits.index_select(1, index).flatten(1).slice(1, 0, instruction_bits).unfold(1, 5, 1);
+  const auto whole = torch::TensorOptions(bits.device()).dtype(torch::kLong);
+  if (numbers() == 0) return torch::zeros({bits.size(0), word_bits, 0}, bits.options());
+  const auto of_instruction =
+      bits.index_select(1, torch::tensor(instruction, whole)).flatten(1).slice(1, 0, instruction_bits);
+  const auto powers = torch::pow(2, torch::arange(number_bits, whole));
+  const auto number = (of_instruction.unfold(1, number_bits, 1).gt(0).to(torch::kLong) * powers).sum(2);
+  const auto both = torch::cat({number, (word_bits - number).remainder(word_bits)}, 1);
+  return both.unsqueeze(1).eq(torch::arange(word_bits, whole).view({1, word_bits, 1})).to(torch::kChar);
+}
+
+torch::Tensor WordLayout::sees() const {
+  const int64_t of_record = count(), all = of_record + std::ssize(hidden);
+  auto sees = torch::zeros({all, all}, torch::kBool);
+  const auto set = [&](int64_t row, int64_t from, int64_t to) { sees[row].slice(0, from, to).fill_(true); };
+  for (int64_t w = 0; w < all; ++w) set(w, 0, w < of_record ? w : hidden[w - of_record]);
+  for (int64_t h = of_record; h < all; ++h) {
+    set(h, of_record, h);
+    for (int64_t w = hidden[h - of_record]; w < of_record; ++w) set(w, h, h + 1);
+  }
+  return sees;
 }
 
 torch::Tensor bits_of(const std::vector<Word>& words, const torch::Tensor& records) {

@@ -40,10 +40,15 @@ struct WordLayout {
   std::vector<int64_t> hidden;
 
   explicit WordLayout(const Layout& layout);
-  // How many numbers of five adjacent bits the instruction holds, and their bits: I8 [N, numbers, 5] of bits_of().
-  int64_t numbers() const { return std::max<int64_t>(0, instruction_bits - 4); }
-  torch::Tensor numbers_of(const torch::Tensor& bits) const;
   int64_t count() const { return std::ssize(words); }
+  // Bool [W + H, W + H] of words and hidden ones: whether one can read another one of the next record, or a hidden one.
+  torch::Tensor sees() const;
+
+  // Numbers 0 … 31, distances and ends of bit fields, are adjacent bits of the instruction.
+  static constexpr int64_t number_bits = 5;
+  // How many it holds, and, of bits_of(), I8 [N, 32, 2 · numbers]: 1 at each number, then at what turns as far to the left.
+  int64_t numbers() const { return std::max<int64_t>(0, instruction_bits - number_bits + 1); }
+  torch::Tensor numbers_of(const torch::Tensor& bits) const;
 };
 
 // The eight bits of each byte, as -1 and 1: I8 [..., 8] of U8 [...].
