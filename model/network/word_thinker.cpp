@@ -63,13 +63,16 @@ WordThinkerImpl::WordThinkerImpl(const ModelConfig& c)
   layers("feature", feature_, c.patch_layers, feature, 2);
   gate_ = matrix("gate", feature, words + 1, 0.1);
   gate_bias_ = register_parameter("gate_bias", torch::full({words + 1}, -2.0));
+  if (layout.naming_places() > 0)
+    naming_ = matrix("naming", feature, layout.naming_places() * layout.register_parts, 0.1);
   if (layout.instruction.size() > 1)
     instruction_gates_ = register_module("instruction_gates", InstructionGates(layout, row));
   row_in_ = matrix("row_in", feature, row, 1.0);
   word_ = register_module("word", Table(words + hidden, row, 0.5));
   layers("row", row_, 2, row, c.byte_mlp);
 
-  const int64_t sources = 2 * words + std::ssize(layout.windows) + 1 + hidden;
+  const int64_t sources =
+      2 * words + std::ssize(layout.windows) + layout.naming_places() * layout.register_parts + 1 + hidden;
   query_ = matrix("query", row, heads * key_width, 1.0);
   direct_query_ = matrix("direct_query", selecting, heads * key_width, 0.5);
   key_ = register_parameter("key", torch::randn({heads, sources, key_width}) / std::sqrt(double{key_width}));
@@ -131,6 +134,8 @@ KnownRecords WordThinkerImpl::know(const Tensor& condition, torch::ScalarType pr
   known.records = condition.slice(1, 0, bytes);
   known.bits = bits_of(layout.words, known.records);
   if (!layout.windows.empty()) known.windows = bits_of(layout.windows, known.records);
+  const auto names = layout.names_of(known.bits);
+  known.named = layout.named_words(known.bits, names);
   int most_parts = 0;
   for (const auto& word : layout.words) most_parts = std::max(most_parts, word.part);
   if (context_bytes_ > 0) {
@@ -146,7 +151,18 @@ KnownRecords WordThinkerImpl::know(const Tensor& condition, torch::ScalarType pr
   for (size_t i = 0; i < feature_->size(); ++i) x = feature_->at<PlainBlockImpl>(i).mlp(x);
   known.feature = layer_norm(x);
   known.gates = gate_(known.feature).to(wide(precision)) + gate_bias_;
+  if (naming_) known.gates = known.gates + named_gates(known.feature, names);
   return known;
+}
+
+// F32 [N, W + 1]: that a register is written because the instruction names it in a place that says so. I64 [N, places].
+Tensor WordThinkerImpl::named_gates(const Tensor& feature, const Tensor& names) {
+  const int64_t count = names.size(0), registers = layout.register_count(), parts = layout.register_parts;
+  const auto choice = naming_(feature).to(wide(feature.scalar_type())).view({count, parts, names.size(1)});
+  const auto which = names.unsqueeze(2).eq(torch::arange(registers, names.options())).to(choice);
+  const auto of_registers = torch::bmm(choice, which).transpose(1, 2).flatten(1);
+  const int64_t before = layout.registers.front();
+  return torch::constant_pad_nd(of_registers, {before, layout.count() + 1 - before - registers * parts});
 }
 
 Tensor WordThinkerImpl::gates(const KnownRecords& known, const Tensor& next_bits) {
@@ -160,6 +176,7 @@ Tensor WordThinkerImpl::choose_words(const KnownRecords& known, const NextRecord
   const int64_t all = known.bits.size(0), count = thought.size(0), words = layout.count();
   std::vector<Tensor> sources = {known.bits, next.bits};
   if (known.windows.defined()) sources.push_back(known.windows);
+  sources.push_back(known.named);
   sources.push_back(torch::full({all, 1, word_bits}, -1, known.bits.options()));
   const auto planes = torch::cat(sources, 1).transpose(1, 2).contiguous();  // I8 [N, 32, sources]
 
@@ -331,6 +348,7 @@ double WordThinkerImpl::record_operations() const {
   const auto layers = static_cast<double>(feature_->size());
   return selecting * feature + layers * 4 * feature * feature +
          feature * (static_cast<double>(layout.count()) + 1) +
+         (naming_ ? static_cast<double>(naming_->weight.numel()) : 0) +
          (instruction_gates_ ? instruction_gates_->operations() : 0);
 }
 
@@ -362,7 +380,7 @@ std::vector<TrainedParameter> WordThinkerImpl::trained_parameters() const {
   for (const auto& item : named_parameters()) {
     const auto& name = item.key();
     const auto in = [&](std::string_view folder) { return name.starts_with(folder); };
-    const bool other = in("gate.") || in("pointer.") || in("word.") || in("address.") ||
+    const bool other = in("gate.") || in("naming.") || in("pointer.") || in("word.") || in("address.") ||
                        in("bit_position.") || in("bit_head.") || in("scale.") || in("literal.") ||
                        in("channel_in.");
     parameters.push_back({.name = name,

@@ -19,6 +19,7 @@ struct KnownRecords {
   torch::Tensor records;    // U8 [N, P]
   torch::Tensor bits;       // I8 [N, W, 32]
   torch::Tensor windows;    // I8 [N, windows, 32], or undefined
+  torch::Tensor named;      // I8 [N, named, 32]: registers that the instruction may name
   torch::Tensor memory;     // planes, or undefined
   torch::Tensor selecting;  // [N, S · 32 + 8]: the bits of the selecting words, and ones
   torch::Tensor numbers;    // I8 [N, 32, 2 · numbers]: those that the instruction may name, one-hot
@@ -72,6 +73,7 @@ class WordThinkerImpl : public torch::nn::Module {
                        HiddenWords& hidden);
   torch::Tensor think(const KnownRecords& known, const NextRecords& next, const WordPlaces& places,
                       const HiddenWords& hidden);
+  torch::Tensor named_gates(const torch::Tensor& feature, const torch::Tensor& names);
   // Parts of think(). thought [M, row width], normalised; read F32 [M, heads, 32].
   torch::Tensor choose_words(const KnownRecords& known, const NextRecords& next, const HiddenWords& hidden,
                              const WordPlaces& at, const torch::Tensor& thought);
@@ -87,6 +89,7 @@ class WordThinkerImpl : public torch::nn::Module {
   const int64_t heads_, memory_heads_, bits_, context_bytes_;
   const torch::Tensor sees_;
   Matrix feature_in_{nullptr}, gate_{nullptr}, row_in_{nullptr};
+  Matrix naming_{nullptr};                       // none where no register is named
   InstructionGates instruction_gates_{nullptr};  // none where an instruction is one word
   torch::Tensor gate_bias_;
   torch::nn::ModuleList feature_, row_, bit_in_, bit_out_, bit_mlp_;

@@ -1,6 +1,7 @@
 #include "model/network/words.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <numeric>
 
 #include "model/compute/windows.hpp"
@@ -33,18 +34,83 @@ WordLayout::WordLayout(const Layout& layout) {
   const auto whole = std::find_if(words.begin() + behind, words.end(),
                                   [](const Word& word) { return word.bytes == word_bytes; });
   hidden = {whole == words.end() ? behind : whole - words.begin()};
-  for (size_t i = 1; i < words.size(); ++i) {
-    if (words[i].bytes == words[i - 1].bytes) words[i].number = words[i - 1].number + 1;
+  find_rows(layout);
+}
+
+void WordLayout::find_rows(const Layout& layout) {
+  std::vector<int64_t> row;  // of fields as wide as each other
+  int number = 0;
+  int64_t word = 0;
+  for (size_t i = 0; i < layout.fields.size(); ++i) {
+    const auto& field = layout.fields[i];
+    const bool goes_on =
+        i > 0 && field.bytes == layout.fields[i - 1].bytes && layout.fields[i - 1].name != "WRITE_VALUE";
+    number = goes_on ? number + 1 : 0;
+    if (!goes_on) row.clear();
+    const int64_t parts = (field.bytes + word_bytes - 1) / word_bytes;
+    for (int64_t part = 0; part < parts; ++part) {
+      words[word].number = number;
+      row.push_back(word++);
+    }
+    if (instruction.empty() || row.front() <= instruction.back() ||
+        row.size() / parts <= registers.size() / register_parts)
+      continue;
+    registers = row;
+    register_parts = parts;
   }
+}
+
+torch::Tensor WordLayout::fields_of_instruction(const torch::Tensor& bits, int64_t most,
+                                                int64_t width) const {
+  const auto whole = torch::TensorOptions(bits.device()).dtype(torch::kLong);
+  const auto of_instruction = bits.index_select(1, torch::tensor(instruction, whole))
+                                  .flatten(1)
+                                  .slice(1, 0, std::min(most, instruction_bits));
+  const auto powers = torch::pow(2, torch::arange(width, whole));
+  return (of_instruction.unfold(1, width, 1).gt(0).to(torch::kLong) * powers).sum(2);
+}
+
+std::vector<int64_t> WordLayout::naming_widths() const {
+  const int64_t count = register_count();
+  if (count < 2) return {};
+  const int64_t needed = std::bit_width(static_cast<uint64_t>(count - 1));
+  std::vector<int64_t> widths;
+  for (int64_t width = std::max<int64_t>(1, needed - 1); width <= needed; ++width) {
+    if (width <= instruction_bits) widths.push_back(width);
+  }
+  return widths;
+}
+
+int64_t WordLayout::naming_places() const {
+  int64_t count = 0;
+  for (const int64_t width : naming_widths()) count += std::min(naming_bits, instruction_bits) - width + 1;
+  return count;
+}
+
+torch::Tensor WordLayout::names_of(const torch::Tensor& bits) const {
+  std::vector<torch::Tensor> numbers;
+  for (const int64_t width : naming_widths())
+    numbers.push_back(fields_of_instruction(bits, naming_bits, width));
+  if (numbers.empty()) return torch::zeros({bits.size(0), 0}, bits.options().dtype(torch::kLong));
+  return torch::cat(numbers, 1).clamp_max(register_count());
+}
+
+torch::Tensor WordLayout::named_words(const torch::Tensor& bits, const torch::Tensor& names) const {
+  const int64_t all = bits.size(0), count = register_count();
+  if (names.size(1) == 0) return torch::zeros({all, 0, word_bits}, bits.options());
+  const auto index = torch::tensor(registers, names.options());
+  const auto values = torch::cat({bits.index_select(1, index).view({all, count, register_parts * word_bits}),
+                                  torch::full({all, 1, register_parts * word_bits}, -1, bits.options())},
+                                 1)
+                          .flatten(0, 1);
+  const auto at = names + (count + 1) * torch::arange(all, names.options()).unsqueeze(1);
+  return values.index_select(0, at.flatten()).view({all, -1, word_bits});
 }
 
 torch::Tensor WordLayout::numbers_of(const torch::Tensor& bits) const {
   const auto whole = torch::TensorOptions(bits.device()).dtype(torch::kLong);
   if (numbers() == 0) return torch::zeros({bits.size(0), word_bits, 0}, bits.options());
-  const auto of_instruction =
-      bits.index_select(1, torch::tensor(instruction, whole)).flatten(1).slice(1, 0, instruction_bits);
-  const auto powers = torch::pow(2, torch::arange(number_bits, whole));
-  const auto number = (of_instruction.unfold(1, number_bits, 1).gt(0).to(torch::kLong) * powers).sum(2);
+  const auto number = fields_of_instruction(bits, instruction_bits, number_bits);
   const auto both = torch::cat({number, (word_bits - number).remainder(word_bits)}, 1);
   return both.unsqueeze(1).eq(torch::arange(word_bits, whole).view({1, word_bits, 1})).to(torch::kChar);
 }

@@ -15,7 +15,8 @@ inline constexpr int64_t word_bytes = 4;
 
 struct Word {
   int offset = 0, bytes = 0;  // in the record
-  // Which of the words in a row that are as wide it is, from 0; 0 where it stands alone.
+  // Which of the fields in a row that are as wide its field is, from 0; 0 where it stands alone. So a register's
+  // number is the one that instructions name it by.
   int number = 0;
   // Which word of its field it is.
   int part = 0;
@@ -35,6 +36,11 @@ struct WordLayout {
   std::vector<int64_t> instruction;
   int64_t instruction_bits = 0;
 
+  // The words of the longest row of fields as wide as each other behind the instruction's: the registers. By field, then
+  // by part.
+  std::vector<int64_t> registers;
+  int64_t register_parts = 1;
+
   // Hidden words, which are in no record: each is thought of before this word, and can be read from there on.
   // One comes before the first whole word behind the instruction's, whatever its place in the record.
   std::vector<int64_t> hidden;
@@ -49,6 +55,25 @@ struct WordLayout {
   // How many it holds, and, of bits_of(), I8 [N, 32, 2 · numbers]: 1 at each number, then at what turns as far to the left.
   int64_t numbers() const { return std::max<int64_t>(0, instruction_bits - number_bits + 1); }
   torch::Tensor numbers_of(const torch::Tensor& bits) const;
+
+  // Registers that the instruction may name: those whose numbers adjacent bits of it are, as many as number all
+  // registers, or one fewer (Thumb names half of them so). From each of its first bits on, as many as opcodes take.
+  static constexpr int64_t naming_bits = 48;
+  // In how many places one may be named, and, of bits_of(), the numbers there, I64 [N, places]; where no register has it,
+  // as many as there are.
+  int64_t naming_places() const;
+  torch::Tensor names_of(const torch::Tensor& bits) const;
+  // The words of registers that are so named, of bits_of() and names_of(): I8 [N, places · parts, 32]; 0 as a number where
+  // there is none.
+  torch::Tensor named_words(const torch::Tensor& bits, const torch::Tensor& names) const;
+  int64_t register_count() const { return std::ssize(registers) / register_parts; }
+
+ private:
+  // Numbers of words, and the registers.
+  void find_rows(const Layout& layout);
+  // I64 [N, places]: what the `width` bits from each of the first bits of the instruction on are as a number.
+  torch::Tensor fields_of_instruction(const torch::Tensor& bits, int64_t most, int64_t width) const;
+  std::vector<int64_t> naming_widths() const;
 };
 
 // The eight bits of each byte, as -1 and 1: I8 [..., 8] of U8 [...].

@@ -67,6 +67,44 @@ TEST(WordLayout, HasAWordForEveryFourBytesOfAField) {
   EXPECT_EQ(words.hidden, (std::vector<int64_t>{3}));
 }
 
+TEST(WordLayout, KnowsTheRegistersThatAnInstructionNames) {
+  const Layout layout{
+      .machine = "m",
+      .memory_bytes = 16,
+      .record_bytes = 32,
+      .fields = {
+          {"PC", 0, 2}, {"INSN", 2, 2}, {"WRITE_VALUE", 4, 4}, {"A", 8, 8}, {"B", 16, 8}, {"C", 24, 8}}};
+  const WordLayout words(layout);
+  EXPECT_EQ(words.registers, (std::vector<int64_t>{3, 4, 5, 6, 7, 8}));
+  EXPECT_EQ(words.register_count(), 3);
+  EXPECT_EQ(words.words[2].number, 0);
+  for (const int64_t w : words.registers) EXPECT_EQ(words.words[w].number, (w - 3) / 2) << w;
+  // One bit, at 16 places, then two, at 15.
+  ASSERT_EQ(words.naming_places(), 31);
+  auto records = torch::randint(256, {2, 32}, torch::kByte);
+  records.select(1, 2).copy_(torch::tensor({0b0100'1100, 0b0001'0000}, torch::kByte));
+  records.select(1, 3).zero_();
+  const auto bits = bits_of(words.words, records);
+  const auto names = words.names_of(bits);
+  const auto at = [&](int64_t record, int64_t place) { return names[record][place].item<int64_t>(); };
+  EXPECT_EQ(at(0, 2), 1);
+  EXPECT_EQ(at(0, 4), 0);
+  EXPECT_EQ(at(0, 16), 0);
+  EXPECT_EQ(at(0, 16 + 1), 2);
+  EXPECT_EQ(at(0, 16 + 2), 3) << "no register has this number";
+  EXPECT_EQ(at(0, 16 + 3), 1);
+  EXPECT_EQ(at(1, 16 + 3), 2);
+  const auto named = words.named_words(bits, names);
+  ASSERT_EQ(named.sizes(), (std::vector<int64_t>{2, 2 * 31, 32}));
+  const auto is = [&](int64_t record, int64_t place, const torch::Tensor& both) {
+    return torch::equal(named[record].slice(0, 2 * place, 2 * place + 2), both);
+  };
+  EXPECT_TRUE(is(0, 2, bits[0].slice(0, 5, 7)));
+  EXPECT_TRUE(is(0, 16 + 1, bits[0].slice(0, 7, 9)));
+  EXPECT_TRUE(is(0, 16 + 2, torch::full({2, 32}, -1, torch::kChar)));
+  EXPECT_TRUE(is(1, 16 + 3, bits[1].slice(0, 7, 9)));
+}
+
 class FieldsOf : public testing::TestWithParam<std::string> {};
 INSTANTIATE_TEST_SUITE_P(Machines, FieldsOf, testing::Values("toy8", "arm64", "x86_64", "thumb"),
                          [](const auto& chosen) { return chosen.param; });
