@@ -29,6 +29,23 @@ constexpr int64_t literals = 4;
 // Ones beside the selecting bits, for a bias; as many as keep products' sizes even.
 constexpr int64_t ones = 8;
 
+// How many words a head chooses of: those of the record, of the next one, windows, registers that the instruction
+// names, zero, hidden words.
+int64_t source_count(const WordLayout& layout) {
+  return 2 * layout.count() + std::ssize(layout.windows) + layout.naming_places() * layout.register_parts +
+         1 + std::ssize(layout.hidden);
+}
+
+// F32 [W + H, sources]: -1e9 where a row cannot see a source, else 0.
+Tensor unseen_sources(const WordLayout& layout) {
+  const int64_t words = layout.count(), sources = source_count(layout), hidden = std::ssize(layout.hidden);
+  const auto unseen = layout.sees().logical_not().to(torch::kFloat) * -1e9;
+  auto of_all = torch::zeros({words + hidden, sources});
+  of_all.slice(1, words, 2 * words) = unseen.slice(1, 0, words);
+  of_all.slice(1, sources - hidden) = unseen.slice(1, words);
+  return of_all;
+}
+
 Tensor relu_squared(const Tensor& x) { return torch::relu(x).square(); }
 
 // Of what is not a product: float, or double in a model of doubles.
@@ -44,7 +61,7 @@ WordThinkerImpl::WordThinkerImpl(const ModelConfig& c)
       memory_heads_(c.memory_heads),
       bits_(c.byte_width),
       context_bytes_(c.frame.context_bytes),
-      sees_(layout.sees()) {
+      unseen_(unseen_sources(layout)) {
   const int64_t words = layout.count(), hidden = std::ssize(layout.hidden), feature = c.patch_width,
                 row = c.row_width, bits = bits_;
   const int64_t heads = heads_, memory_heads = memory_heads_, memory = context_bytes_;
@@ -71,8 +88,7 @@ WordThinkerImpl::WordThinkerImpl(const ModelConfig& c)
   word_ = register_module("word", Table(words + hidden, row, 0.5));
   layers("row", row_, 2, row, c.byte_mlp);
 
-  const int64_t sources =
-      2 * words + std::ssize(layout.windows) + layout.naming_places() * layout.register_parts + 1 + hidden;
+  const int64_t sources = source_count(layout);
   query_ = matrix("query", row, heads * key_width, 1.0);
   direct_query_ = matrix("direct_query", selecting, heads * key_width, 0.5);
   key_ = register_parameter("key", torch::randn({heads, sources, key_width}) / std::sqrt(double{key_width}));
@@ -178,28 +194,23 @@ Tensor WordThinkerImpl::choose_words(const KnownRecords& known, const NextRecord
   if (known.windows.defined()) sources.push_back(known.windows);
   sources.push_back(known.named);
   sources.push_back(torch::full({all, 1, word_bits}, -1, known.bits.options()));
+  // Hidden words, which are not bits, are added at the end.
+  const int64_t hidden_words = std::ssize(layout.hidden);
+  sources.push_back(torch::zeros({all, hidden_words, word_bits}, known.bits.options()));
   const auto planes = torch::cat(sources, 1).transpose(1, 2).contiguous();  // I8 [N, 32, sources]
 
   const auto selecting = known.selecting.index_select(0, at.item);
   const auto query = (query_(thought) + direct_query_(selecting))
                          .to(wide(thought.scalar_type()))
                          .view({count, heads_, key_width});
-  const auto score =
-      torch::bmm(query.transpose(0, 1), key_.transpose(1, 2)).transpose(0, 1);  // [M, H, sources]
+  auto score = torch::bmm(query.transpose(0, 1), key_.transpose(1, 2)).transpose(0, 1);  // [M, H, sources]
   // Of the next record: whether a word has changed; and none that comes later.
-  const auto changed = next.changed.index_select(0, at.item).to(wide(thought.scalar_type())).unsqueeze(1);
-  const auto of_next = score.slice(2, words, 2 * words) + (query * changed_key_).sum(2, true) * changed;
-  const auto unseen = sees_.logical_not().to(at.word.device()).index_select(0, at.word).unsqueeze(1);
-  const int64_t in_records = planes.size(2);
-  const auto weights =
-      torch::cat({score.slice(2, 0, words), of_next.masked_fill(unseen.slice(2, 0, words), -1e9),
-                  score.slice(2, 2 * words, in_records),
-                  score.slice(2, in_records).masked_fill(unseen.slice(2, words), -1e9)},
-                 2)
-          .softmax(2);
+  const auto changed = next.changed.index_select(0, at.item).to(score).unsqueeze(1);
+  score.slice(2, words, 2 * words).add_((query * changed_key_).sum(2, true) * changed);
+  const auto weights = score.add_(unseen_.to(score).index_select(0, at.word).unsqueeze(1)).softmax(2);
   const auto soft = (hidden.logits / 2).tanh().index_select(0, at.item);
-  return mix_words(weights.slice(2, 0, in_records), planes, at.item) +
-         sum_words(weights.slice(2, in_records), soft);
+  return mix_words(weights, planes, at.item) +
+         sum_words(weights.slice(2, planes.size(2) - hidden_words), soft);
 }
 
 // What the memory holds at the addresses that the first words are: F32 [M, memory heads, 32]. The second word of

@@ -87,7 +87,7 @@ class WordThinkerImpl : public torch::nn::Module {
   torch::Tensor spell(const torch::Tensor& thought, const torch::Tensor& words);
 
   const int64_t heads_, memory_heads_, bits_, context_bytes_;
-  const torch::Tensor sees_;
+  const torch::Tensor unseen_;
   Matrix feature_in_{nullptr}, gate_{nullptr}, row_in_{nullptr};
   Matrix naming_{nullptr};                       // none where no register is named
   InstructionGates instruction_gates_{nullptr};  // none where an instruction is one word

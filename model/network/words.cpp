@@ -70,28 +70,24 @@ torch::Tensor WordLayout::fields_of_instruction(const torch::Tensor& bits, int64
   return (of_instruction.unfold(1, width, 1).gt(0).to(torch::kLong) * powers).sum(2);
 }
 
-std::vector<int64_t> WordLayout::naming_widths() const {
-  const int64_t count = register_count();
-  if (count < 2) return {};
-  const int64_t needed = std::bit_width(static_cast<uint64_t>(count - 1));
-  std::vector<int64_t> widths;
-  for (int64_t width = std::max<int64_t>(1, needed - 1); width <= needed; ++width) {
-    if (width <= instruction_bits) widths.push_back(width);
-  }
-  return widths;
+std::vector<WordLayout::Naming> WordLayout::namings() const {
+  if (register_count() < 3) return {};
+  const int needed = std::bit_width(static_cast<uint64_t>(register_count() - 1));
+  if (instruction_bits < needed) return {};
+  if (instruction.size() == 1) return {{needed - 1, 0}, {needed, 0}};
+  return {{needed - 1, 0}, {needed - 1, int64_t{1} << (needed - 1)}};
 }
 
 int64_t WordLayout::naming_places() const {
   int64_t count = 0;
-  for (const int64_t width : naming_widths()) count += std::min(naming_bits, instruction_bits) - width + 1;
+  for (const auto& naming : namings()) count += std::min(naming_bits, instruction_bits) - naming.bits + 1;
   return count;
 }
 
 torch::Tensor WordLayout::names_of(const torch::Tensor& bits) const {
-  std::vector<torch::Tensor> numbers;
-  for (const int64_t width : naming_widths())
-    numbers.push_back(fields_of_instruction(bits, naming_bits, width));
-  if (numbers.empty()) return torch::zeros({bits.size(0), 0}, bits.options().dtype(torch::kLong));
+  std::vector<torch::Tensor> numbers = {torch::zeros({bits.size(0), 0}, bits.options().dtype(torch::kLong))};
+  for (const auto& naming : namings())
+    numbers.push_back(fields_of_instruction(bits, naming_bits, naming.bits) + naming.added);
   return torch::cat(numbers, 1).clamp_max(register_count());
 }
 

@@ -57,7 +57,8 @@ struct WordLayout {
   torch::Tensor numbers_of(const torch::Tensor& bits) const;
 
   // Registers that the instruction may name: those whose numbers adjacent bits of it are, as many as number all
-  // registers, or one fewer (Thumb names half of them so). From each of its first bits on, as many as opcodes take.
+  // registers, or one fewer, as Thumb names half of them. In an instruction of several words the highest bit may
+  // stand anywhere (x86-64 has it in a prefix): one fewer, and it is either. From each of its first bits on, as many as opcodes take.
   static constexpr int64_t naming_bits = 48;
   // In how many places one may be named, and, of bits_of(), the numbers there, I64 [N, places]; where no register has it,
   // as many as there are.
@@ -73,7 +74,10 @@ struct WordLayout {
   void find_rows(const Layout& layout);
   // I64 [N, places]: what the `width` bits from each of the first bits of the instruction on are as a number.
   torch::Tensor fields_of_instruction(const torch::Tensor& bits, int64_t most, int64_t width) const;
-  std::vector<int64_t> naming_widths() const;
+  struct Naming {
+    int64_t bits, added;  // the number is that of so many bits, and so much more
+  };
+  std::vector<Naming> namings() const;
 };
 
 // The eight bits of each byte, as -1 and 1: I8 [..., 8] of U8 [...].

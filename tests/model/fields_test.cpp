@@ -105,6 +105,24 @@ TEST(WordLayout, KnowsTheRegistersThatAnInstructionNames) {
   EXPECT_TRUE(is(1, 16 + 3, bits[1].slice(0, 7, 9)));
 }
 
+TEST(WordLayout, TakesTheHighestBitOfANameForEitherInALongInstruction) {
+  const Layout layout{.machine = "m",
+                      .memory_bytes = 16,
+                      .record_bytes = 32,
+                      .fields = {{"INSN", 0, 12}, {"A", 12, 4}, {"B", 16, 4}, {"C", 20, 4}, {"D", 24, 8}}};
+  const WordLayout words(layout);
+  EXPECT_EQ(words.registers, (std::vector<int64_t>{3, 4, 5}));
+  // One bit, at each of the first 48 places: register 0 or 1; then 2, or none.
+  ASSERT_EQ(words.naming_places(), 2 * 48);
+  auto records = torch::zeros({1, 32}, torch::kByte);
+  records[0][5] = 0x80;
+  const auto names = words.names_of(bits_of(words.words, records));
+  EXPECT_EQ(names[0][46].item<int64_t>(), 0);
+  EXPECT_EQ(names[0][47].item<int64_t>(), 1);
+  EXPECT_EQ(names[0][48 + 46].item<int64_t>(), 2);
+  EXPECT_EQ(names[0][48 + 47].item<int64_t>(), 3);
+}
+
 class FieldsOf : public testing::TestWithParam<std::string> {};
 INSTANTIATE_TEST_SUITE_P(Machines, FieldsOf, testing::Values("toy8", "arm64", "x86_64", "thumb"),
                          [](const auto& chosen) { return chosen.param; });
