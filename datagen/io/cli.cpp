@@ -275,6 +275,8 @@ void prepare_compute(char** argv) {
       {"MALLOC_MMAP_THRESHOLD_", "4294967296"},
       {"MALLOC_TRIM_THRESHOLD_", "8589934592"},
       {"OPENBLAS_CORETYPE", blas_kernels()},
+      // By default 1,024, which a training has more shapes than.
+      {"ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16384"},
   };
   bool changed = false;
   for (const auto& [name, value] : settings) {

@@ -41,9 +41,10 @@ int main(std::string_view program, std::string_view summary, std::vector<Command
 // Writes out what is printed so far. Throws Error where standard output cannot be written.
 void flush();
 
-// Sets what OpenMP's runtime, OpenBLAS and the C library read from the environment before main begins, where
+// Sets what OpenMP's runtime, OpenBLAS, oneDNN and the C library read from the environment before main begins, where
 // the user has not: idle threads spin for a moment between tasks and then sleep, as other programs may want
-// the cores; OpenBLAS's kernels are for this processor, also where it does not know it; freed memory of large
+// the cores; OpenBLAS's kernels are for this processor, also where it does not know it; oneDNN keeps
+// the kernels that it compiled, one for each shape of a product in bf16; freed memory of large
 // tensors is kept for the next ones. For that it starts the program again. Call it first in main.
 void prepare_compute(char** argv);
 

@@ -25,8 +25,6 @@ torch::Device choose_device(const std::string& device) {
 int use_threads(int threads, int processes) {
   if (threads <= 0) threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / processes);
   at::set_num_threads(threads);
-  // oneDNN compiles a kernel for every shape of a product, and keeps the last 1,024: fewer than a training has.
-  ::setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16384", /*overwrite=*/0);
   return threads;
 }
 

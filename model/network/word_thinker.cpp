@@ -29,7 +29,7 @@ constexpr int64_t literals = 4;
 // Ones beside the selecting bits, for a bias; as many as keep products' sizes even.
 constexpr int64_t ones = 8;
 
-// How many words a head chooses of: those of the record, of the next one, windows, registers that the instruction
+// How many words a head chooses among: those of the record, of the next one, windows, registers that the instruction
 // names, zero, hidden words.
 int64_t source_count(const WordLayout& layout) {
   return 2 * layout.count() + std::ssize(layout.windows) + layout.naming_places() * layout.register_parts +
@@ -129,7 +129,7 @@ WordThinkerImpl::WordThinkerImpl(const ModelConfig& c)
   end_down_ = matrix("end_down", 2 * row, word_bits, 0.0);
 
   torch::NoGradGuard no_grad;
-  // Which of several equal words it is, an address, a distance: in binary, so that bits of an instruction or a
+  // Which field of its row it is, an address, a distance: in binary, so that bits of an instruction or a
   // register can name it.
   for (int64_t w = 0; w < words; ++w) {
     const auto number = in_binary(16, 4)[layout.words[w].number % 16] * 0.7;
@@ -150,8 +150,6 @@ KnownRecords WordThinkerImpl::know(const Tensor& condition, torch::ScalarType pr
   known.records = condition.slice(1, 0, bytes);
   known.bits = bits_of(layout.words, known.records);
   if (!layout.windows.empty()) known.windows = bits_of(layout.windows, known.records);
-  const auto names = layout.names_of(known.bits);
-  known.named = layout.named_words(known.bits, names);
   int most_parts = 0;
   for (const auto& word : layout.words) most_parts = std::max(most_parts, word.part);
   if (context_bytes_ > 0) {
@@ -167,16 +165,23 @@ KnownRecords WordThinkerImpl::know(const Tensor& condition, torch::ScalarType pr
   for (size_t i = 0; i < feature_->size(); ++i) x = feature_->at<PlainBlockImpl>(i).mlp(x);
   known.feature = layer_norm(x);
   known.gates = gate_(known.feature).to(wide(precision)) + gate_bias_;
-  if (naming_) known.gates = known.gates + named_gates(known.feature, names);
+  if (naming_) {
+    const auto names = layout.names_of(known.bits);
+    known.named_registers = layout.named_words(known.bits, names);
+    known.gates = known.gates + named_gates(known.feature, names);
+  }
   return known;
 }
 
-// F32 [N, W + 1]: that a register is written because the instruction names it in a place that says so. I64 [N, places].
 Tensor WordThinkerImpl::named_gates(const Tensor& feature, const Tensor& names) {
   const int64_t count = names.size(0), registers = layout.register_count(), parts = layout.register_parts;
   const auto choice = naming_(feature).to(wide(feature.scalar_type())).view({count, parts, names.size(1)});
-  const auto which = names.unsqueeze(2).eq(torch::arange(registers, names.options())).to(choice);
-  const auto of_registers = torch::bmm(choice, which).transpose(1, 2).flatten(1);
+  const auto index = names.unsqueeze(1).expand({count, parts, names.size(1)});
+  const auto of_registers = torch::zeros({count, parts, registers + 1}, choice.options())
+                                .scatter_add(2, index, choice)
+                                .slice(2, 0, registers)
+                                .transpose(1, 2)
+                                .flatten(1);
   const int64_t before = layout.registers.front();
   return torch::constant_pad_nd(of_registers, {before, layout.count() + 1 - before - registers * parts});
 }
@@ -192,9 +197,9 @@ Tensor WordThinkerImpl::choose_words(const KnownRecords& known, const NextRecord
   const int64_t all = known.bits.size(0), count = thought.size(0), words = layout.count();
   std::vector<Tensor> sources = {known.bits, next.bits};
   if (known.windows.defined()) sources.push_back(known.windows);
-  sources.push_back(known.named);
+  if (known.named_registers.defined()) sources.push_back(known.named_registers);
   sources.push_back(torch::full({all, 1, word_bits}, -1, known.bits.options()));
-  // Hidden words, which are not bits, are added at the end.
+  // Zeros in place of the hidden words, which are not bits: sum_words() adds those.
   const int64_t hidden_words = std::ssize(layout.hidden);
   sources.push_back(torch::zeros({all, hidden_words, word_bits}, known.bits.options()));
   const auto planes = torch::cat(sources, 1).transpose(1, 2).contiguous();  // I8 [N, 32, sources]
@@ -204,9 +209,10 @@ Tensor WordThinkerImpl::choose_words(const KnownRecords& known, const NextRecord
                          .to(wide(thought.scalar_type()))
                          .view({count, heads_, key_width});
   auto score = torch::bmm(query.transpose(0, 1), key_.transpose(1, 2)).transpose(0, 1);  // [M, H, sources]
-  // Of the next record: whether a word has changed; and none that comes later.
+  // Of the next record: whether a word has changed.
   const auto changed = next.changed.index_select(0, at.item).to(score).unsqueeze(1);
   score.slice(2, words, 2 * words).add_((query * changed_key_).sum(2, true) * changed);
+  // And none that comes later.
   const auto weights = score.add_(unseen_.to(score).index_select(0, at.word).unsqueeze(1)).softmax(2);
   const auto soft = (hidden.logits / 2).tanh().index_select(0, at.item);
   return mix_words(weights, planes, at.item) +
@@ -235,10 +241,10 @@ Tensor WordThinkerImpl::dereference(const KnownRecords& known, const WordPlaces&
 // right or to the left, or a constant.
 Tensor WordThinkerImpl::numbers(const KnownRecords& known, const WordPlaces& at, const Tensor& thought,
                                 const Tensor& read) {
-  const int64_t count = thought.size(0), named = known.numbers.size(2);
+  const int64_t count = thought.size(0), of_instruction = known.numbers.size(2);
   const auto choice = number_choice_(thought)
                           .to(wide(thought.scalar_type()))
-                          .view({count, turned_heads + edges, named + 2 * heads_ + word_bits})
+                          .view({count, turned_heads + edges, of_instruction + 2 * heads_ + word_bits})
                           .softmax(2);
   // A word's bits, each set with a probability of its own, as a distribution of the number.
   const auto set = (read.slice(2, 0, layout.number_bits).clamp(-1, 1) + 1) / 2;
@@ -248,9 +254,11 @@ Tensor WordThinkerImpl::numbers(const KnownRecords& known, const WordPlaces& at,
     held = torch::cat({held * (1 - p), held * p}, 2);
   }
   const auto to_the_left = torch::cat({held.slice(2, 0, 1), held.slice(2, 1).flip(2)}, 2);
-  auto number = sum_words(choice.slice(2, named, named + 2 * heads_), torch::cat({held, to_the_left}, 1)) +
-                choice.slice(2, named + 2 * heads_);
-  if (named > 0) number = number + mix_words(choice.slice(2, 0, named), known.numbers, at.item);
+  auto number = sum_words(choice.slice(2, of_instruction, of_instruction + 2 * heads_),
+                          torch::cat({held, to_the_left}, 1)) +
+                choice.slice(2, of_instruction + 2 * heads_);
+  if (of_instruction > 0)
+    number = number + mix_words(choice.slice(2, 0, of_instruction), known.numbers, at.item);
   return number;
 }
 

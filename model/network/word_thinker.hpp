@@ -16,14 +16,14 @@ namespace bytecpu {
 
 // What N records say before the next ones are looked at.
 struct KnownRecords {
-  torch::Tensor records;    // U8 [N, P]
-  torch::Tensor bits;       // I8 [N, W, 32]
-  torch::Tensor windows;    // I8 [N, windows, 32], or undefined
-  torch::Tensor named;      // I8 [N, named, 32]: registers that the instruction may name
-  torch::Tensor memory;     // planes, or undefined
-  torch::Tensor selecting;  // [N, S · 32 + 8]: the bits of the selecting words, and ones
-  torch::Tensor numbers;    // I8 [N, 32, 2 · numbers]: those that the instruction may name, one-hot
-  torch::Tensor feature;    // [N, patch width], normalised
+  torch::Tensor records;          // U8 [N, P]
+  torch::Tensor bits;             // I8 [N, W, 32]
+  torch::Tensor windows;          // I8 [N, windows, 32], or undefined
+  torch::Tensor named_registers;  // I8 [N, places · parts, 32]: that the instruction may name; or undefined
+  torch::Tensor memory;           // planes, or undefined
+  torch::Tensor selecting;        // [N, S · 32 + 8]: the bits of the selecting words, and ones
+  torch::Tensor numbers;          // I8 [N, 32, 2 · numbers]: those that the instruction may name, one-hot
+  torch::Tensor feature;          // [N, patch width], normalised
   // F32 [N, W + 1] logits: that a word is written; last, that the document ends. For an instruction's later words a
   // first guess, which gates() corrects.
   torch::Tensor gates;
@@ -69,11 +69,12 @@ class WordThinkerImpl : public torch::nn::Module {
   const WordLayout layout;
 
  private:
+  // What is added to the gates of registers, F32 [N, W + 1], for where the instruction names them: I64 [N, places].
+  torch::Tensor named_gates(const torch::Tensor& feature, const torch::Tensor& names);
   void think_of_hidden(const KnownRecords& known, const NextRecords& next, const WordPlaces& places,
                        HiddenWords& hidden);
   torch::Tensor think(const KnownRecords& known, const NextRecords& next, const WordPlaces& places,
                       const HiddenWords& hidden);
-  torch::Tensor named_gates(const torch::Tensor& feature, const torch::Tensor& names);
   // Parts of think(). thought [M, row width], normalised; read F32 [M, heads, 32].
   torch::Tensor choose_words(const KnownRecords& known, const NextRecords& next, const HiddenWords& hidden,
                              const WordPlaces& at, const torch::Tensor& thought);

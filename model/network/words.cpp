@@ -35,6 +35,7 @@ WordLayout::WordLayout(const Layout& layout) {
                                   [](const Word& word) { return word.bytes == word_bytes; });
   hidden = {whole == words.end() ? behind : whole - words.begin()};
   find_rows(layout);
+  find_namings();
 }
 
 void WordLayout::find_rows(const Layout& layout) {
@@ -60,47 +61,46 @@ void WordLayout::find_rows(const Layout& layout) {
   }
 }
 
-torch::Tensor WordLayout::fields_of_instruction(const torch::Tensor& bits, int64_t most,
+torch::Tensor WordLayout::fields_of_instruction(const torch::Tensor& bits, int64_t within,
                                                 int64_t width) const {
   const auto whole = torch::TensorOptions(bits.device()).dtype(torch::kLong);
   const auto of_instruction = bits.index_select(1, torch::tensor(instruction, whole))
                                   .flatten(1)
-                                  .slice(1, 0, std::min(most, instruction_bits));
+                                  .slice(1, 0, std::min(within, instruction_bits));
   const auto powers = torch::pow(2, torch::arange(width, whole));
   return (of_instruction.unfold(1, width, 1).gt(0).to(torch::kLong) * powers).sum(2);
 }
 
-std::vector<WordLayout::Naming> WordLayout::namings() const {
-  if (register_count() < 3) return {};
+void WordLayout::find_namings() {
+  if (register_count() < 3) return;
   const int needed = std::bit_width(static_cast<uint64_t>(register_count() - 1));
-  if (instruction_bits < needed) return {};
-  if (instruction.size() == 1) return {{needed - 1, 0}, {needed, 0}};
-  return {{needed - 1, 0}, {needed - 1, int64_t{1} << (needed - 1)}};
+  if (instruction_bits < needed) return;
+  namings = {{needed - 1, 0}, {needed, 0}};
+  if (instruction.size() > 1) namings[1] = {needed - 1, int64_t{1} << (needed - 1)};
 }
 
 int64_t WordLayout::naming_places() const {
   int64_t count = 0;
-  for (const auto& naming : namings()) count += std::min(naming_bits, instruction_bits) - naming.bits + 1;
+  for (const auto& naming : namings) count += std::min(named_within_bits, instruction_bits) - naming.bits + 1;
   return count;
 }
 
 torch::Tensor WordLayout::names_of(const torch::Tensor& bits) const {
-  std::vector<torch::Tensor> numbers = {torch::zeros({bits.size(0), 0}, bits.options().dtype(torch::kLong))};
-  for (const auto& naming : namings())
-    numbers.push_back(fields_of_instruction(bits, naming_bits, naming.bits) + naming.added);
+  std::vector<torch::Tensor> numbers;
+  for (const auto& naming : namings)
+    numbers.push_back(fields_of_instruction(bits, named_within_bits, naming.bits) + naming.added);
   return torch::cat(numbers, 1).clamp_max(register_count());
 }
 
 torch::Tensor WordLayout::named_words(const torch::Tensor& bits, const torch::Tensor& names) const {
   const int64_t all = bits.size(0), count = register_count();
-  if (names.size(1) == 0) return torch::zeros({all, 0, word_bits}, bits.options());
   const auto index = torch::tensor(registers, names.options());
   const auto values = torch::cat({bits.index_select(1, index).view({all, count, register_parts * word_bits}),
                                   torch::full({all, 1, register_parts * word_bits}, -1, bits.options())},
                                  1)
                           .flatten(0, 1);
   const auto at = names + (count + 1) * torch::arange(all, names.options()).unsqueeze(1);
-  return values.index_select(0, at.flatten()).view({all, -1, word_bits});
+  return values.index_select(0, at.flatten()).view({all, names.size(1) * register_parts, word_bits});
 }
 
 torch::Tensor WordLayout::numbers_of(const torch::Tensor& bits) const {

@@ -15,8 +15,8 @@ inline constexpr int64_t word_bytes = 4;
 
 struct Word {
   int offset = 0, bytes = 0;  // in the record
-  // Which of the fields in a row that are as wide its field is, from 0; 0 where it stands alone. So a register's
-  // number is the one that instructions name it by.
+  // Which field of its row it is, from 0; a row is of fields next to each other and as wide, and ends behind WRITE_VALUE. For
+  // most registers it is the number that instructions name it by (not for LR and SP of arm64).
   int number = 0;
   // Which word of its field it is.
   int part = 0;
@@ -36,10 +36,10 @@ struct WordLayout {
   std::vector<int64_t> instruction;
   int64_t instruction_bits = 0;
 
-  // The words of the longest row of fields as wide as each other behind the instruction's: the registers. By field, then
-  // by part.
+  // The words of the longest row behind the instruction, whose fields are the registers. By field, then by part.
   std::vector<int64_t> registers;
   int64_t register_parts = 1;
+  int64_t register_count() const { return std::ssize(registers) / register_parts; }
 
   // Hidden words, which are in no record: each is thought of before this word, and can be read from there on.
   // One comes before the first whole word behind the instruction's, whatever its place in the record.
@@ -56,28 +56,28 @@ struct WordLayout {
   int64_t numbers() const { return std::max<int64_t>(0, instruction_bits - number_bits + 1); }
   torch::Tensor numbers_of(const torch::Tensor& bits) const;
 
-  // Registers that the instruction may name: those whose numbers adjacent bits of it are, as many as number all
-  // registers, or one fewer, as Thumb names half of them. In an instruction of several words the highest bit may
-  // stand anywhere (x86-64 has it in a prefix): one fewer, and it is either. From each of its first bits on, as many as opcodes take.
-  static constexpr int64_t naming_bits = 48;
-  // In how many places one may be named, and, of bits_of(), the numbers there, I64 [N, places]; where no register has it,
-  // as many as there are.
+  // An instruction names registers by number, in places that are not known. In each place a few adjacent bits, as many as number
+  // all registers or one fewer, are read as a number. In an instruction of several words the highest bit of it may stand
+  // elsewhere (x86-64 has it in a prefix): there one fewer is read, without and with that bit.
+  // Only the first 48 bits are looked at: prefixes, opcode, ModRM and SIB of x86-64.
+  static constexpr int64_t named_within_bits = 48;
+  struct Naming {
+    int64_t bits, added;  // the number is what so many bits say, and so much more
+  };
+  std::vector<Naming> namings;
+  // How many places and ways to read them there are, and the numbers, I64 [N, places], of bits_of(): register_count() where
+  // no register has that number.
   int64_t naming_places() const;
   torch::Tensor names_of(const torch::Tensor& bits) const;
-  // The words of registers that are so named, of bits_of() and names_of(): I8 [N, places · parts, 32]; 0 as a number where
-  // there is none.
+  // The words of the registers with these numbers: I8 [N, places · parts, 32]; 0 where there is none.
   torch::Tensor named_words(const torch::Tensor& bits, const torch::Tensor& names) const;
-  int64_t register_count() const { return std::ssize(registers) / register_parts; }
 
  private:
-  // Numbers of words, and the registers.
+  // Sets the words' numbers, `registers` and `namings`.
   void find_rows(const Layout& layout);
-  // I64 [N, places]: what the `width` bits from each of the first bits of the instruction on are as a number.
-  torch::Tensor fields_of_instruction(const torch::Tensor& bits, int64_t most, int64_t width) const;
-  struct Naming {
-    int64_t bits, added;  // the number is that of so many bits, and so much more
-  };
-  std::vector<Naming> namings() const;
+  void find_namings();
+  // I64 [N, places]: what `width` bits from each bit on, all of the instruction's first `within` bits, are as a number.
+  torch::Tensor fields_of_instruction(const torch::Tensor& bits, int64_t within, int64_t width) const;
 };
 
 // The eight bits of each byte, as -1 and 1: I8 [..., 8] of U8 [...].

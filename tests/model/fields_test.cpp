@@ -1,7 +1,9 @@
 // The family "fields": its likelihood, its decoding, and the memory that it keeps.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
+#include <string_view>
 
 #include "model/compute/backend.hpp"
 #include "model/inference/decode.hpp"
@@ -67,60 +69,114 @@ TEST(WordLayout, HasAWordForEveryFourBytesOfAField) {
   EXPECT_EQ(words.hidden, (std::vector<int64_t>{3}));
 }
 
-TEST(WordLayout, KnowsTheRegistersThatAnInstructionNames) {
-  const Layout layout{
-      .machine = "m",
-      .memory_bytes = 16,
-      .record_bytes = 32,
-      .fields = {
-          {"PC", 0, 2}, {"INSN", 2, 2}, {"WRITE_VALUE", 4, 4}, {"A", 8, 8}, {"B", 16, 8}, {"C", 24, 8}}};
-  const WordLayout words(layout);
-  EXPECT_EQ(words.registers, (std::vector<int64_t>{3, 4, 5, 6, 7, 8}));
-  EXPECT_EQ(words.register_count(), 3);
-  EXPECT_EQ(words.words[2].number, 0);
-  for (const int64_t w : words.registers) EXPECT_EQ(words.words[w].number, (w - 3) / 2) << w;
-  // One bit, at 16 places, then two, at 15.
-  ASSERT_EQ(words.naming_places(), 31);
-  auto records = torch::randint(256, {2, 32}, torch::kByte);
-  records.select(1, 2).copy_(torch::tensor({0b0100'1100, 0b0001'0000}, torch::kByte));
-  records.select(1, 3).zero_();
-  const auto bits = bits_of(words.words, records);
-  const auto names = words.names_of(bits);
-  const auto at = [&](int64_t record, int64_t place) { return names[record][place].item<int64_t>(); };
-  EXPECT_EQ(at(0, 2), 1);
-  EXPECT_EQ(at(0, 4), 0);
-  EXPECT_EQ(at(0, 16), 0);
-  EXPECT_EQ(at(0, 16 + 1), 2);
-  EXPECT_EQ(at(0, 16 + 2), 3) << "no register has this number";
-  EXPECT_EQ(at(0, 16 + 3), 1);
-  EXPECT_EQ(at(1, 16 + 3), 2);
-  const auto named = words.named_words(bits, names);
-  ASSERT_EQ(named.sizes(), (std::vector<int64_t>{2, 2 * 31, 32}));
-  const auto is = [&](int64_t record, int64_t place, const torch::Tensor& both) {
-    return torch::equal(named[record].slice(0, 2 * place, 2 * place + 2), both);
+TEST(WordLayout, ItsRegistersAreThoseOfTheMachine) {
+  struct Expected {
+    const char *machine, *first;
+    int64_t count, parts;
   };
-  EXPECT_TRUE(is(0, 2, bits[0].slice(0, 5, 7)));
-  EXPECT_TRUE(is(0, 16 + 1, bits[0].slice(0, 7, 9)));
-  EXPECT_TRUE(is(0, 16 + 2, torch::full({2, 32}, -1, torch::kChar)));
-  EXPECT_TRUE(is(1, 16 + 3, bits[1].slice(0, 7, 9)));
+  for (const auto& [machine, first, count, parts] :
+       {Expected{"arm64", "W0", 11, 1}, Expected{"thumb", "R0", 8, 1}, Expected{"x86_64", "EAX", 10, 1},
+        Expected{"arm64-full", "X0", 32, 2}, Expected{"x86_64-full", "RAX", 16, 2}}) {
+    const auto layout =
+        make_machine(machine, std::string_view(machine).ends_with("full") ? 4096 : 256)->layout();
+    const WordLayout words(layout);
+    ASSERT_FALSE(words.registers.empty()) << machine;
+    const auto field = std::ranges::find(layout.fields, std::string(first), &Field::name);
+    ASSERT_NE(field, layout.fields.end()) << machine;
+    EXPECT_EQ(words.words[words.registers.front()].offset, field->offset) << machine;
+    EXPECT_EQ(words.register_count(), count) << machine;
+    EXPECT_EQ(words.register_parts, parts) << machine;
+    for (int64_t w = 0; w < count * parts; ++w)
+      EXPECT_EQ(words.words[words.registers[w]].number, w / parts) << machine << ' ' << w;
+  }
+  EXPECT_EQ(WordLayout(make_machine("toy8", 256)->layout()).naming_places(), 0);
 }
 
-TEST(WordLayout, TakesTheHighestBitOfANameForEitherInALongInstruction) {
-  const Layout layout{.machine = "m",
-                      .memory_bytes = 16,
-                      .record_bytes = 32,
-                      .fields = {{"INSN", 0, 12}, {"A", 12, 4}, {"B", 16, 4}, {"C", 20, 4}, {"D", 24, 8}}};
-  const WordLayout words(layout);
-  EXPECT_EQ(words.registers, (std::vector<int64_t>{3, 4, 5}));
-  // One bit, at each of the first 48 places: register 0 or 1; then 2, or none.
-  ASSERT_EQ(words.naming_places(), 2 * 48);
-  auto records = torch::zeros({1, 32}, torch::kByte);
-  records[0][5] = 0x80;
-  const auto names = words.names_of(bits_of(words.words, records));
-  EXPECT_EQ(names[0][46].item<int64_t>(), 0);
-  EXPECT_EQ(names[0][47].item<int64_t>(), 1);
-  EXPECT_EQ(names[0][48 + 46].item<int64_t>(), 2);
-  EXPECT_EQ(names[0][48 + 47].item<int64_t>(), 3);
+// Five registers of 8 bytes, behind a value that is as wide as they are.
+Layout named_layout(int instruction_bytes) {
+  Layout layout{.machine = "m", .memory_bytes = 16, .record_bytes = 64, .fields = {{"PC", 0, 2}}};
+  int end = 2;
+  const auto add = [&](const char* name, int bytes) {
+    layout.fields.push_back({name, end, bytes});
+    end += bytes;
+  };
+  add("INSN", instruction_bytes);
+  for (const char* name : {"WRITE_VALUE", "A", "B", "C", "D", "E"}) add(name, 8);
+  add("FLAGS", layout.record_bytes - end);
+  return layout;
+}
+
+TEST(WordLayout, KnowsTheRegistersThatAnInstructionNames) {
+  const WordLayout words(named_layout(2));
+  EXPECT_EQ(words.registers, (std::vector<int64_t>{4, 5, 6, 7, 8, 9, 10, 11, 12, 13}));
+  // Two bits, at 15 places, then three, at 14.
+  ASSERT_EQ(words.naming_places(), 15 + 14);
+  auto records = torch::randint(256, {2, 64}, torch::kByte);
+  records.select(1, 2).copy_(torch::tensor({0b0100'1100, 0b0011'0000}, torch::kByte));
+  records.select(1, 3).zero_();
+  const auto bits = bits_of(words.words, records);
+  const auto names = words.names_of(bits), named = words.named_words(bits, names);
+  ASSERT_EQ(named.sizes(), (std::vector<int64_t>{2, 2 * 29, 32}));
+  const auto is = [&](int64_t record, int64_t place, int64_t number) {
+    EXPECT_EQ(names[record][place].item<int64_t>(), number) << record << ' ' << place;
+    const auto wanted = number == 5 ? torch::full({2, 32}, -1, torch::kChar)
+                                    : bits[record].slice(0, 4 + 2 * number, 6 + 2 * number);
+    EXPECT_TRUE(torch::equal(named[record].slice(0, 2 * place, 2 * place + 2), wanted))
+        << record << ' ' << place;
+  };
+  is(0, 0, 0);
+  is(0, 2, 3);
+  is(0, 5, 2);
+  is(0, 15 + 1, 5);  // 6: no register has this number
+  is(0, 15 + 2, 3);
+  is(0, 15 + 4, 4);
+  is(1, 15 + 4, 3);
+  is(1, 15 + 2, 4);
+}
+
+TEST(WordLayout, ANameInALongInstructionMayHaveItsHighestBitElsewhere) {
+  const WordLayout words(named_layout(8));
+  // Two bits, at 47 places, without the third and with it.
+  ASSERT_EQ(words.naming_places(), 2 * 47);
+  auto records = torch::randint(256, {1, 64}, torch::kByte);
+  records.slice(1, 2, 10).zero_();
+  records[0][2 + 5] = 0b1100'0000;
+  const auto bits = bits_of(words.words, records);
+  const auto names = words.names_of(bits), named = words.named_words(bits, names);
+  const auto number = [&](int64_t place) { return names[0][place].item<int64_t>(); };
+  EXPECT_EQ(number(44), 0);
+  EXPECT_EQ(number(46), 3);
+  EXPECT_EQ(number(47 + 44), 4);
+  EXPECT_EQ(number(47 + 46), 5) << "no register has the number 7";
+  const int64_t fifth = words.registers[2 * 4];
+  EXPECT_TRUE(
+      torch::equal(named[0].slice(0, 2 * (47 + 44), 2 * (47 + 45)), bits[0].slice(0, fifth, fifth + 2)));
+}
+
+TEST(WordThinker, ARegisterIsWrittenWhereTheInstructionNamesIt) {
+  torch::NoGradGuard no_grad;
+  torch::manual_seed(0);
+  auto config = tiny_config("fields");
+  config.frame = frame_of(named_layout(4));
+  config.frame.context_bytes = 0;
+  config.patch_size = config.frame.step_bytes;
+  WordThinker thinker(config);
+  auto weight = thinker->named_parameters()["naming.weight"];
+  const int64_t places = thinker->layout.naming_places(), registers = thinker->layout.registers.front();
+  const auto records = torch::randint(256, {50, 64}, torch::kByte);
+  weight.zero_();
+  const auto before = thinker->know(records, torch::kFloat);
+  const auto names = thinker->layout.names_of(before.bits);
+  constexpr int64_t place = 40, part = 1;
+  weight.select(1, part * places + place).normal_(0, 1);
+  const auto change = thinker->know(records, torch::kFloat).gates - before.gates;
+  for (int64_t n = 0; n < 50; ++n) {
+    const int64_t name = names[n][place].item<int64_t>();
+    auto expected = torch::zeros({change.size(1)}, torch::kBool);
+    if (name < 5) expected[registers + 2 * name + part] = true;
+    EXPECT_TRUE(torch::equal(change[n].abs().gt(1e-6), expected)) << n;
+  }
+  EXPECT_TRUE(names.select(1, place).eq(5).any().item<bool>());
 }
 
 class FieldsOf : public testing::TestWithParam<std::string> {};
