@@ -300,7 +300,7 @@ int64_t Fields::most_steps() const { return std::numeric_limits<int64_t>::max();
 
 Tensor Fields::frozen(const std::string& name, const Tensor& parameter) const {
   // Softmaxes and biases are in float.
-  for (const char* kept : {"key", "changed_key", "gate_bias"}) {
+  for (const char* kept : {"key", "changed_key", "gate_bias", "condition_heads.key"}) {
     if (name == fmt::format("words.{}", kept)) return parameter;
   }
   return parameter.to(precision_);

@@ -78,6 +78,7 @@ WordThinkerImpl::WordThinkerImpl(const ModelConfig& c)
   };
   feature_in_ = matrix("feature_in", selecting, feature, 1.0);
   layers("feature", feature_, c.patch_layers, feature, 2);
+  condition_heads_ = register_module("condition_heads", ConditionHeads(layout, feature));
   gate_ = matrix("gate", feature, words + 1, 0.1);
   gate_bias_ = register_parameter("gate_bias", torch::full({words + 1}, -2.0));
   if (layout.naming_places() > 0)
@@ -162,7 +163,10 @@ KnownRecords WordThinkerImpl::know(const Tensor& condition, torch::ScalarType pr
   known.selecting = torch::cat({selecting, torch::ones({count, ones}, selecting.options())}, 1).to(precision);
   known.numbers = layout.numbers_of(known.bits);
   auto x = feature_in_(known.selecting);
-  for (size_t i = 0; i < feature_->size(); ++i) x = feature_->at<PlainBlockImpl>(i).mlp(x);
+  for (size_t i = 0; i < feature_->size(); ++i) {
+    x = feature_->at<PlainBlockImpl>(i).mlp(x);
+    if (i == 0) x = x + condition_heads_(x, known.bits);
+  }
   known.feature = layer_norm(x);
   known.gates = gate_(known.feature).to(wide(precision)) + gate_bias_;
   if (naming_) {
@@ -366,7 +370,7 @@ double WordThinkerImpl::record_operations() const {
   const auto feature = static_cast<double>(feature_in_->weight.size(1));
   const auto layers = static_cast<double>(feature_->size());
   return selecting * feature + layers * 4 * feature * feature +
-         feature * (static_cast<double>(layout.count()) + 1) +
+         feature * (static_cast<double>(layout.count()) + 1) + condition_heads_->operations() +
          (naming_ ? static_cast<double>(naming_->weight.numel()) : 0) +
          (instruction_gates_ ? instruction_gates_->operations() : 0);
 }

@@ -6,6 +6,7 @@
 
 #include <vector>
 
+#include "model/network/condition_heads.hpp"
 #include "model/network/config.hpp"
 #include "model/network/instruction_gates.hpp"
 #include "model/network/layers.hpp"
@@ -90,6 +91,7 @@ class WordThinkerImpl : public torch::nn::Module {
   const int64_t heads_, memory_heads_, bits_, context_bytes_;
   const torch::Tensor unseen_;
   Matrix feature_in_{nullptr}, gate_{nullptr}, row_in_{nullptr};
+  ConditionHeads condition_heads_{nullptr};
   Matrix naming_{nullptr};                       // none where no register is named
   InstructionGates instruction_gates_{nullptr};  // none where an instruction is one word
   torch::Tensor gate_bias_;

@@ -6,7 +6,9 @@
 #include <string_view>
 
 #include "model/compute/backend.hpp"
+#include "model/compute/layer_norm.hpp"
 #include "model/inference/decode.hpp"
+#include "model/network/condition_heads.hpp"
 #include "model/network/word_thinker.hpp"
 #include "model/network/words.hpp"
 #include "tests/model/support.hpp"
@@ -177,6 +179,38 @@ TEST(WordThinker, ARegisterIsWrittenWhereTheInstructionNamesIt) {
     EXPECT_TRUE(torch::equal(change[n].abs().gt(1e-6), expected)) << n;
   }
   EXPECT_TRUE(names.select(1, place).eq(5).any().item<bool>());
+}
+
+TEST(ConditionHeads, SayWhichBitsAreSetAndWhetherTheyAreEqual) {
+  torch::NoGradGuard no_grad;
+  const WordLayout words(named_layout(4));
+  constexpr int64_t heads = 8, width = heads + 28 + 56;
+  ConditionHeads conditions(words, width);
+  auto parameters = conditions->named_parameters();
+  auto &query = parameters["query.weight"], &key = parameters["key"], &out = parameters["out.weight"];
+  out.copy_(torch::eye(width));
+  // The query is the same for all; head h finds bit 3h + 1 of PC and INSN.
+  const auto x = torch::randn({1, width}).expand({20, width});
+  query.zero_();
+  query[0].fill_(1 / layer_norm(x)[0][0].item<float>());
+  key.zero_();
+  for (int64_t h = 0; h < heads; ++h) key[h][3 * h + 1].fill_(10);
+  const auto records = torch::randint(256, {20, 64}, torch::kByte);
+  const auto added = conditions->forward(x, bits_of(words.words, records));
+  for (int64_t n = 0; n < 20; ++n) {
+    const auto bit = [&](int64_t h) {
+      const int64_t at = 3 * h + 1;
+      return records[n][at / 8].item<int64_t>() >> at % 8 & 1 ? 1.0F : -1.0F;
+    };
+    int64_t column = 0;
+    const auto is = [&](float value) { EXPECT_NEAR(added[n][column++].item<float>(), value, 1e-4) << n; };
+    for (int64_t a = 0; a < heads; ++a) is(bit(a));
+    for (int64_t a = 0; a < heads; ++a)
+      for (int64_t b = a + 1; b < heads; ++b) is(bit(a) * bit(b));
+    for (int64_t a = 0; a < heads; ++a)
+      for (int64_t b = a + 1; b < heads; ++b)
+        for (int64_t c = b + 1; c < heads; ++c) is(bit(a) * bit(b) * bit(c));
+  }
 }
 
 class FieldsOf : public testing::TestWithParam<std::string> {};
