@@ -29,23 +29,6 @@ constexpr int64_t literals = 4;
 // Ones beside the selecting bits, for a bias; as many as keep products' sizes even.
 constexpr int64_t ones = 8;
 
-// How many words a head chooses among: those of the record, of the next one, windows, registers that the instruction
-// names, zero, hidden words.
-int64_t source_count(const WordLayout& layout) {
-  return 2 * layout.count() + std::ssize(layout.windows) + layout.naming_places() * layout.register_parts +
-         1 + std::ssize(layout.hidden);
-}
-
-// F32 [W + H, sources]: -1e9 where a row cannot see a source, else 0.
-Tensor unseen_sources(const WordLayout& layout) {
-  const int64_t words = layout.count(), sources = source_count(layout), hidden = std::ssize(layout.hidden);
-  const auto unseen = layout.sees().logical_not().to(torch::kFloat) * -1e9;
-  auto of_all = torch::zeros({words + hidden, sources});
-  of_all.slice(1, words, 2 * words) = unseen.slice(1, 0, words);
-  of_all.slice(1, sources - hidden) = unseen.slice(1, words);
-  return of_all;
-}
-
 Tensor relu_squared(const Tensor& x) { return torch::relu(x).square(); }
 
 // Of what is not a product: float, or double in a model of doubles.
@@ -61,7 +44,7 @@ WordThinkerImpl::WordThinkerImpl(const ModelConfig& c)
       memory_heads_(c.memory_heads),
       bits_(c.byte_width),
       context_bytes_(c.frame.context_bytes),
-      unseen_(unseen_sources(layout)) {
+      unseen_(layout.unseen_sources()) {
   const int64_t words = layout.count(), hidden = std::ssize(layout.hidden), feature = c.patch_width,
                 row = c.row_width, bits = bits_;
   const int64_t heads = heads_, memory_heads = memory_heads_, memory = context_bytes_;
@@ -89,7 +72,7 @@ WordThinkerImpl::WordThinkerImpl(const ModelConfig& c)
   word_ = register_module("word", Table(words + hidden, row, 0.5));
   layers("row", row_, 2, row, c.byte_mlp);
 
-  const int64_t sources = source_count(layout);
+  const int64_t sources = layout.sources();
   query_ = matrix("query", row, heads * key_width, 1.0);
   direct_query_ = matrix("direct_query", selecting, heads * key_width, 0.5);
   key_ = register_parameter("key", torch::randn({heads, sources, key_width}) / std::sqrt(double{key_width}));

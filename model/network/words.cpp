@@ -111,6 +111,19 @@ torch::Tensor WordLayout::numbers_of(const torch::Tensor& bits) const {
   return both.unsqueeze(1).eq(torch::arange(word_bits, whole).view({1, word_bits, 1})).to(torch::kChar);
 }
 
+int64_t WordLayout::sources() const {
+  return 2 * count() + std::ssize(windows) + naming_places() * register_parts + 1 + std::ssize(hidden);
+}
+
+torch::Tensor WordLayout::unseen_sources() const {
+  const int64_t of_hidden = std::ssize(hidden);
+  const auto unseen = sees().logical_not().to(torch::kFloat) * -1e9;
+  auto of_all = torch::zeros({count() + of_hidden, sources()});
+  of_all.slice(1, count(), 2 * count()) = unseen.slice(1, 0, count());
+  of_all.slice(1, sources() - of_hidden) = unseen.slice(1, count());
+  return of_all;
+}
+
 torch::Tensor WordLayout::sees() const {
   const int64_t of_record = count(), all = of_record + std::ssize(hidden);
   auto sees = torch::zeros({all, all}, torch::kBool);

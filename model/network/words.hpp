@@ -47,8 +47,11 @@ struct WordLayout {
 
   explicit WordLayout(const Layout& layout);
   int64_t count() const { return std::ssize(words); }
-  // Bool [W + H, W + H] of words and hidden ones: whether one can read another one of the next record, or a hidden one.
-  torch::Tensor sees() const;
+  // How many words a head chooses among: those of the record, of the next one, windows, registers that the instruction
+  // names, zero, hidden words.
+  int64_t sources() const;
+  // F32 [W + H, sources]: -1e9 where a word, or a hidden one, cannot read a source, else 0.
+  torch::Tensor unseen_sources() const;
 
   // Numbers 0 … 31, distances and ends of bit fields, are adjacent bits of the instruction.
   static constexpr int64_t number_bits = 5;
@@ -73,6 +76,8 @@ struct WordLayout {
   torch::Tensor named_words(const torch::Tensor& bits, const torch::Tensor& names) const;
 
  private:
+  // Bool [W + H, W + H] of words and hidden ones: whether one can read another one of the next record, or a hidden one.
+  torch::Tensor sees() const;
   // Sets the words' numbers, `registers` and `namings`.
   void find_rows(const Layout& layout);
   void find_namings();
