@@ -21,6 +21,8 @@ constexpr double least_gate = 0.2;
 
 // How much of the hidden word's nats is learned besides.
 constexpr double taught_share = 0.3;
+// And of the nats of the choices that would explain products and quotients.
+constexpr double explained_share = 1;
 
 // The last hidden word is taught to be what the instruction writes: any one of the whole words from there on that
 // change. Where none does (a comparison, say), only what reads it teaches it. Nats, summed over records.
@@ -70,20 +72,23 @@ Loss Fields::loss(const Tensor& condition, const Tensor& patches) {
   // A word that was not thought of is kept.
   auto log_p = (torch::log_sigmoid(-gates) * (~open & ~ends.unsqueeze(1))).sum(1) +
                torch::where(ends, torch::log_sigmoid(end_gate), torch::log_sigmoid(-end_gate));
-  auto taught = torch::zeros({}, log_p.options());
+  auto besides = torch::zeros({}, log_p.options());
   auto mistakes = torch::zeros({patches.size(0)}, patches.options());
   if (item.size(0) > 0) {
     const auto flat = item * words + word;
     const auto of = [&](const Tensor& x) { return x.flatten(0, 1).index_select(0, flat); };
     HiddenWords hidden;
-    const auto logits = words_->logits(known, {next_bits, changed}, {item, word}, hidden);
+    RowChoices choices;
+    const auto logits = words_->logits(known, {next_bits, changed}, {item, word}, hidden, &choices);
     const auto truth = of(next_bits).to(wide()), gate = of(gates);
     const auto log_bits = torch::log_sigmoid(logits * truth).mul(truth.ne(0)).sum(1);
     const auto log_written = torch::log_sigmoid(gate) + log_bits;
     const auto log_word = torch::where(
         of(changed), log_written, torch::logaddexp(torch::log_sigmoid(-gate), log_written.clamp_min(-1e4)));
     log_p = log_p.index_add(0, item, log_word);
-    taught = hidden_nats(words_->layout, hidden, next_bits, changed);
+    besides = taught_share * hidden_nats(words_->layout, hidden, next_bits, changed) +
+              explained_share *
+                  explanation_nats(words_->layout, known.bits, known.memory, next_bits, item, word, choices);
 
     torch::NoGradGuard no_grad;
     KeptOrWritten choice(logits.detach(), gate.detach(), of(known.bits));
@@ -103,7 +108,7 @@ Loss Fields::loss(const Tensor& condition, const Tensor& patches) {
   return {.nats = row_nats.mean(),
           .row_nats = row_nats.detach().to(torch::kFloat),
           .mistakes = mistakes,
-          .besides = taught_share * taught / static_cast<double>(row_nats.size(0) * bytes)};
+          .besides = besides / static_cast<double>(row_nats.size(0) * bytes)};
 }
 
 Decoded Fields::decode(const Tensor& condition, const Tensor& may_end) {

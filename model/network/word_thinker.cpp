@@ -22,8 +22,6 @@ constexpr int64_t turned_heads = 3;
 constexpr int64_t wired_heads = 3, wirings = 12;
 // Words whose bits are set from a number's bit on.
 constexpr int64_t edges = 2;
-// Results of arithmetic that a row can use.
-constexpr int64_t results = 1;
 // Words of a row's own making that the bits can use, besides those that heads read.
 constexpr int64_t literals = 4;
 // Ones beside the selecting bits, for a bias; as many as keep products' sizes even.
@@ -49,7 +47,7 @@ WordThinkerImpl::WordThinkerImpl(const ModelConfig& c)
                 row = c.row_width, bits = bits_;
   const int64_t heads = heads_, memory_heads = memory_heads_, memory = context_bytes_;
   const int64_t selecting = std::ssize(layout.selecting) * word_bits + ones;
-  const int64_t seen = heads + turned_heads + wired_heads + memory_heads + edges + results,
+  const int64_t seen = heads + turned_heads + wired_heads + memory_heads + edges + 1,
                 channels = seen + literals;
   const auto matrix = [&](const std::string& name, int64_t in, int64_t out, double gain) {
     return register_module(name, Matrix(in, out, gain));
@@ -89,8 +87,7 @@ WordThinkerImpl::WordThinkerImpl(const ModelConfig& c)
   wiring_ = matrix("wiring", word_bits, wirings * word_bits, 1.0);
   wiring_choice_ = matrix("wiring_choice", row, wired_heads * wirings, 0.3);
 
-  result_choice_ =
-      matrix("result_choice", row, results * arithmetic_results(heads, memory_heads + wired_heads), 0.3);
+  result_choice_ = matrix("result_choice", row, arithmetic_results(heads, memory_heads + wired_heads), 0.3);
 
   read_up_ = matrix("read_up", row + seen * word_bits, 2 * row, 1.0);
   read_down_ = matrix("read_down", 2 * row, row, 0.0);
@@ -180,7 +177,8 @@ Tensor WordThinkerImpl::gates(const KnownRecords& known, const Tensor& next_bits
 
 // The words that heads choose: F32 [M, heads, 32].
 Tensor WordThinkerImpl::choose_words(const KnownRecords& known, const NextRecords& next,
-                                     const HiddenWords& hidden, const WordPlaces& at, const Tensor& thought) {
+                                     const HiddenWords& hidden, const WordPlaces& at, const Tensor& thought,
+                                     RowChoices& choices) {
   const int64_t all = known.bits.size(0), count = thought.size(0), words = layout.count();
   std::vector<Tensor> sources = {known.bits, next.bits};
   if (known.windows.defined()) sources.push_back(known.windows);
@@ -201,6 +199,7 @@ Tensor WordThinkerImpl::choose_words(const KnownRecords& known, const NextRecord
   score.slice(2, words, 2 * words).add_((query * changed_key_).sum(2, true) * changed);
   // And none that comes later.
   const auto weights = score.add_(unseen_.to(score).index_select(0, at.word).unsqueeze(1)).softmax(2);
+  choices.sources = weights;
   const auto soft = (hidden.logits / 2).tanh().index_select(0, at.item);
   return mix_words(weights, planes, at.item) +
          sum_words(weights.slice(2, planes.size(2) - hidden_words), soft);
@@ -209,7 +208,7 @@ Tensor WordThinkerImpl::choose_words(const KnownRecords& known, const NextRecord
 // What the memory holds at the addresses that the first words are: F32 [M, memory heads, 32]. The second word of
 // a field is read one word further on.
 Tensor WordThinkerImpl::dereference(const KnownRecords& known, const WordPlaces& at, const Tensor& thought,
-                                    const Tensor& read) {
+                                    const Tensor& read, RowChoices& choices) {
   const int64_t count = thought.size(0), heads = memory_heads_;
   if (!known.memory.defined()) return torch::zeros({count, heads, word_bits}, read.options());
   std::vector<int64_t> parts;
@@ -220,7 +219,8 @@ Tensor WordThinkerImpl::dereference(const KnownRecords& known, const WordPlaces&
                        address_query_(thought).view({count, heads, address_width});
   const auto score =
       product(pointer, address_->weight.t().to(thought.scalar_type())).to(wide(thought.scalar_type()));
-  return mix_words(score.softmax(2), known.memory, at.item, shift);
+  choices.addresses = score.softmax(2);
+  return mix_words(choices.addresses, known.memory, at.item, shift);
 }
 
 // Distances that words are turned by, then edges: each a distribution over 0 … 31, F32 [M, turned + edges, 32]. A row
@@ -260,13 +260,13 @@ Tensor WordThinkerImpl::wire(const Tensor& thought, const Tensor& read) {
   return sum_words(choice, ways).view({count, wired_heads, word_bits});
 }
 
-// F32 [M, results, 32]: mixed, by the row's choice, of what arithmetic makes of each word that was read and each other one, or one
+// F32 [M, 1, 32]: mixed, by the row's choice, of what arithmetic makes of each word that was read and each other one, or one
 // of `others`, [M, memory heads + wired heads, 32]: found or wired ones.
-Tensor WordThinkerImpl::choose_results(const Tensor& thought, const Tensor& read, const Tensor& others) {
+Tensor WordThinkerImpl::choose_results(const Tensor& thought, const Tensor& read, const Tensor& others,
+                                       RowChoices& choices) {
   const auto made = arithmetic(torch::cat({read, others}, 1), heads_);
-  const auto choice =
-      result_choice_(thought).to(wide(thought.scalar_type())).view({-1, results, made.size(1)});
-  return mix_numbers(choice.softmax(2), made);
+  choices.results = result_choice_(thought).to(wide(thought.scalar_type())).softmax(1);
+  return mix_numbers(choices.results.unsqueeze(1), made);
 }
 
 // The bits' logits, F32 [M, 32], from words, F32 [M, channels, 32].
@@ -290,9 +290,15 @@ Tensor WordThinkerImpl::spell(const Tensor& thought, const Tensor& words) {
 }
 
 Tensor WordThinkerImpl::logits(const KnownRecords& known, const NextRecords& next, const WordPlaces& places,
-                               HiddenWords& hidden) {
+                               HiddenWords& hidden, RowChoices* choices) {
   think_of_hidden(known, next, places, hidden);
-  return think(known, next, places, hidden);
+  RowChoices own;
+  const auto logits = think(known, next, places, hidden, own);
+  if (choices) {
+    const auto asked = [&](const Tensor& x) { return x.defined() ? x.narrow(0, 0, logits.size(0)) : x; };
+    *choices = {asked(own.sources), asked(own.addresses), asked(own.results)};
+  }
+  return logits;
 }
 
 void WordThinkerImpl::think_of_hidden(const KnownRecords& known, const NextRecords& next,
@@ -308,14 +314,15 @@ void WordThinkerImpl::think_of_hidden(const KnownRecords& known, const NextRecor
     const auto asked = torch::zeros_like(thought).index_fill_(0, places.item.index_select(0, readers), true);
     const auto items = (asked & ~thought).nonzero().squeeze(1);
     if (items.size(0) == 0) continue;
-    const auto own = think(known, next, {items, torch::full_like(items, words + h)}, hidden);
+    RowChoices choices;
+    const auto own = think(known, next, {items, torch::full_like(items, words + h)}, hidden, choices);
     hidden.logits = hidden.logits.index_put({items, torch::full_like(items, h)}, own);
     thought.logical_or_(asked);
   }
 }
 
 Tensor WordThinkerImpl::think(const KnownRecords& known, const NextRecords& next, const WordPlaces& places,
-                              const HiddenWords& hidden) {
+                              const HiddenWords& hidden, RowChoices& choices) {
   // As many as make a common size, the first repeated.
   const int64_t asked = places.item.size(0), count = places.item.is_cpu() ? next_common_size(asked) : asked;
   const auto padded = [&](const Tensor& x) {
@@ -326,8 +333,8 @@ Tensor WordThinkerImpl::think(const KnownRecords& known, const NextRecords& next
              word_->weight.to(known.feature.scalar_type()).index_select(0, at.word);
   row = row_->at<PlainBlockImpl>(0).mlp(row);
   auto thought = layer_norm(row);
-  const auto read = choose_words(known, next, hidden, at, thought);
-  const auto found = dereference(known, at, thought, read);
+  const auto read = choose_words(known, next, hidden, at, thought, choices);
+  const auto found = dereference(known, at, thought, read, choices);
   const auto number = numbers(known, at, thought, read);
   const auto flat = [&](const Tensor& x) {
     return x.slice(1, 0, turned_heads).reshape({count * turned_heads, word_bits});
@@ -337,7 +344,7 @@ Tensor WordThinkerImpl::think(const KnownRecords& known, const NextRecords& next
   const auto set_from = from.unsqueeze(0).ge(from.unsqueeze(1)).to(read.dtype()) * 2 - 1;
   const auto edge = torch::matmul(number.slice(1, turned_heads), set_from);
   const auto wired = wire(thought, read);
-  const auto result = choose_results(thought, read, torch::cat({found, wired}, 1));
+  const auto result = choose_results(thought, read, torch::cat({found, wired}, 1), choices);
   const auto seen = torch::cat({read, turned, wired, found, edge, result}, 1);
 
   const auto thought_and_seen = torch::cat({thought, seen.flatten(1).to(thought.scalar_type())}, 1);
@@ -375,7 +382,7 @@ double WordThinkerImpl::word_operations() const {
   count += heads * sources * (key_width + word_bits);
   count += memory_heads * (size(pointer_) + memory * (address_width + word_bits));
   count += (turned_heads + edges) * word_bits * (2 * (numbers + heads) + word_bits);
-  count += results * word_bits * static_cast<double>(arithmetic_results(heads_, memory_heads_ + wired_heads));
+  count += word_bits * static_cast<double>(arithmetic_results(heads_, memory_heads_ + wired_heads));
   count += wired_heads * (size(wiring_) + wirings * word_bits);
   count += word_bits * (size(channel_in_) + layers * bits * bits * (2 + 1 + 4) + bits);
   return count;

@@ -8,6 +8,7 @@
 
 #include "model/network/condition_heads.hpp"
 #include "model/network/config.hpp"
+#include "model/network/explanations.hpp"
 #include "model/network/instruction_gates.hpp"
 #include "model/network/layers.hpp"
 #include "model/network/parameters.hpp"
@@ -58,9 +59,10 @@ class WordThinkerImpl : public torch::nn::Module {
   // sees its words before i, since how long an instruction is follows from how it begins.
   torch::Tensor gates(const KnownRecords& known, const torch::Tensor& next_bits);
   // F32 [M, 32]: the logit of each bit. First it thinks of the hidden words that these can read, where that has not
-  // been done: `hidden` starts undefined, and is kept while the words of the same records are asked for in order.
+  // been done: `hidden` starts undefined, and is kept while the words of the same records are asked for in order. What
+  // these words' rows choose is told where `choices` is given.
   torch::Tensor logits(const KnownRecords& known, const NextRecords& next, const WordPlaces& places,
-                       HiddenWords& hidden);
+                       HiddenWords& hidden, RowChoices* choices = nullptr);
 
   // Multiply-adds of know() for a record, and of logits() for a word.
   double record_operations() const;
@@ -75,17 +77,17 @@ class WordThinkerImpl : public torch::nn::Module {
   void think_of_hidden(const KnownRecords& known, const NextRecords& next, const WordPlaces& places,
                        HiddenWords& hidden);
   torch::Tensor think(const KnownRecords& known, const NextRecords& next, const WordPlaces& places,
-                      const HiddenWords& hidden);
+                      const HiddenWords& hidden, RowChoices& choices);
   // Parts of think(). thought [M, row width], normalised; read F32 [M, heads, 32].
   torch::Tensor choose_words(const KnownRecords& known, const NextRecords& next, const HiddenWords& hidden,
-                             const WordPlaces& at, const torch::Tensor& thought);
+                             const WordPlaces& at, const torch::Tensor& thought, RowChoices& choices);
   torch::Tensor dereference(const KnownRecords& known, const WordPlaces& at, const torch::Tensor& thought,
-                            const torch::Tensor& read);
+                            const torch::Tensor& read, RowChoices& choices);
   torch::Tensor numbers(const KnownRecords& known, const WordPlaces& at, const torch::Tensor& thought,
                         const torch::Tensor& read);
   torch::Tensor wire(const torch::Tensor& thought, const torch::Tensor& read);
   torch::Tensor choose_results(const torch::Tensor& thought, const torch::Tensor& read,
-                               const torch::Tensor& others);
+                               const torch::Tensor& others, RowChoices& choices);
   torch::Tensor spell(const torch::Tensor& thought, const torch::Tensor& words);
 
   const int64_t heads_, memory_heads_, bits_, context_bytes_;

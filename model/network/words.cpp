@@ -18,6 +18,7 @@ torch::Tensor bits_of_bytes(const torch::Tensor& bytes) {
 WordLayout::WordLayout(const Layout& layout) {
   for (const auto& field : layout.fields) {
     if (field.name == "INSN") instruction_bits = 8 * field.bytes;
+    if (field.name == "ACCESS_OFFSET") access_offset = count();
     for (int at = 0; at < field.bytes; at += word_bytes) {
       if (field.name == "INSN") instruction.push_back(count());
       if (field.name == "INSN" || field.bytes <= 2) selecting.push_back(count());
@@ -113,6 +114,15 @@ torch::Tensor WordLayout::numbers_of(const torch::Tensor& bits) const {
 
 int64_t WordLayout::sources() const {
   return 2 * count() + std::ssize(windows) + naming_places() * register_parts + 1 + std::ssize(hidden);
+}
+
+torch::Tensor WordLayout::registers_of_sources(const torch::Tensor& bits) const {
+  const auto names = names_of(bits);
+  auto of_source = torch::full({bits.size(0), sources()}, register_count(), names.options());
+  of_source.index_copy_(1, torch::tensor(registers, names.options()),
+                        torch::arange(register_count(), names.options()).expand({bits.size(0), -1}));
+  of_source.narrow(1, 2 * count() + std::ssize(windows), naming_places()).copy_(names);
+  return of_source;
 }
 
 torch::Tensor WordLayout::unseen_sources() const {

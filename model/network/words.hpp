@@ -41,6 +41,9 @@ struct WordLayout {
   int64_t register_parts = 1;
   int64_t register_count() const { return std::ssize(registers) / register_parts; }
 
+  // Where the memory is accessed; -1 where no record says so.
+  int64_t access_offset = -1;
+
   // Hidden words, which are in no record: each is thought of before this word, and can be read from there on.
   // One comes before the first whole word behind the instruction's, whatever its place in the record.
   std::vector<int64_t> hidden;
@@ -50,6 +53,9 @@ struct WordLayout {
   // How many words a head chooses among: those of the record, of the next one, windows, registers that the instruction
   // names, zero, hidden words.
   int64_t sources() const;
+  // Which register each source is, by its place in the record or by name, I64 [N, sources] of bits_of(), where registers are of one
+  // word: register_count() where it is none, or one of the next record.
+  torch::Tensor registers_of_sources(const torch::Tensor& bits) const;
   // F32 [W + H, sources]: -1e9 where a word, or a hidden one, cannot read a source, else 0.
   torch::Tensor unseen_sources() const;
 
