@@ -43,7 +43,7 @@ class ModelPredictor : public testing::TestWithParam<const char*> {
         " --steps " + std::to_string(steps_) +
         " --byte-init structured --patch-layers 1 --patch-width 64 --patch-heads 2 --patch-length 32 "
         "--byte-layers 1 --byte-width 64 --byte-heads 2 --optimizer muon --learning-rate 0.003 --precision "
-        "fp32 --out " +
+        "fp32 --threads 1 --batch-patches 512 --pool-traces 256 --validation-traces 16 --out " +
         folder_.string() + " >/dev/null 2>&1";
     ASSERT_EQ(std::system(train.c_str()), 0) << train;
     model_ = load_model_predictor(folder_, {.precision = "fp32"});
