@@ -131,6 +131,7 @@ KnownRecords WordThinkerImpl::know(const Tensor& condition, torch::ScalarType pr
   known.records = condition.slice(1, 0, bytes);
   known.bits = bits_of(layout.words, known.records);
   if (!layout.windows.empty()) known.windows = bits_of(layout.windows, known.records);
+  if (layout.signed_bytes() > 0) known.signed_bytes = layout.signed_bytes_of(known.bits);
   int most_parts = 0;
   for (const auto& word : layout.words) most_parts = std::max(most_parts, word.part);
   if (context_bytes_ > 0) {
@@ -182,6 +183,7 @@ Tensor WordThinkerImpl::choose_words(const KnownRecords& known, const NextRecord
   const int64_t all = known.bits.size(0), count = thought.size(0), words = layout.count();
   std::vector<Tensor> sources = {known.bits, next.bits};
   if (known.windows.defined()) sources.push_back(known.windows);
+  if (known.signed_bytes.defined()) sources.push_back(known.signed_bytes);
   if (known.named_registers.defined()) sources.push_back(known.named_registers);
   sources.push_back(torch::full({all, 1, word_bits}, -1, known.bits.options()));
   // Zeros in place of the hidden words, which are not bits: sum_words() adds those.

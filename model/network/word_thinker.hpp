@@ -21,6 +21,7 @@ struct KnownRecords {
   torch::Tensor records;          // U8 [N, P]
   torch::Tensor bits;             // I8 [N, W, 32]
   torch::Tensor windows;          // I8 [N, windows, 32], or undefined
+  torch::Tensor signed_bytes;     // I8 [N, signed bytes, 32], or undefined
   torch::Tensor named_registers;  // I8 [N, places · parts, 32]: that the instruction may name; or undefined
   torch::Tensor memory;           // planes, or undefined
   torch::Tensor selecting;        // [N, S · 32 + 8]: the bits of the selecting words, and ones

@@ -104,6 +104,13 @@ torch::Tensor WordLayout::named_words(const torch::Tensor& bits, const torch::Te
   return values.index_select(0, at.flatten()).view({all, names.size(1) * register_parts, word_bits});
 }
 
+torch::Tensor WordLayout::signed_bytes_of(const torch::Tensor& bits) const {
+  const auto index = torch::tensor(instruction, torch::TensorOptions(bits.device()).dtype(torch::kLong));
+  const int64_t count = signed_bytes();
+  const auto bytes = bits.index_select(1, index).flatten(1).slice(1, 0, 8 * count).view({-1, count, 8});
+  return torch::cat({bytes, bytes.slice(2, 7).expand({-1, -1, word_bits - 8})}, 2);
+}
+
 torch::Tensor WordLayout::numbers_of(const torch::Tensor& bits) const {
   const auto whole = torch::TensorOptions(bits.device()).dtype(torch::kLong);
   if (numbers() == 0) return torch::zeros({bits.size(0), word_bits, 0}, bits.options());
@@ -113,7 +120,8 @@ torch::Tensor WordLayout::numbers_of(const torch::Tensor& bits) const {
 }
 
 int64_t WordLayout::sources() const {
-  return 2 * count() + std::ssize(windows) + naming_places() * register_parts + 1 + std::ssize(hidden);
+  return 2 * count() + std::ssize(windows) + signed_bytes() + naming_places() * register_parts + 1 +
+         std::ssize(hidden);
 }
 
 torch::Tensor WordLayout::registers_of_sources(const torch::Tensor& bits) const {
@@ -121,7 +129,7 @@ torch::Tensor WordLayout::registers_of_sources(const torch::Tensor& bits) const 
   auto of_source = torch::full({bits.size(0), sources()}, register_count(), names.options());
   of_source.index_copy_(1, torch::tensor(registers, names.options()),
                         torch::arange(register_count(), names.options()).expand({bits.size(0), -1}));
-  of_source.narrow(1, 2 * count() + std::ssize(windows), naming_places()).copy_(names);
+  of_source.narrow(1, 2 * count() + std::ssize(windows) + signed_bytes(), naming_places()).copy_(names);
   return of_source;
 }
 

@@ -36,6 +36,11 @@ struct WordLayout {
   std::vector<int64_t> instruction;
   int64_t instruction_bits = 0;
 
+  // Of an instruction of several words every byte is also at hand as a number with sign: such offsets and operands stand in
+  // places that depend on what is before them. How many, and the numbers, I8 [N, bytes, 32], of bits_of().
+  int64_t signed_bytes() const { return instruction.size() > 1 ? instruction_bits / 8 : 0; }
+  torch::Tensor signed_bytes_of(const torch::Tensor& bits) const;
+
   // The words of the longest row behind the instruction, whose fields are the registers. By field, then by part.
   std::vector<int64_t> registers;
   int64_t register_parts = 1;
@@ -50,8 +55,8 @@ struct WordLayout {
 
   explicit WordLayout(const Layout& layout);
   int64_t count() const { return std::ssize(words); }
-  // How many words a head chooses among: those of the record, of the next one, windows, registers that the instruction
-  // names, zero, hidden words.
+  // How many words a head chooses among: those of the record, of the next one, windows, bytes of the instruction, registers that
+  // it names, zero, hidden words.
   int64_t sources() const;
   // Which register each source is, by its place in the record or by name, I64 [N, sources] of bits_of(), where registers are of one
   // word: register_count() where it is none, or one of the next record.

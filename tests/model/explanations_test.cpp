@@ -183,7 +183,7 @@ TEST(WordLayout, ASourceIsTheRegisterThatItIsSaidToBe) {
     const int64_t none = layout.register_count(), words = layout.count(), places = layout.naming_places();
     ASSERT_EQ(of.sizes(), (std::vector<int64_t>{50, layout.sources()})) << machine;
     const auto named = layout.named_words(bits, layout.names_of(bits));
-    const int64_t first = 2 * words + std::ssize(layout.windows);
+    const int64_t first = 2 * words + std::ssize(layout.windows) + layout.signed_bytes();
     int64_t registers = 0;
     for (int64_t n = 0; n < 50; ++n) {
       for (int64_t s = 0; s < layout.sources(); ++s) {

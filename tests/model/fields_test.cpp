@@ -155,6 +155,22 @@ TEST(WordLayout, ANameInALongInstructionMayHaveItsHighestBitElsewhere) {
       torch::equal(named[0].slice(0, 2 * (47 + 44), 2 * (47 + 45)), bits[0].slice(0, fifth, fifth + 2)));
 }
 
+TEST(WordLayout, BytesOfALongInstructionAreNumbersWithSign) {
+  const WordLayout words(named_layout(8));
+  ASSERT_EQ(words.signed_bytes(), 8);
+  const auto records = torch::randint(256, {20, 64}, torch::kByte);
+  const auto numbers = words.signed_bytes_of(bits_of(words.words, records)).gt(0);
+  ASSERT_EQ(numbers.sizes(), (std::vector<int64_t>{20, 8, 32}));
+  for (int64_t n = 0; n < 20; ++n) {
+    for (int64_t i = 0; i < 8; ++i) {
+      const int64_t number = static_cast<int8_t>(records[n][2 + i].item<uint8_t>());
+      for (int64_t bit = 0; bit < 32; ++bit)
+        ASSERT_EQ(numbers[n][i][bit].item<bool>(), (number >> bit & 1) == 1) << n << ' ' << i << ' ' << bit;
+    }
+  }
+  EXPECT_EQ(WordLayout(named_layout(4)).signed_bytes(), 0);
+}
+
 TEST(WordThinker, ARegisterIsWrittenWhereTheInstructionNamesIt) {
   torch::NoGradGuard no_grad;
   torch::manual_seed(0);
