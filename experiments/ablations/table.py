@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""table.py RUN: the trainings RUN/VARIANT-SEED and their evaluations as a table (RUN/table.md, and printed), learning
-curves (RUN/curves.svg) and figures (RUN/figures.json). table.py FIGURES: the table and the curves of such a file again."""
+"""table.py RUN VARIANTS: the trainings RUN/VARIANT-SEED and their evaluations as a table (RUN/table.md, and printed),
+learning curves (RUN/curves.svg) and figures (RUN/figures.json). table.py FIGURES VARIANTS: the table and the curves of such
+a file again."""
 import json
 import math
 import sys
@@ -10,9 +11,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from chart import LINES, Chart  # noqa: E402
 
 
-def variants():
-    """(name, options) in the order of variants.txt."""
-    lines = (Path(__file__).parent / "variants.txt").read_text().splitlines()
+def read_variants(path):
+    """(name, options) in the order of the list."""
+    lines = Path(path).read_text().splitlines()
     fields = [line.split(None, 1) for line in lines if line and not line.startswith("#")]
     return [(f[0], f[1] if len(f) > 1 else "") for f in fields]
 
@@ -63,13 +64,13 @@ def plot(results):
 
 
 def main():
-    source = Path(sys.argv[1])
+    source, variants = Path(sys.argv[1]), read_variants(sys.argv[2])
     if source.is_file():  # figures of a run that is no longer there
         figures = json.loads(source.read_text())
-        results = [(name, options, [f for f in figures if f["variant"] == name]) for name, options in variants()]
+        results = [(name, options, [f for f in figures if f["variant"] == name]) for name, options in variants]
         run = source.parent
     else:
-        results = [(name, options, runs(source, name)) for name, options in variants()]
+        results = [(name, options, runs(source, name)) for name, options in variants]
         run = source
     results = [result for result in results if result[2]]
     if not results:
