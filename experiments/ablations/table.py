@@ -35,7 +35,7 @@ def runs(run, name):
 def table(results):
     lines = ["| variant | options | bytes right, of each seed | mean wrong | times the recipe's | states/s |",
              "|---|---|---|---|---|---|"]
-    base = math.nan
+    base = None
     for name, options, seeds in results:
         wrong = sum(1 - s["bytes"]["accuracy"] for s in seeds) / len(seeds)
         base = wrong if name == "recipe" else base
@@ -64,6 +64,8 @@ def plot(results):
 
 
 def main():
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
     source, variants = Path(sys.argv[1]), read_variants(sys.argv[2])
     if source.is_file():  # figures of a run that is no longer there
         figures = json.loads(source.read_text())

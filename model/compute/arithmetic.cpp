@@ -72,7 +72,28 @@ Tensor with_sign(const Tensor& number) { return number.to(torch::kInt).to(torch:
 
 int64_t arithmetic_results(int64_t words, int64_t others) {
   const int64_t products = words * (words - 1) / 2 + words * others, quotients = words * (words - 1 + others);
-  return 3 * products + 4 * quotients;
+  return product_kinds * products + quotient_kinds * quotients;
+}
+
+ArithmeticPlaces arithmetic_places(int64_t heads, int64_t words, int64_t all) {
+  std::vector<int64_t> results, pairs;
+  int64_t result = 0;
+  const auto add = [&](int64_t first_kind, int64_t count, int64_t i, int64_t j) {
+    for (int64_t kind = first_kind; kind < first_kind + count; ++kind, ++result) {
+      if (j >= words) continue;
+      results.push_back(result);
+      pairs.push_back((kind * words + i) * words + j);
+    }
+  };
+  for (int64_t i = 0; i < heads; ++i) {
+    for (int64_t j = i + 1; j < all; ++j) add(0, product_kinds, i, j);
+  }
+  for (int64_t i = 0; i < heads; ++i) {
+    for (int64_t j = 0; j < all; ++j) {
+      if (i != j) add(product_kinds, quotient_kinds, i, j);
+    }
+  }
+  return {torch::tensor(results, torch::kLong), torch::tensor(pairs, torch::kLong)};
 }
 
 Tensor arithmetic(const Tensor& bits, int64_t words) {

@@ -1,9 +1,5 @@
 #include "model/network/explanations.hpp"
 
-#include <algorithm>
-#include <utility>
-#include <vector>
-
 #include "model/compute/arithmetic.hpp"
 #include "model/compute/windows.hpp"
 
@@ -12,47 +8,26 @@ namespace {
 
 using torch::Tensor;
 
-// Results of two numbers, as arithmetic() orders them.
-constexpr int64_t of_product = 3, of_quotient = 4, kinds = of_product + of_quotient;
-// The least chance, so that a wrong explanation costs no more than so much.
-constexpr double least_chance = 1e-5;
-
-// Where the results of each two words, of which the first `heads` and no others can come first, are among those that arithmetic()
-// gives: kind by kind, as places in [kinds, words, words] and among all results, which may be of `others` more.
-struct ResultPlaces {
-  Tensor kind_and_pair, result;
-};
-ResultPlaces result_places(int64_t heads, int64_t words, int64_t others) {
-  std::vector<int64_t> pairs, results;
-  int64_t result = 0;
-  const auto add = [&](int64_t first_kind, int64_t count, int64_t i, int64_t j) {
-    for (int64_t kind = first_kind; kind < first_kind + count; ++kind, ++result) {
-      if (j >= words) continue;
-      pairs.push_back((kind * words + i) * words + j);
-      results.push_back(result);
-    }
-  };
-  for (int64_t i = 0; i < heads; ++i) {
-    for (int64_t j = i + 1; j < words + others; ++j) add(0, of_product, i, j);
-  }
-  for (int64_t i = 0; i < heads; ++i) {
-    for (int64_t j = 0; j < words + others; ++j) {
-      if (i != j) add(of_product, of_quotient, i, j);
-    }
-  }
-  return {torch::tensor(pairs, torch::kLong), torch::tensor(results, torch::kLong)};
-}
+// A wrong explanation costs at most -log of this.
+constexpr double least_probability = 1e-5;
+constexpr int64_t low = 0xffffffff;
 
 // Bits as numbers without sign: I64 [...] of I8 [..., 32].
-Tensor numbers_of(const Tensor& bits) {
+Tensor unsigned_of(const Tensor& bits) {
   const auto place = torch::arange(word_bits, torch::TensorOptions(bits.device()).dtype(torch::kLong));
   return bits.gt(0).to(torch::kLong).bitwise_left_shift(place).sum(-1);
 }
 
-// Whether a number takes more than so many bits, with its sign.
-Tensor is_longer(const Tensor& number, int64_t bits) {
+// Whether a number does not fit 16 bits with its sign.
+Tensor is_long(const Tensor& number) {
   const auto with_sign = number.to(torch::kInt).to(torch::kLong);
-  return with_sign.lt(-(int64_t{1} << (bits - 1))) | with_sign.ge(int64_t{1} << (bits - 1));
+  return with_sign.lt(-(1 << 15)) | with_sign.ge(1 << 15);
+}
+
+// Whether a number, with or without sign, is 0 or a power of two.
+Tensor is_power(const Tensor& number) {
+  const auto negated = (-number).bitwise_and(low);
+  return number.bitwise_and(number - 1).eq(0) | negated.bitwise_and(negated - 1).eq(0);
 }
 
 // What the memory holds from these addresses on: I8 [M, 1, 32] of planes, I8 [M, 8, bytes], and I64 [M].
@@ -65,25 +40,31 @@ Tensor words_at(const Tensor& memory, const Tensor& address) {
 // Whether each result of two operands, bits I8 [M, C, 32] and numbers I64 [M, C], is what is written, I64 [M]: bool [M, kinds, C, C].
 Tensor explanations(const Tensor& bits, const Tensor& operands, const Tensor& written) {
   const int64_t rows = operands.size(0), count = operands.size(1);
-  constexpr int64_t low = 0xffffffff;
-  const auto made = arithmetic(bits.to(torch::kFloat), count).to(torch::kLong).bitwise_and(low);
-  auto is_it = made.eq(written.unsqueeze(1));
-  // The lower half of a product, and a third operand: added, or what the product is taken from.
-  const int64_t products = of_product * count * (count - 1) / 2;
-  const auto product = made.slice(1, 0, products, of_product).unsqueeze(2);
-  const auto third = operands.unsqueeze(1), whole = written.view({rows, 1, 1});
-  const auto sum =
-      product.eq((whole - third).bitwise_and(low)) | product.eq((third - whole).bitwise_and(low));
-  is_it.slice(1, 0, products, of_product).logical_or_(sum.any(2) & is_longer(product.squeeze(2), 16));
+  const auto made = arithmetic(bits.to(torch::kFloat), count).to(torch::kLong);
+  auto is_it = made.bitwise_and(low).eq(written.unsqueeze(1));
+  // The lower half of a product, and a third operand or 0: added, or what the product is taken from.
+  const int64_t products = product_kinds * count * (count - 1) / 2;
+  const auto product = made.slice(1, 0, products, product_kinds).bitwise_and(low);
+  const auto third = torch::constant_pad_nd(operands, {0, 1}).unsqueeze(1),
+             whole = written.view({rows, 1, 1});
+  const auto sum = product.unsqueeze(2).eq((whole - third).bitwise_and(low)) |
+                   product.unsqueeze(2).eq((third - whole).bitwise_and(low));
+  is_it.slice(1, 0, products, product_kinds).logical_or_(sum.any(2) & is_long(product));
+  // Where the quotient is -1, 0 or 1 the remainder is a sum, a difference or an operand.
+  const auto trivial = made.slice(1, products).abs().le(1);
+  for (const int64_t remainder : {1, 3}) {
+    is_it.slice(1, products + remainder, made.size(1), quotient_kinds)
+        .logical_and_(trivial.slice(1, remainder - 1, trivial.size(1), quotient_kinds).logical_not());
+  }
 
-  const auto [kind_and_pair, result] = result_places(count, count, 0);
-  auto of_pairs = torch::zeros({rows, kinds * count * count}, is_it.options());
+  const auto [result, kind_and_pair] = arithmetic_places(count, count, count);
+  auto of_pairs = torch::zeros({rows, arithmetic_kinds * count * count}, is_it.options());
   of_pairs.index_copy_(1, kind_and_pair.to(made.device()), is_it.index_select(1, result.to(made.device())));
-  of_pairs = of_pairs.view({rows, kinds, count, count});
-  of_pairs.slice(1, 0, of_product).logical_or_(of_pairs.slice(1, 0, of_product).transpose(2, 3).clone());
-  // To multiply by 0 or 1 explains nothing.
-  const auto factor = is_longer(operands, 2);
-  return of_pairs & (factor.unsqueeze(2) & factor.unsqueeze(1)).unsqueeze(1);
+  of_pairs = of_pairs.view({rows, arithmetic_kinds, count, count});
+  const auto of_products = of_pairs.slice(1, 0, product_kinds);
+  of_products.logical_or_(of_products.transpose(2, 3).clone());
+  const auto usable = is_power(operands).logical_not();
+  return of_pairs & (usable.unsqueeze(2) & usable.unsqueeze(1)).unsqueeze(1);
 }
 
 }  // namespace
@@ -101,17 +82,22 @@ Tensor explanation_nats(const WordLayout& layout, const Tensor& bits, const Tens
   auto row = word.unsqueeze(1).eq(index).any(1).nonzero().squeeze(1);
   if (row.size(0) == 0) return none;
   const auto places = of(item, row) * layout.count() + of(word, row);
-  auto written = numbers_of(next_bits.flatten(0, 1).index_select(0, places));
+  const auto written = unsigned_of(next_bits.flatten(0, 1).index_select(0, places));
   auto operand_bits = of(bits.index_select(1, index), of(item, row));
-  const bool reads_memory = choices.addresses.defined() && layout.access_offset >= 0;
+  const bool reads_memory =
+      choices.addresses.defined() && choices.addresses.size(2) >= word_bytes && layout.read_size >= 0;
   auto address = torch::zeros_like(row);
   if (reads_memory) {
-    address = numbers_of(of(next_bits.select(1, layout.access_offset), of(item, row)))
-                  .clamp_max(choices.addresses.size(2) - 1);
-    operand_bits = torch::cat({operand_bits, words_at(of(memory, of(item, row)), address)}, 1);
+    const auto of_next = [&](int64_t w) { return unsigned_of(of(next_bits.select(1, w), of(item, row))); };
+    const int64_t last = choices.addresses.size(2) - word_bytes;
+    address = of_next(layout.access_offset);
+    const auto is_read = of_next(layout.read_size).ge(word_bytes) & address.le(last);
+    address.clamp_max_(last);
+    const auto there = words_at(of(memory, of(item, row)), address);
+    operand_bits = torch::cat({operand_bits, there.masked_fill(~is_read.view({-1, 1, 1}), -1)}, 1);
   }
-  auto operands = numbers_of(operand_bits);
-  const auto is_new = is_longer(written, 16) & ~operands.eq(written.unsqueeze(1)).any(1);
+  const auto operands = unsigned_of(operand_bits);
+  const auto is_new = is_long(written) & ~operands.eq(written.unsqueeze(1)).any(1);
   const auto kept = is_new.nonzero().squeeze(1);
   if (kept.size(0) == 0) return none;
   auto explained = explanations(of(operand_bits, kept), of(operands, kept), of(written, kept));
@@ -138,13 +124,14 @@ Tensor explanation_nats(const WordLayout& layout, const Tensor& bits, const Tens
   reads = reads.unsqueeze(1);
   const auto reads_them =
       torch::matmul(torch::matmul(reads, explained.to(reads.scalar_type())), reads.transpose(2, 3));
-  int64_t others = 0;
-  while (arithmetic_results(heads, words - heads + others) < choices.results.size(1)) ++others;
-  const auto [kind_and_pair, result] = result_places(heads, words, others);
-  const auto chance = (reads_them.flatten(1).index_select(1, kind_and_pair.to(bits.device())) *
-                       of(choices.results, row).index_select(1, result.to(bits.device())))
-                          .sum(1);
-  return -chance.add(least_chance).log().sum();
+  int64_t all = words;  // wired ones, too
+  while (arithmetic_results(heads, all - heads) < choices.results.size(1)) ++all;
+  TORCH_CHECK(arithmetic_results(heads, all - heads) == choices.results.size(1), "results of which words?");
+  const auto [result, kind_and_pair] = arithmetic_places(heads, words, all);
+  const auto probability = (reads_them.flatten(1).index_select(1, kind_and_pair.to(bits.device())) *
+                            of(choices.results, row).index_select(1, result.to(bits.device())))
+                               .sum(1);
+  return -probability.add(least_probability).log().sum();
 }
 
 }  // namespace bytecpu

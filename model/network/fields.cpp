@@ -21,7 +21,7 @@ constexpr double least_gate = 0.2;
 
 // How much of the hidden word's nats is learned besides.
 constexpr double taught_share = 0.3;
-// And of the nats of the choices that would explain products and quotients.
+// And of the nats of choices that would explain products and quotients.
 constexpr double explained_share = 1;
 
 // The last hidden word is taught to be what the instruction writes: any one of the whole words from there on that
@@ -86,9 +86,11 @@ Loss Fields::loss(const Tensor& condition, const Tensor& patches) {
     const auto log_word = torch::where(
         of(changed), log_written, torch::logaddexp(torch::log_sigmoid(-gate), log_written.clamp_min(-1e4)));
     log_p = log_p.index_add(0, item, log_word);
-    besides = taught_share * hidden_nats(words_->layout, hidden, next_bits, changed) +
-              explained_share *
-                  explanation_nats(words_->layout, known.bits, known.memory, next_bits, item, word, choices);
+    if (torch::GradMode::is_enabled()) {
+      besides = taught_share * hidden_nats(words_->layout, hidden, next_bits, changed) +
+                explained_share * explanation_nats(words_->layout, known.bits, known.memory, next_bits, item,
+                                                   word, choices);
+    }
 
     torch::NoGradGuard no_grad;
     KeptOrWritten choice(logits.detach(), gate.detach(), of(known.bits));

@@ -19,6 +19,7 @@ WordLayout::WordLayout(const Layout& layout) {
   for (const auto& field : layout.fields) {
     if (field.name == "INSN") instruction_bits = 8 * field.bytes;
     if (field.name == "ACCESS_OFFSET") access_offset = count();
+    if (field.name == "READ_SIZE") read_size = count();
     for (int at = 0; at < field.bytes; at += word_bytes) {
       if (field.name == "INSN") instruction.push_back(count());
       if (field.name == "INSN" || field.bytes <= 2) selecting.push_back(count());

@@ -36,8 +36,8 @@ struct WordLayout {
   std::vector<int64_t> instruction;
   int64_t instruction_bits = 0;
 
-  // Of an instruction of several words every byte is also at hand as a number with sign: such offsets and operands stand in
-  // places that depend on what is before them. How many, and the numbers, I8 [N, bytes, 32], of bits_of().
+  // Of an instruction of several words every byte is also at hand as a number with sign, since where its offsets and operands stand
+  // depends on what is before them. How many, and the numbers, I8 [N, bytes, 32], of bits_of().
   int64_t signed_bytes() const { return instruction.size() > 1 ? instruction_bits / 8 : 0; }
   torch::Tensor signed_bytes_of(const torch::Tensor& bits) const;
 
@@ -46,8 +46,8 @@ struct WordLayout {
   int64_t register_parts = 1;
   int64_t register_count() const { return std::ssize(registers) / register_parts; }
 
-  // Where the memory is accessed; -1 where no record says so.
-  int64_t access_offset = -1;
+  // The words that say where the memory is accessed, and how many bytes are read; -1 where no record says so.
+  int64_t access_offset = -1, read_size = -1;
 
   // Hidden words, which are in no record: each is thought of before this word, and can be read from there on.
   // One comes before the first whole word behind the instruction's, whatever its place in the record.

@@ -43,7 +43,7 @@ class ModelPredictor : public testing::TestWithParam<const char*> {
         " --steps " + std::to_string(steps_) +
         " --byte-init structured --patch-layers 1 --patch-width 64 --patch-heads 2 --patch-length 32 "
         "--byte-layers 1 --byte-width 64 --byte-heads 2 --optimizer muon --learning-rate 0.003 --precision "
-        "fp32 --threads 1 --batch-patches 512 --pool-traces 256 --validation-traces 16 --out " +
+        "fp32 --threads 1 --batch-patches 192 --pool-traces 256 --validation-traces 16 --out " +
         folder_.string() + " >/dev/null 2>&1";
     ASSERT_EQ(std::system(train.c_str()), 0) << train;
     model_ = load_model_predictor(folder_, {.precision = "fp32"});
@@ -51,7 +51,7 @@ class ModelPredictor : public testing::TestWithParam<const char*> {
   }
   void TearDown() override { fs::remove_all(folder_); }
 
-  int steps_ = 80;
+  int steps_ = 240;
   fs::path folder_ = fs::path(testing::TempDir()) / ("bytecpu_predictor_" + std::to_string(::getpid()));
   std::unique_ptr<Predictor> model_;
   std::unique_ptr<Machine> machine_;
@@ -67,6 +67,7 @@ TEST_P(ModelPredictor, ExhaustiveVerdictsEqualThoseOfWholeTraces) {
              slow = evaluate_exhaustive(plain, *machine_, options);
   EXPECT_EQ(fast.results, slow.results);
   EXPECT_GT(fast.results.wrong(), 0);
+  EXPECT_GT(fast.results.right, 0);
   ASSERT_EQ(fast.rows.size(), slow.rows.size());
   for (size_t i = 0; i < fast.rows.size(); ++i) {
     const auto &a = fast.rows[i], &b = slow.rows[i];
@@ -115,7 +116,8 @@ TEST_P(ModelPredictor, RolloutsAreThoseOfAModelThatIsNotToldTheTruth) {
   EXPECT_EQ(fast.states, slow.states);
   EXPECT_EQ(fast.ends, slow.ends);
   EXPECT_EQ(fast.first_error, slow.first_error);
-  EXPECT_GT(fast.bytes.right, 0);
+  // A bgpt as small as this gets no whole state right.
+  EXPECT_GT(GetParam() == std::string("bgpt") ? fast.bytes.right : fast.states.right, 0);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "emulator/machine.hpp"
 #include "model/compute/arithmetic.hpp"
+#include "tests/model/support.hpp"
 
 namespace bytecpu {
 namespace {
@@ -26,10 +27,10 @@ Tensor bits_of_number(int64_t number) {
 // One record of arm64 whose register r holds the r-th of these numbers, and what is asked of it.
 struct Case {
   WordLayout layout = layout_of("arm64");
-  std::vector<int64_t> registers = {70'001,        3'000'000'019, 12'345, 2,      1, 0,
-                                    4'294'900'000, 99'991,        7,      65'537, 13};
+  std::vector<int64_t> registers = {70'001,        3'000'000'019, 12'345, 8,      1, 1'000'000'007,
+                                    4'294'900'000, 99'991,        11,     65'537, 13};
   Tensor bits = torch::full({1, layout.count(), 32}, -1, torch::kChar), memory;
-  int64_t address = -1;
+  int64_t address = 0, read_size = 0;
 
   Case() {
     for (size_t r = 0; r < registers.size(); ++r)
@@ -51,7 +52,8 @@ struct Case {
   Tensor nats(int64_t written, const RowChoices& choices, int64_t word) const {
     auto next = torch::full_like(bits, -1);
     next[0][word].copy_(bits_of_number(written));
-    if (address >= 0) next[0][layout.access_offset].copy_(bits_of_number(address));
+    next[0][layout.access_offset].copy_(bits_of_number(address));
+    next[0][layout.read_size].copy_(bits_of_number(read_size));
     return explanation_nats(layout, bits, memory, next, torch::zeros({1}, torch::kLong),
                             torch::full({1}, word, torch::kLong), choices);
   }
@@ -101,13 +103,14 @@ TEST(Explanations, UpperHalvesQuotientsAndRemaindersAreExplained) {
   EXPECT_NEAR(c.nats(remainder, 1, 9, c.result(1, 9, remainder)), 0, 1e-4);
 }
 
-TEST(Explanations, AProductMayHaveAThirdRegisterAddedOrBeTakenFromIt) {
+TEST(Explanations, AProductMayBeAddedToAThirdRegisterOrTakenFromItOrFromZero) {
   const Case c;
   const int64_t product = c.registers[0] * c.registers[2] & 0xffffffff, result = c.result(0, 2, product);
   for (const int64_t third : {c.registers[1], c.registers[7], c.registers[10]}) {
     EXPECT_NEAR(c.nats((third + product) & 0xffffffff, 0, 2, result), 0, 1e-4) << third;
     EXPECT_NEAR(c.nats((third - product) & 0xffffffff, 0, 2, result), 0, 1e-4) << third;
   }
+  EXPECT_NEAR(c.nats(-product & 0xffffffff, 0, 2, result), 0, 1e-4);
   EXPECT_EQ(c.nats((product + 54'321) & 0xffffffff, 0, 2, result), 0) << "no register is that";
 }
 
@@ -115,6 +118,9 @@ TEST(Explanations, WhatComesAboutOtherwiseIsNotExplained) {
   const Case c;
   EXPECT_EQ(c.nats(c.registers[0], 1, 2, 0), 0) << "a copy, and a product with 1";
   EXPECT_EQ(c.nats(c.registers[0] + c.registers[7], 1, 2, 0), 0) << "a sum, and a sum with a product with 1";
+  EXPECT_EQ(c.nats(c.registers[0] * 8, 1, 2, 0), 0) << "a product with a power of two is a shift";
+  EXPECT_EQ(c.nats(c.registers[6] - c.registers[1], 1, 2, 0), 0) << "a difference is a remainder, too";
+  EXPECT_EQ(c.nats(c.registers[1] + c.registers[5], 1, 2, 0), 0) << "of a remainder with sign a sum";
   EXPECT_EQ(c.nats(c.registers[8] * c.registers[10], 0, 1, 0), 0) << "too small a number";
   EXPECT_EQ(c.nats(0xdeadbeef, 0, 1, 0), 0);
   const int64_t product = c.registers[0] * c.registers[2] & 0xffffffff;
@@ -125,9 +131,10 @@ TEST(Explanations, WhatComesAboutOtherwiseIsNotExplained) {
   EXPECT_EQ(c.nats(product, choices, before_registers).item<double>(), 0) << "what is written is no register";
 }
 
-TEST(Explanations, AnOperandMayBeWhereTheMemoryIsAccessed) {
+TEST(Explanations, AnOperandMayBeReadFromTheMemory) {
   Case c;
   c.address = 77;
+  c.read_size = 4;
   auto image = torch::zeros({1, 256}, torch::kByte);
   const int64_t factor = 54'321;
   for (int64_t i = 0; i < 4; ++i) image[0][c.address + i] = factor >> 8 * i & 0xff;
@@ -148,8 +155,11 @@ TEST(Explanations, AnOperandMayBeWhereTheMemoryIsAccessed) {
   };
   EXPECT_NEAR(nats(c.address), 0, 1e-4);
   EXPECT_NEAR(nats(c.address + 1), unlikely, 1e-3);
+  c.read_size = 1;
+  EXPECT_EQ(nats(77), 0) << "a byte is read";
+  c.read_size = 4;
   c.address = 78;
-  EXPECT_EQ(nats(77), 0) << "where nothing is accessed nothing is read";
+  EXPECT_EQ(nats(77), 0) << "another word is read";
 }
 
 TEST(Explanations, AGradientLeadsHeadsToTheFactorsAndTheRowToTheResult) {
@@ -172,6 +182,30 @@ TEST(Explanations, AGradientLeadsHeadsToTheFactorsAndTheRowToTheResult) {
     }
   }
   EXPECT_LT(nats().item<double>(), 0.1);
+}
+
+TEST(Explanations, AreLearnedInTrainingAlone) {
+  auto config = tiny_config("fields");
+  config.frame = frame_of(make_machine("arm64", 256)->layout());
+  config.patch_size = config.frame.step_bytes;
+  const auto model = tiny_model(config);
+  const Case c;
+  auto condition = torch::zeros({1, config.patch_size + 256}, torch::kByte);
+  const auto write = [&](torch::Tensor record, int64_t r, int64_t number) {
+    for (int64_t i = 0; i < 4; ++i)
+      record[c.layout.words[c.layout.registers[r]].offset + i] = number >> 8 * i & 0xff;
+  };
+  for (int64_t r = 0; r < std::ssize(c.registers); ++r) write(condition[0], r, c.registers[r]);
+  const auto besides = [&](int64_t number) {
+    auto next = condition.slice(1, 0, config.patch_size).to(torch::kLong);
+    write(next[0], 8, number);
+    return model->loss(condition, next).besides.item<double>() * static_cast<double>(config.patch_size);
+  };
+  const int64_t product = c.registers[0] * c.registers[2] & 0xffffffff;
+  // A bit more costs the hidden word little.
+  EXPECT_GT(besides(product), besides(product ^ 1) + 4);
+  const torch::NoGradGuard no_grad;
+  EXPECT_EQ(besides(product), 0);
 }
 
 // Registers of which each source is one, if any: by what the sources hold.

@@ -197,6 +197,39 @@ TEST(WordThinker, ARegisterIsWrittenWhereTheInstructionNamesIt) {
   EXPECT_TRUE(names.select(1, place).eq(5).any().item<bool>());
 }
 
+TEST(WordThinker, WhatRowsChooseIsToldInTheirOrder) {
+  torch::NoGradGuard no_grad;
+  const auto batch = traces_of("arm64", 10);
+  const auto rows = model_of("arm64")->rows(documents(batch), Targets::scored);
+  auto config = tiny_config("fields");
+  config.frame = frame_of(make_machine("arm64", 256)->layout());
+  config.patch_size = config.frame.step_bytes;
+  WordThinker thinker(config);
+  const auto known = thinker->know(rows.condition, torch::kFloat);
+  const NextRecords next{known.bits, torch::zeros({known.bits.size(0), known.bits.size(1)}, torch::kBool)};
+  const auto item = torch::tensor({0, 3, 3, 1, 2, 5, 4}, torch::kLong),
+             word = torch::tensor({9, 7, 12, 8, 9, 14, 10}, torch::kLong);
+  HiddenWords hidden;
+  RowChoices all;
+  const auto logits = thinker->logits(known, next, {item, word}, hidden, &all);
+  for (int64_t m = 0; m < item.size(0); ++m) {
+    HiddenWords own;
+    RowChoices one;
+    const auto of_one =
+        thinker->logits(known, next, {item.slice(0, m, m + 1), word.slice(0, m, m + 1)}, own, &one);
+    const auto same = [&](const torch::Tensor& a, const torch::Tensor& b) {
+      ASSERT_EQ(a.size(0), item.size(0));
+      ASSERT_EQ(b.size(0), 1);
+      EXPECT_TRUE(torch::allclose(a[m], b[0], 1e-4, 1e-5)) << m;
+      EXPECT_TRUE(torch::allclose(a.flatten(0, -2).sum(-1), torch::ones({a.flatten(0, -2).size(0)}))) << m;
+    };
+    same(all.sources, one.sources);
+    same(all.addresses, one.addresses);
+    same(all.results, one.results);
+    EXPECT_TRUE(torch::allclose(logits[m], of_one[0], 1e-3, 1e-3)) << m;
+  }
+}
+
 TEST(ConditionHeads, SayWhichBitsAreSetAndWhetherTheyAreEqual) {
   torch::NoGradGuard no_grad;
   const WordLayout words(named_layout(4));
