@@ -16,7 +16,7 @@ def main():
     minutes = max(at for _, curve in curves for at, _ in curve)
     chart = Chart("held-out bytes wrong against minutes of training: bgpt and quick", "minutes of training",
                   "held-out bytes wrong", (0, minutes), 5)
-    for tick in range(0, int(minutes) + 1, 5):
+    for tick in range(0, int(minutes) + 1, 10):
         chart.x_tick(tick, str(tick))
     for colour, (name, curve) in enumerate(curves):
         chart.line(colour, curve)
