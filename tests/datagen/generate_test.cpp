@@ -348,13 +348,21 @@ TEST(Generate, KilledAnywhereItCompletesToTheSameBytes) {
         "generate --memory 256 --max-instructions 20 --train 1500 --test 200 --shard-traces 25 --format " +
         format;
     const auto whole = folder / (format + "-whole"), killed = folder / (format + "-killed");
+    const auto began = std::chrono::steady_clock::now();
     ASSERT_EQ(datagen(options + " --threads 3 --out " + whole.string()).code, 0);
+    std::chrono::duration<double> longest = std::chrono::steady_clock::now() - began;
     const auto expected = test::tree(whole);
     std::mt19937 random(1);
     int kills = 0;
     for (int i = 0; i < 10; ++i) {
-      const std::chrono::microseconds after(std::uniform_int_distribution(5'000, 80'000)(random));
-      if (run_and_kill(options + " --out " + killed.string(), after)) break;
+      const auto after = std::chrono::duration_cast<std::chrono::microseconds>(
+          longest * std::uniform_real_distribution(0.1, 0.9)(random));
+      if (run_and_kill(options + " --out " + killed.string(), after)) {
+        if (kills > 0) break;
+        fs::remove_all(killed);  // it was done sooner than the first time
+        longest /= 2;
+        continue;
+      }
       ++kills;
       if (!fs::exists(killed)) continue;
       for (const auto& [name, contents] : test::tree(killed)) {
