@@ -67,13 +67,26 @@ Tensor explanations(const Tensor& bits, const Tensor& operands, const Tensor& wr
   return of_pairs & (usable.unsqueeze(2) & usable.unsqueeze(1)).unsqueeze(1);
 }
 
+// How much of each operand each head reads, [M, heads + memory heads, operands], by what rows choose: of registers, told for each
+// source, I64 [M, sources], and, where the memory is read, of the word at an address, I64 [M].
+Tensor reads(const Tensor& sources, const Tensor& register_of_source, int64_t registers,
+             const Tensor& addresses, const Tensor& address) {
+  const int64_t rows = sources.size(0), heads = sources.size(1);
+  const auto of_registers = torch::zeros({rows, heads, registers + 1}, sources.options())
+                                .scatter_add(2, register_of_source.unsqueeze(1).expand_as(sources), sources)
+                                .slice(2, 0, registers);
+  if (!addresses.defined()) return of_registers;
+  const auto there = addresses.gather(2, address.view({-1, 1, 1}).expand({-1, addresses.size(1), 1}));
+  return torch::cat(
+      {torch::constant_pad_nd(of_registers, {0, 1}), torch::constant_pad_nd(there, {registers, 0})}, 1);
+}
+
 }  // namespace
 
 Tensor explanation_nats(const WordLayout& layout, const Tensor& bits, const Tensor& memory,
                         const Tensor& next_bits, const Tensor& item, const Tensor& word,
                         const RowChoices& choices) {
   const auto none = torch::zeros({}, choices.results.options());
-  const int64_t registers = layout.register_count(), heads = choices.sources.size(1);
   if (layout.namings.empty() || layout.register_parts > 1) return none;
   const auto index = torch::tensor(layout.registers, word.options());
   const auto of = [](const Tensor& x, const Tensor& i) { return x.index_select(0, i); };
@@ -107,23 +120,12 @@ Tensor explanation_nats(const WordLayout& layout, const Tensor& bits, const Tens
   row = of(row, of(kept, any));
   address = of(address, of(kept, any));
 
-  // [M, 1, heads, operands]: how much of each operand a head reads.
-  const auto source = layout.registers_of_sources(of(bits, of(item, row)));
-  const auto weights = of(choices.sources, row);
-  auto reads = torch::zeros({row.size(0), heads, registers + 1}, weights.options())
-                   .scatter_add(2, source.unsqueeze(1).expand_as(weights), weights)
-                   .slice(2, 0, registers);
-  if (reads_memory) {
-    const int64_t memory_heads = choices.addresses.size(1);
-    const auto there =
-        of(choices.addresses, row).gather(2, address.view({-1, 1, 1}).expand({-1, memory_heads, 1}));
-    reads =
-        torch::cat({torch::constant_pad_nd(reads, {0, 1}), torch::constant_pad_nd(there, {registers, 0})}, 1);
-  }
-  const int64_t words = reads.size(1);
-  reads = reads.unsqueeze(1);
-  const auto reads_them =
-      torch::matmul(torch::matmul(reads, explained.to(reads.scalar_type())), reads.transpose(2, 3));
+  const auto weights =
+      reads(of(choices.sources, row), layout.registers_of_sources(of(bits, of(item, row))),
+            layout.register_count(), reads_memory ? of(choices.addresses, row) : Tensor(), address);
+  const int64_t heads = choices.sources.size(1), words = weights.size(1);
+  const auto first = weights.unsqueeze(1), second = first.transpose(2, 3);
+  const auto reads_them = torch::matmul(torch::matmul(first, explained.to(first.scalar_type())), second);
   int64_t all = words;  // wired ones, too
   while (arithmetic_results(heads, all - heads) < choices.results.size(1)) ++all;
   TORCH_CHECK(arithmetic_results(heads, all - heads) == choices.results.size(1), "results of which words?");

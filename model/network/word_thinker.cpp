@@ -130,8 +130,8 @@ KnownRecords WordThinkerImpl::know(const Tensor& condition, torch::ScalarType pr
   KnownRecords known;
   known.records = condition.slice(1, 0, bytes);
   known.bits = bits_of(layout.words, known.records);
-  if (!layout.windows.empty()) known.windows = bits_of(layout.windows, known.records);
-  if (layout.signed_bytes() > 0) known.signed_bytes = layout.signed_bytes_of(known.bits);
+  const auto names = layout.names_of(known.bits);
+  known.derived = layout.derived_words(known.records, known.bits, names);
   int most_parts = 0;
   for (const auto& word : layout.words) most_parts = std::max(most_parts, word.part);
   if (context_bytes_ > 0) {
@@ -150,11 +150,7 @@ KnownRecords WordThinkerImpl::know(const Tensor& condition, torch::ScalarType pr
   }
   known.feature = layer_norm(x);
   known.gates = gate_(known.feature).to(wide(precision)) + gate_bias_;
-  if (naming_) {
-    const auto names = layout.names_of(known.bits);
-    known.named_registers = layout.named_words(known.bits, names);
-    known.gates = known.gates + named_gates(known.feature, names);
-  }
+  if (naming_) known.gates = known.gates + named_gates(known.feature, names);
   return known;
 }
 
@@ -181,15 +177,14 @@ Tensor WordThinkerImpl::choose_words(const KnownRecords& known, const NextRecord
                                      const HiddenWords& hidden, const WordPlaces& at, const Tensor& thought,
                                      RowChoices& choices) {
   const int64_t all = known.bits.size(0), count = thought.size(0), words = layout.count();
-  std::vector<Tensor> sources = {known.bits, next.bits};
-  if (known.windows.defined()) sources.push_back(known.windows);
-  if (known.signed_bytes.defined()) sources.push_back(known.signed_bytes);
-  if (known.named_registers.defined()) sources.push_back(known.named_registers);
-  sources.push_back(torch::full({all, 1, word_bits}, -1, known.bits.options()));
   // Zeros in place of the hidden words, which are not bits: sum_words() adds those.
   const int64_t hidden_words = std::ssize(layout.hidden);
-  sources.push_back(torch::zeros({all, hidden_words, word_bits}, known.bits.options()));
-  const auto planes = torch::cat(sources, 1).transpose(1, 2).contiguous();  // I8 [N, 32, sources]
+  const auto no_bits = torch::zeros({all, hidden_words, word_bits}, known.bits.options());
+  const auto planes = torch::cat({known.bits, next.bits, known.derived, no_bits}, 1)
+                          .transpose(1, 2)
+                          .contiguous();  // I8 [N, 32, sources]
+
+  // I8 [N, 32, sources]
 
   const auto selecting = known.selecting.index_select(0, at.item);
   const auto query = (query_(thought) + direct_query_(selecting))

@@ -18,15 +18,13 @@ namespace bytecpu {
 
 // What N records say before the next ones are looked at.
 struct KnownRecords {
-  torch::Tensor records;          // U8 [N, P]
-  torch::Tensor bits;             // I8 [N, W, 32]
-  torch::Tensor windows;          // I8 [N, windows, 32], or undefined
-  torch::Tensor signed_bytes;     // I8 [N, signed bytes, 32], or undefined
-  torch::Tensor named_registers;  // I8 [N, places · parts, 32]: that the instruction may name; or undefined
-  torch::Tensor memory;           // planes, or undefined
-  torch::Tensor selecting;        // [N, S · 32 + 8]: the bits of the selecting words, and ones
-  torch::Tensor numbers;          // I8 [N, 32, 2 · numbers]: those that the instruction may name, one-hot
-  torch::Tensor feature;          // [N, patch width], normalised
+  torch::Tensor records;    // U8 [N, P]
+  torch::Tensor bits;       // I8 [N, W, 32]
+  torch::Tensor derived;    // I8 [N, derived words, 32]
+  torch::Tensor memory;     // planes, or undefined
+  torch::Tensor selecting;  // [N, S · 32 + 8]: the bits of the selecting words, and ones
+  torch::Tensor numbers;    // I8 [N, 32, 2 · numbers]: those that the instruction may name, one-hot
+  torch::Tensor feature;    // [N, patch width], normalised
   // F32 [N, W + 1] logits: that a word is written; last, that the document ends. For an instruction's later words a
   // first guess, which gates() corrects.
   torch::Tensor gates;

@@ -88,7 +88,8 @@ int64_t WordLayout::naming_places() const {
 }
 
 torch::Tensor WordLayout::names_of(const torch::Tensor& bits) const {
-  std::vector<torch::Tensor> numbers;
+  const auto whole = torch::TensorOptions(bits.device()).dtype(torch::kLong);
+  std::vector<torch::Tensor> numbers = {torch::zeros({bits.size(0), 0}, whole)};
   for (const auto& naming : namings)
     numbers.push_back(fields_of_instruction(bits, named_within_bits, naming.bits) + naming.added);
   return torch::cat(numbers, 1).clamp_max(register_count());
@@ -120,9 +121,14 @@ torch::Tensor WordLayout::numbers_of(const torch::Tensor& bits) const {
   return both.unsqueeze(1).eq(torch::arange(word_bits, whole).view({1, word_bits, 1})).to(torch::kChar);
 }
 
-int64_t WordLayout::sources() const {
-  return 2 * count() + std::ssize(windows) + signed_bytes() + naming_places() * register_parts + 1 +
-         std::ssize(hidden);
+torch::Tensor WordLayout::derived_words(const torch::Tensor& records, const torch::Tensor& bits,
+                                        const torch::Tensor& names) const {
+  std::vector<torch::Tensor> derived;
+  if (!windows.empty()) derived.push_back(bits_of(windows, records));
+  if (signed_bytes() > 0) derived.push_back(signed_bytes_of(bits));
+  if (naming_places() > 0) derived.push_back(named_words(bits, names));
+  derived.push_back(torch::full({bits.size(0), 1, word_bits}, -1, bits.options()));
+  return torch::cat(derived, 1);
 }
 
 torch::Tensor WordLayout::registers_of_sources(const torch::Tensor& bits) const {
@@ -130,7 +136,7 @@ torch::Tensor WordLayout::registers_of_sources(const torch::Tensor& bits) const 
   auto of_source = torch::full({bits.size(0), sources()}, register_count(), names.options());
   of_source.index_copy_(1, torch::tensor(registers, names.options()),
                         torch::arange(register_count(), names.options()).expand({bits.size(0), -1}));
-  of_source.narrow(1, 2 * count() + std::ssize(windows) + signed_bytes(), naming_places()).copy_(names);
+  of_source.narrow(1, 2 * count() + first_named(), naming_places()).copy_(names);
   return of_source;
 }
 

@@ -37,9 +37,8 @@ struct WordLayout {
   int64_t instruction_bits = 0;
 
   // Of an instruction of several words every byte is also at hand as a number with sign, since where its offsets and operands stand
-  // depends on what is before them. How many, and the numbers, I8 [N, bytes, 32], of bits_of().
+  // depends on what is before them. How many.
   int64_t signed_bytes() const { return instruction.size() > 1 ? instruction_bits / 8 : 0; }
-  torch::Tensor signed_bytes_of(const torch::Tensor& bits) const;
 
   // The words of the longest row behind the instruction, whose fields are the registers. By field, then by part.
   std::vector<int64_t> registers;
@@ -55,9 +54,13 @@ struct WordLayout {
 
   explicit WordLayout(const Layout& layout);
   int64_t count() const { return std::ssize(words); }
-  // How many words a head chooses among: those of the record, of the next one, windows, bytes of the instruction, registers that
-  // it names, zero, hidden words.
-  int64_t sources() const;
+  // What a head chooses among are sources: the words of the record, of the next one, derived ones, hidden ones, in this order.
+  // Derived ones follow from the record: windows, bytes of the instruction, registers that it names, zero. They are
+  // I8 [N, derived(), 32], of records U8 [N, bytes], bits_of() them, and names_of() these.
+  int64_t sources() const { return 2 * count() + derived() + std::ssize(hidden); }
+  int64_t derived() const { return first_named() + naming_places() * register_parts + 1; }
+  torch::Tensor derived_words(const torch::Tensor& records, const torch::Tensor& bits,
+                              const torch::Tensor& names) const;
   // Which register each source is, by its place in the record or by name, I64 [N, sources] of bits_of(), where registers are of one
   // word: register_count() where it is none, or one of the next record.
   torch::Tensor registers_of_sources(const torch::Tensor& bits) const;
@@ -80,13 +83,16 @@ struct WordLayout {
   };
   std::vector<Naming> namings;
   // How many places and ways to read them there are, and the numbers, I64 [N, places], of bits_of(): register_count() where
-  // no register has that number.
+  // no register has that number. There may be no places.
   int64_t naming_places() const;
   torch::Tensor names_of(const torch::Tensor& bits) const;
-  // The words of the registers with these numbers: I8 [N, places · parts, 32]; 0 where there is none.
-  torch::Tensor named_words(const torch::Tensor& bits, const torch::Tensor& names) const;
 
  private:
+  // Derived words before the named registers.
+  int64_t first_named() const { return std::ssize(windows) + signed_bytes(); }
+  // The words of the registers with these numbers: I8 [N, places · parts, 32]; 0 where there is none.
+  torch::Tensor named_words(const torch::Tensor& bits, const torch::Tensor& names) const;
+  torch::Tensor signed_bytes_of(const torch::Tensor& bits) const;
   // Bool [W + H, W + H] of words and hidden ones: whether one can read another one of the next record, or a hidden one.
   torch::Tensor sees() const;
   // Sets the words' numbers, `registers` and `namings`.

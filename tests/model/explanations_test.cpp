@@ -208,28 +208,29 @@ TEST(Explanations, AreLearnedInTrainingAlone) {
   EXPECT_EQ(besides(product), 0);
 }
 
-// Registers of which each source is one, if any: by what the sources hold.
 TEST(WordLayout, ASourceIsTheRegisterThatItIsSaidToBe) {
   for (const char* machine : {"arm64", "thumb", "x86_64"}) {
-    const auto layout = layout_of(machine);
-    const auto bits = torch::randint(2, {50, layout.count(), 32}, torch::kChar) * 2 - 1;
+    const auto frame = make_machine(machine, 256)->layout();
+    const WordLayout layout(frame);
+    const auto records = torch::randint(256, {50, frame.record_bytes}, torch::kByte);
+    const auto bits = bits_of(layout.words, records);
+    const auto derived = layout.derived_words(records, bits, layout.names_of(bits));
+    ASSERT_EQ(derived.size(1), layout.derived()) << machine;
     const auto of = layout.registers_of_sources(bits);
-    const int64_t none = layout.register_count(), words = layout.count(), places = layout.naming_places();
+    const int64_t none = layout.register_count(), words = layout.count();
     ASSERT_EQ(of.sizes(), (std::vector<int64_t>{50, layout.sources()})) << machine;
-    const auto named = layout.named_words(bits, layout.names_of(bits));
-    const int64_t first = 2 * words + std::ssize(layout.windows) + layout.signed_bytes();
     int64_t registers = 0;
     for (int64_t n = 0; n < 50; ++n) {
       for (int64_t s = 0; s < layout.sources(); ++s) {
         const int64_t r = of[n][s].item<int64_t>();
         if (r == none) continue;
         ++registers;
-        ASSERT_TRUE(s < words || (s >= first && s < first + places)) << machine << ' ' << s;
-        const auto held = s < words ? bits[n][s] : named[n][s - first];
+        ASSERT_TRUE(s < words || (s >= 2 * words && s < 2 * words + layout.derived())) << machine << ' ' << s;
+        const auto held = s < words ? bits[n][s] : derived[n][s - 2 * words];
         EXPECT_TRUE(torch::equal(held, bits[n][layout.registers[r]])) << machine << ' ' << s;
       }
     }
-    EXPECT_GT(registers, 50 * (none + places / 4)) << machine;
+    EXPECT_GT(registers, 50 * (none + layout.naming_places() / 4)) << machine;
   }
 }
 

@@ -117,8 +117,10 @@ TEST(WordLayout, KnowsTheRegistersThatAnInstructionNames) {
   records.select(1, 2).copy_(torch::tensor({0b0100'1100, 0b0011'0000}, torch::kByte));
   records.select(1, 3).zero_();
   const auto bits = bits_of(words.words, records);
-  const auto names = words.names_of(bits), named = words.named_words(bits, names);
-  ASSERT_EQ(named.sizes(), (std::vector<int64_t>{2, 2 * 29, 32}));
+  const auto names = words.names_of(bits), derived = words.derived_words(records, bits, names);
+  ASSERT_EQ(derived.sizes(), (std::vector<int64_t>{2, std::ssize(words.windows) + 2 * 29 + 1, 32}));
+  const auto named = derived.slice(1, std::ssize(words.windows));
+  EXPECT_TRUE(derived.select(1, -1).eq(-1).all().item<bool>());
   const auto is = [&](int64_t record, int64_t place, int64_t number) {
     EXPECT_EQ(names[record][place].item<int64_t>(), number) << record << ' ' << place;
     const auto wanted = number == 5 ? torch::full({2, 32}, -1, torch::kChar)
@@ -144,7 +146,9 @@ TEST(WordLayout, ANameInALongInstructionMayHaveItsHighestBitElsewhere) {
   records.slice(1, 2, 10).zero_();
   records[0][2 + 5] = 0b1100'0000;
   const auto bits = bits_of(words.words, records);
-  const auto names = words.names_of(bits), named = words.named_words(bits, names);
+  const auto names = words.names_of(bits);
+  const auto named =
+      words.derived_words(records, bits, names).slice(1, std::ssize(words.windows) + words.signed_bytes());
   const auto number = [&](int64_t place) { return names[0][place].item<int64_t>(); };
   EXPECT_EQ(number(44), 0);
   EXPECT_EQ(number(46), 3);
@@ -159,8 +163,9 @@ TEST(WordLayout, BytesOfALongInstructionAreNumbersWithSign) {
   const WordLayout words(named_layout(8));
   ASSERT_EQ(words.signed_bytes(), 8);
   const auto records = torch::randint(256, {20, 64}, torch::kByte);
-  const auto numbers = words.signed_bytes_of(bits_of(words.words, records)).gt(0);
-  ASSERT_EQ(numbers.sizes(), (std::vector<int64_t>{20, 8, 32}));
+  const auto bits = bits_of(words.words, records);
+  const auto numbers =
+      words.derived_words(records, bits, words.names_of(bits)).gt(0).slice(1, std::ssize(words.windows));
   for (int64_t n = 0; n < 20; ++n) {
     for (int64_t i = 0; i < 8; ++i) {
       const int64_t number = static_cast<int8_t>(records[n][2 + i].item<uint8_t>());
